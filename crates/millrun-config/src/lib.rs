@@ -1,0 +1,2 @@
+//! The fluent.conf language: lexer, element tree with spans, typed parameters, diagnostics.
+#![forbid(unsafe_code)]

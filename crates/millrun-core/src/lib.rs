@@ -1,0 +1,2 @@
+//! Plugin traits, routing, transactions, pipelines.
+#![forbid(unsafe_code)]

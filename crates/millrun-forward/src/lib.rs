@@ -1,0 +1,2 @@
+//! The forward protocol as state machines without I/O.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Tag patterns, Ruby-flavoured regular expressions, times, record accessors.
+#![forbid(unsafe_code)]

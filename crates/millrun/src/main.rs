@@ -1,0 +1,3 @@
+//! The millrun log collector.
+#![forbid(unsafe_code)]
+fn main() {}
