@@ -3,7 +3,7 @@
 //! An event is a two-element array `[time, record]`; a stream is events back to back, with a
 //! count beside it. The same bytes stand in memory, in a chunk file and on the wire, so this crate
 //! offers no value tree: it has cursors that borrow ([`Entries`], [`Record`], [`Value`]), writers
-//! that append to a `Vec<u8>` ([`write`](mod@write)), and a walker that proves a stream sound
+//! that append to a `Vec<u8>` ([`write`](mod@write)), transcoders from and to JSON text ([`json`]), and a walker that proves a stream sound
 //! before anybody relies on it. It does no I/O, reads no clock and allocates nothing per event.
 //!
 //! ```
@@ -28,6 +28,7 @@
 mod cursor;
 mod entry;
 mod events;
+pub mod json;
 mod record;
 mod time;
 pub mod write;

@@ -52,13 +52,19 @@ pub fn float(out: &mut Vec<u8>, value: f64) {
 #[inline]
 pub fn str(out: &mut Vec<u8>, text: &[u8]) {
     let text = cut_to_u32(text);
-    match text.len() {
-        len @ 0..=31 => out.push(0xa0 | len as u8),
-        len @ 32..=0xff => out.extend_from_slice(&[0xd9, len as u8]),
-        len @ 0x100..=0xffff => tagged(out, 0xda, &(len as u16).to_be_bytes()),
-        len => tagged(out, 0xdb, &(len as u32).to_be_bytes()),
-    }
+    str_header(out, text.len() as u32);
     out.extend_from_slice(text);
+}
+
+/// Appends the header of a string of `len` bytes; the bytes themselves follow.
+#[inline]
+pub fn str_header(out: &mut Vec<u8>, len: u32) {
+    match len {
+        0..=31 => out.push(0xa0 | len as u8),
+        32..=0xff => out.extend_from_slice(&[0xd9, len as u8]),
+        0x100..=0xffff => tagged(out, 0xda, &(len as u16).to_be_bytes()),
+        _ => tagged(out, 0xdb, &len.to_be_bytes()),
+    }
 }
 
 /// Appends a byte string. Cut at 4 GiB like [`str`].

@@ -1,0 +1,27 @@
+//! JSON text to msgpack and back, without a tree in between.
+//!
+//! ```text
+//! transcode     JSON text      → one msgpack value   containers' headers patched when their end is seen
+//! write_value   msgpack value  → JSON text           as Fluentd's json formatter prints it
+//! ```
+//!
+//! The reader is our own because the dialect is: Fluentd's reader (Oj) takes comments, raw control
+//! characters within strings, bytes that are not UTF-8, `NaN` and numbers beyond a double's range,
+//! and collectors meet all of them; a strict reader would turn each such line into a loss. It is
+//! also twice as fast as a visitor driven through a general deserialiser, since a string without an
+//! escape is found with one search and copied once.
+//!
+//! Sources: fluentd.md sections 3.8 and 3.9, RFC 8259.
+
+mod error;
+mod float;
+mod read;
+mod write;
+
+pub use error::JsonError;
+pub use float::{FloatText, write_float};
+pub use read::{DUPLICATE_SCAN_KEYS, MAX_DUPLICATES, transcode, transcode_prefix};
+pub use write::{write_str, write_value};
+
+#[cfg(test)]
+mod tests;
