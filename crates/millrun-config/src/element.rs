@@ -1,0 +1,191 @@
+//! The tree a configuration is read into.
+//!
+//! ```text
+//! <match app.**>        name "match", argument "app.**"
+//!   @type file          parameter
+//!   <buffer time>       element
+//!   </buffer>
+//! </match>
+//! ```
+//!
+//! The root is an element named `ROOT` without an argument. Parameters keep the order of their
+//! first appearance; a later one of the same name replaces the value only, as in Fluentd.
+
+use std::fmt;
+
+use crate::{Span, Value};
+
+/// Deepest nesting of elements; also what keeps recursion over a tree bounded.
+pub const MAX_ELEMENT_DEPTH: usize = 100;
+
+/// A section with its parameters and the sections inside it, both in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Element {
+    name: String,
+    argument: String,
+    parameters: Vec<Entry>,
+    elements: Vec<Element>,
+    span: Span,
+}
+
+/// A parameter of an [`Element`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key, unquoted.
+    pub name: String,
+    /// Where the key was written (the last time, if it was repeated).
+    pub name_span: Span,
+    /// The value (the last one, if the key was repeated).
+    pub value: Value,
+}
+
+impl Element {
+    /// An empty section; `span` is its opening tag.
+    #[must_use]
+    pub fn new(name: impl Into<String>, argument: impl Into<String>, span: Span) -> Self {
+        Self {
+            name: name.into(),
+            argument: argument.into(),
+            parameters: Vec::new(),
+            elements: Vec::new(),
+            span,
+        }
+    }
+
+    /// The word after `<`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What follows the name in the tag, unquoted and evaluated; empty if nothing does.
+    #[must_use]
+    pub fn argument(&self) -> &str {
+        &self.argument
+    }
+
+    /// The opening tag, or the start of the file for a root.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Parameters in the order of their first appearance.
+    #[must_use]
+    pub fn parameters(&self) -> &[Entry] {
+        &self.parameters
+    }
+
+    /// Sections in the order of the file.
+    #[must_use]
+    pub fn elements(&self) -> &[Element] {
+        &self.elements
+    }
+
+    /// Sections of one name, in the order of the file.
+    pub fn elements_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
+        self.elements
+            .iter()
+            .filter(move |element| element.name == name)
+    }
+
+    /// The parameter of a name.
+    #[must_use]
+    pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.parameters.iter().find(|entry| entry.name == name)
+    }
+
+    /// The value of a parameter.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.entry(name).map(|entry| &entry.value)
+    }
+
+    /// The text of a parameter, if it is there and no marker.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.value(name).and_then(Value::as_text)
+    }
+
+    /// The plugin's name: `@type`, or the old `type`.
+    #[must_use]
+    pub fn plugin_type(&self) -> Option<&str> {
+        self.text("@type").or_else(|| self.text("type"))
+    }
+
+    /// Sets a parameter and returns what it replaces. The order of first appearance stays.
+    pub fn insert(&mut self, entry: Entry) -> Option<Entry> {
+        match self
+            .parameters
+            .iter_mut()
+            .find(|old| old.name == entry.name)
+        {
+            Some(old) => Some(std::mem::replace(old, entry)),
+            None => {
+                self.parameters.push(entry);
+                None
+            }
+        }
+    }
+
+    /// Takes a parameter out, for example to move an old flat one into its section.
+    pub fn remove(&mut self, name: &str) -> Option<Entry> {
+        let index = self
+            .parameters
+            .iter()
+            .position(|entry| entry.name == name)?;
+        Some(self.parameters.remove(index))
+    }
+
+    /// Adds a section after the others.
+    pub fn push(&mut self, element: Element) {
+        self.elements.push(element);
+    }
+
+    /// The sections, to be changed in place.
+    pub fn elements_mut(&mut self) -> &mut Vec<Element> {
+        &mut self.elements
+    }
+}
+
+/// The opening tag in its short form: `<match app.**>`, the way messages name a section.
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.argument.is_empty() {
+            write!(f, "<{}>", self.name)
+        } else {
+            write!(f, "<{} {}>", self.name, self.argument)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Sources;
+
+    #[test]
+    fn a_repeated_parameter_keeps_its_first_place_and_its_last_value() {
+        let span = Span::new(Sources::default().add("t.conf", ""), 0, 0);
+        let entry = |name: &str, text: &str| Entry {
+            name: name.to_owned(),
+            name_span: span,
+            value: Value::text(text, span),
+        };
+        let mut element = Element::new("match", "a", span);
+        assert!(element.insert(entry("x", "1")).is_none());
+        assert!(element.insert(entry("y", "2")).is_none());
+        assert_eq!(
+            element.insert(entry("x", "3")).unwrap().value.as_text(),
+            Some("1")
+        );
+        let names: Vec<_> = element
+            .parameters()
+            .iter()
+            .map(|entry| entry.name.as_str())
+            .collect();
+        assert_eq!(names, ["x", "y"]);
+        assert_eq!(element.text("x"), Some("3"));
+        assert_eq!(element.to_string(), "<match a>");
+    }
+}

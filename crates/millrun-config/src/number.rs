@@ -1,0 +1,178 @@
+//! Numbers as Ruby reads them: `to_i` and `to_f`, which take what they can from the start of a
+//! text, and `Integer()` and `Float()`, which take the whole or nothing.
+
+/// A number does not fit into 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
+/// Ruby's `String#to_i`: blanks, a sign, decimal digits with single underscores between them;
+/// 0 when there is none.
+pub(crate) fn leading_integer(text: &str) -> Result<i64, TooLarge> {
+    let text = text.trim_start();
+    let (sign, digits) = split_sign(text);
+    let digits = leading_digits(digits);
+    if digits.is_empty() {
+        return Ok(0);
+    }
+    format!("{sign}{}", digits.replace('_', ""))
+        .parse()
+        .map_err(|_| TooLarge)
+}
+
+/// Ruby's `Integer()`: also `0x`, `0b`, `0o`, `0d` and a leading `0` for octal.
+pub(crate) fn strict_integer(text: &str) -> Option<Result<i64, TooLarge>> {
+    let (sign, unsigned) = split_sign(text.trim());
+    let lower = unsigned.to_ascii_lowercase();
+    let (radix, digits) = match lower.get(..2) {
+        Some("0x") => (16, lower.get(2..)?),
+        Some("0b") => (2, lower.get(2..)?),
+        Some("0o") => (8, lower.get(2..)?),
+        Some("0d") => (10, lower.get(2..)?),
+        Some(two) if two.starts_with('0') => (8, lower.get(1..)?),
+        _ => (10, lower.as_str()),
+    };
+    // `0_7` is octal too: the underscore after the leading zero belongs to the prefix.
+    let digits = if radix == 8 {
+        digits.strip_prefix('_').unwrap_or(digits)
+    } else {
+        digits
+    };
+    if !has_single_underscores(digits) || !digits.chars().all(|c| c == '_' || c.is_digit(radix)) {
+        return None;
+    }
+    let digits = format!("{sign}{}", digits.replace('_', ""));
+    Some(i64::from_str_radix(&digits, radix).map_err(|_| TooLarge))
+}
+
+/// Ruby's `String#to_f`; 0 when there is no number at the start.
+pub(crate) fn leading_float(text: &str) -> f64 {
+    let text = text.trim_start();
+    let (sign, unsigned) = split_sign(text);
+    let integer = leading_digits(unsigned);
+    let mut rest = unsigned.get(integer.len()..).unwrap_or("");
+    let mut number = format!("{sign}0{}", integer.replace('_', ""));
+    if let Some(fraction) = rest
+        .strip_prefix('.')
+        .map(leading_digits)
+        .filter(|d| !d.is_empty())
+    {
+        number.push('.');
+        number.push_str(&fraction.replace('_', ""));
+        rest = rest.get(1 + fraction.len()..).unwrap_or("");
+    } else if integer.is_empty() {
+        return 0.0;
+    }
+    if let Some(exponent) = rest.strip_prefix(['e', 'E']) {
+        let (sign, digits) = split_sign(exponent);
+        let digits = leading_digits(digits);
+        if !digits.is_empty() {
+            number.push('e');
+            number.push_str(sign);
+            number.push_str(&digits.replace('_', ""));
+        }
+    }
+    number.parse().unwrap_or(0.0)
+}
+
+/// Ruby's `Float()`, without its hexadecimal form.
+pub(crate) fn strict_float(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let (sign, unsigned) = split_sign(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(split_sign(exponent))),
+        None => (unsigned, None),
+    };
+    let (integer, fraction) = match mantissa.split_once('.') {
+        Some((integer, fraction)) => (integer, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let is_number = |digits: &str| {
+        has_single_underscores(digits) && digits.chars().all(|c| c == '_' || c.is_ascii_digit())
+    };
+    let integer_fits = is_number(integer) || (integer.is_empty() && fraction.is_some());
+    let fits = integer_fits
+        && fraction.is_none_or(is_number)
+        && exponent.is_none_or(|(_, digits)| is_number(digits));
+    if !fits {
+        return None;
+    }
+    format!("{sign}0{}", unsigned.replace('_', "")).parse().ok()
+}
+
+fn split_sign(text: &str) -> (&str, &str) {
+    match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    }
+}
+
+/// The longest run of digits at the start, single underscores between them allowed.
+fn leading_digits(text: &str) -> &str {
+    let mut end = 0;
+    let mut previous = '_';
+    for (index, character) in text.char_indices() {
+        match character {
+            '0'..='9' => end = index + 1,
+            '_' if previous != '_' => {}
+            _ => break,
+        }
+        previous = character;
+    }
+    text.get(..end).unwrap_or("")
+}
+
+/// Whether there are digits, and underscores only between two of them.
+fn has_single_underscores(digits: &str) -> bool {
+    !digits.is_empty() && digits.split('_').all(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lax_numbers_take_what_they_can() {
+        for (text, value) in [
+            ("10abc", 10),
+            ("abc", 0),
+            (" -7 ", -7),
+            ("1_000", 1000),
+            ("1__0", 1),
+            ("_1", 0),
+        ] {
+            assert_eq!(leading_integer(text), Ok(value), "{text}");
+        }
+        for (text, value) in [
+            ("1.5x", 1.5),
+            (".5", 0.5),
+            ("1.", 1.0),
+            ("1e", 1.0),
+            ("-1e-2", -0.01),
+            ("x", 0.0),
+        ] {
+            assert!((leading_float(text) - value).abs() < f64::EPSILON, "{text}");
+        }
+    }
+
+    #[test]
+    fn strict_numbers_take_all_or_nothing() {
+        for (text, value) in [
+            ("0x1f", 31),
+            ("0b11", 3),
+            ("010", 8),
+            ("0o17", 15),
+            (" -0x10 ", -16),
+            ("0", 0),
+        ] {
+            assert_eq!(strict_integer(text), Some(Ok(value)), "{text}");
+        }
+        for text in ["", "1.9", "08", "1__0", "_1", "1_", "0x", "--1", "é"] {
+            assert_eq!(strict_integer(text), None, "{text}");
+        }
+        assert_eq!(strict_integer("9223372036854775808"), Some(Err(TooLarge)));
+        for text in ["", "1.", "1e", "1 s", "nan", "inf", "1_", "."] {
+            assert_eq!(strict_float(text), None, "{text}");
+        }
+        assert_eq!(strict_float("1_0.5"), Some(10.5));
+    }
+}
