@@ -1,0 +1,36 @@
+// Sends numbered events with @fluent-org/logger and ends when all are sent and, if asked for,
+// acknowledged.
+//
+// Usage: send.js PORT TAG COUNT MODE seconds|eventtime ack|noack
+
+const { EventTime, FluentClient } = require("@fluent-org/logger");
+
+const FIRST_SECOND = 1700000000;
+const ACK_TIMEOUT_MS = 15000;
+
+async function main() {
+  const [port, tag, count, eventMode, precision, ack] = process.argv.slice(2);
+  const client = new FluentClient(tag, {
+    eventMode,
+    socket: { host: "127.0.0.1", port: Number(port) },
+    ack: ack === "ack" ? { ackTimeout: ACK_TIMEOUT_MS } : undefined,
+    // Several events a message, in the modes that can hold several.
+    flushInterval: 20,
+    disableAutoconnect: true,
+  });
+  await client.connect();
+  const sent = [];
+  for (let n = 0; n < Number(count); n++) {
+    const second = FIRST_SECOND + n;
+    const time = precision === "eventtime" ? new EventTime(second, 123456789) : second * 1000;
+    const record = { n, text: "Mühle", nested: { list: [1, null, true, 2.5, -7] } };
+    sent.push(client.emit(record, time));
+  }
+  await Promise.all(sent);
+  await client.disconnect();
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});

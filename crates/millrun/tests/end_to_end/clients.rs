@@ -1,0 +1,144 @@
+//! Real counterparts on the wire: the Python and Node libraries, as clients and as a server.
+
+use serde_json::{Value, json};
+
+use crate::counterpart::{self, Counterpart, NodeReceiver};
+use crate::mill::Mill;
+
+const COUNT: usize = 50;
+
+/// The record that `send.py` and `send.js` send as event `n`.
+fn record(n: usize) -> Value {
+    json!({"n": n, "text": "Mühle", "nested": {"list": [1, null, true, 2.5, -7]}})
+}
+
+const FORWARD_TO_FILE: &str = "\
+<source>
+  @type forward
+  bind 127.0.0.1
+  port $P1
+</source>
+<match c.**>
+  @type file
+  path $D/got
+  append true
+  <buffer []>
+    @type file
+    path $D/buffer
+    flush_mode immediate
+  </buffer>
+</match>
+";
+
+/// Every event once, in order, with its time and tag, in out_file's own format.
+fn assert_written(mill: &Mill, tag: &str) {
+    let lines = mill.wait_for_lines("got", COUNT);
+    assert_eq!(lines.len(), COUNT);
+    for (n, line) in lines.iter().enumerate() {
+        let fields: Vec<_> = line.splitn(3, '\t').collect();
+        let time = format!(
+            "2023-11-14T22:{:02}:{:02}+00:00",
+            13 + (20 + n) / 60,
+            (20 + n) % 60
+        );
+        assert_eq!(fields[..2], [time.as_str(), tag]);
+        assert_eq!(serde_json::from_str::<Value>(fields[2]).unwrap(), record(n));
+    }
+}
+
+#[test]
+fn python_client_in_message_mode() {
+    for precision in ["seconds", "nanoseconds"] {
+        let Some(client) = Counterpart::Python.script("send.py") else {
+            return;
+        };
+        let mill = Mill::with_conf(FORWARD_TO_FILE);
+        let port = mill.port(1).to_string();
+        counterpart::run(client, &[&port, "c.python", &COUNT.to_string(), precision]);
+        assert_written(&mill, "c.python");
+    }
+}
+
+#[test]
+fn node_client_in_every_mode_with_and_without_acknowledgement() {
+    for mode in [
+        "Message",
+        "Forward",
+        "PackedForward",
+        "CompressedPackedForward",
+    ] {
+        for (precision, ack) in [("eventtime", "ack"), ("seconds", "noack")] {
+            let Some(client) = Counterpart::Node.script("send.js") else {
+                return;
+            };
+            let mill = Mill::with_conf(FORWARD_TO_FILE);
+            let port = mill.port(1).to_string();
+            let tag = format!("c.{mode}");
+            counterpart::run(
+                client,
+                &[&port, &tag, &COUNT.to_string(), mode, precision, ack],
+            );
+            assert_written(&mill, &tag);
+        }
+    }
+}
+
+/// A relay to the receiver at `port`; `more` are further parameters of out_forward.
+fn relay(port: u16, more: &str) -> Mill {
+    Mill::with_conf(&format!(
+        "\
+<source>
+  @type forward
+  bind 127.0.0.1
+  port $P1
+</source>
+<match c.**>
+  @type forward
+  require_ack_response true
+  {more}
+  <server>
+    host 127.0.0.1
+    port {port}
+  </server>
+  <buffer tag>
+    @type file
+    path $D/buffer
+    flush_mode immediate
+  </buffer>
+</match>
+"
+    ))
+}
+
+#[test]
+fn node_server_receives_and_acknowledges_what_python_sent_to_the_nanosecond() {
+    for more in ["", "keepalive true", "compress gzip"] {
+        let Some(client) = Counterpart::Python.script("send.py") else {
+            return;
+        };
+        let Some(receiver) = NodeReceiver::start() else {
+            return;
+        };
+        let mut mill = relay(receiver.port, more);
+        let port = mill.port(1).to_string();
+        counterpart::run(
+            client,
+            &[&port, "c.relay", &COUNT.to_string(), "nanoseconds"],
+        );
+
+        mill.wait_until("events at the receiver", || {
+            receiver.events().len() >= COUNT
+        });
+        assert_eq!(mill.stop().code(), Some(0));
+        let mut events = receiver.events();
+        events.sort_by_key(|event| event["time"][0].as_u64());
+        for (n, event) in events.iter().enumerate() {
+            let time = json!([1_700_000_000 + n, 123_456_789]);
+            assert_eq!(
+                *event,
+                json!({"tag": "c.relay", "time": time, "record": record(n)})
+            );
+        }
+        assert_eq!(events.len(), COUNT, "acknowledged chunks were sent again");
+    }
+}

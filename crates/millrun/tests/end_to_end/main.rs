@@ -1,0 +1,21 @@
+//! The collector through its binary: real files, real sockets, real counterparts, kill -9.
+//!
+//! Everything is said in the small language of [`mill::Mill`]. A test uses a directory and ports
+//! of its own and ends only processes it started.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may be blunt, as tests may"
+)]
+
+mod bad_input;
+mod clients;
+mod counterpart;
+mod crash;
+mod examples;
+mod mill;
+mod rotation;
+mod wire;

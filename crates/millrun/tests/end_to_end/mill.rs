@@ -1,0 +1,338 @@
+//! The tests' language: a millrun with a directory and ports of its own.
+//!
+//! In a configuration, `$D` stands for the directory and `$P1` … `$P9` for free ports.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up; generous, for loaded machines.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What every worker logs when it has started its plugins.
+const READY: &str = "worker is now running";
+
+const PORTS: usize = 9;
+
+/// A millrun that may be running.
+pub(crate) struct Mill {
+    directory: TempDir,
+    ports: Vec<u16>,
+    child: Option<Child>,
+}
+
+/// How a millrun that was run to its end ended.
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    /// Standard output and error, in the order written.
+    pub(crate) text: String,
+}
+
+impl Mill {
+    /// A supervised millrun with this configuration, ready.
+    pub(crate) fn with_conf(conf: &str) -> Self {
+        let mut mill = Self::idle(conf);
+        mill.start();
+        mill
+    }
+
+    /// The same, not started.
+    pub(crate) fn idle(conf: &str) -> Self {
+        // All are held at once, so that they differ.
+        let listeners: Vec<_> = (0..PORTS)
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+            .collect();
+        let ports = listeners
+            .iter()
+            .map(|held| held.local_addr().unwrap().port())
+            .collect();
+        let mill = Self {
+            directory: TempDir::new().unwrap(),
+            ports,
+            child: None,
+        };
+        mill.write("f.conf", &mill.filled(conf));
+        mill
+    }
+
+    /// Starts it and waits until its worker runs.
+    pub(crate) fn start(&mut self) {
+        let conf = self.path("f.conf").display().to_string();
+        self.start_with(&["-c", &conf]);
+    }
+
+    /// Starts it in its directory with these arguments and waits until its worker runs.
+    pub(crate) fn start_with(&mut self, arguments: &[&str]) {
+        assert!(self.child.is_none(), "it is running already");
+        let ready = self.log().matches(READY).count();
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path("mill.log"))
+            .unwrap();
+        self.child = Some(self.command(arguments, log).spawn().unwrap());
+        self.wait_for_log(READY, ready + 1);
+    }
+
+    /// Runs it to its end with the configuration and these further arguments.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        let conf = self.path("f.conf").display().to_string();
+        self.run_bare(&[&["-c", &conf], arguments].concat())
+    }
+
+    /// Runs it to its end with these arguments only.
+    pub(crate) fn run_bare(&self, arguments: &[&str]) -> Outcome {
+        let path = self.path("run.log");
+        let mut child = self
+            .command(arguments, File::create(&path).unwrap())
+            .spawn()
+            .unwrap();
+        let ended = poll(|| child.try_wait().unwrap());
+        if ended.is_none() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let status = ended.unwrap_or_else(|| panic!("it did not end; it said:\n{text}"));
+        Outcome {
+            code: status.code(),
+            text: text.replace(&self.root(), "$D"),
+        }
+    }
+
+    fn command(&self, arguments: &[&str], output: File) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_millrun"));
+        command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .env("TZ", "UTC")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output);
+        command
+    }
+
+    /// Sends a signal to the process started.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid().cast_signed()), signal).unwrap();
+    }
+
+    /// Stops it with SIGTERM.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        let mut child = self.child.take().unwrap();
+        let ended = poll(|| child.try_wait().unwrap());
+        if ended.is_none() {
+            self.child = Some(child);
+            panic!("it did not stop; its log:\n{}", self.log());
+        }
+        ended.unwrap()
+    }
+
+    /// Kills the process started; what it started must follow it by itself.
+    pub(crate) fn kill9(&mut self) {
+        let family = self.descendants();
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if poll(|| family.iter().all(|pid| !alive(*pid)).then_some(())).is_none() {
+            let left: Vec<_> = family.iter().filter(|pid| alive(**pid)).collect();
+            panic!("processes {left:?} outlived the one that was killed");
+        }
+    }
+
+    /// Kills the worker with SIGKILL; the server must replace it.
+    pub(crate) fn kill9_worker(&self) {
+        let ready = self.log().matches(READY).count();
+        kill(Pid::from_raw(self.worker().cast_signed()), Signal::SIGKILL).unwrap();
+        self.wait_for_log(READY, ready + 1);
+    }
+
+    /// The pid of the process started.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it is not running").id()
+    }
+
+    /// The pid of the youngest worker, by its own log line.
+    pub(crate) fn worker(&self) -> u32 {
+        let log = self.log();
+        let line = log
+            .lines()
+            .rfind(|line| line.contains("starting") && line.contains("worker="));
+        let word = line
+            .and_then(|line| line.split_once(" pid="))
+            .expect("no worker has started")
+            .1;
+        word.split(' ').next().unwrap().parse().unwrap()
+    }
+
+    fn descendants(&self) -> Vec<u32> {
+        let mut found = vec![self.pid()];
+        let mut next = 0;
+        while next < found.len() {
+            found.extend(children(found[next]));
+            next += 1;
+        }
+        found.remove(0);
+        found
+    }
+
+    // === Files and ports ===
+
+    /// The path of a file in the directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn root(&self) -> String {
+        self.directory.path().display().to_string()
+    }
+
+    /// The port that `$Pn` stands for.
+    pub(crate) fn port(&self, n: usize) -> u16 {
+        self.ports[n - 1]
+    }
+
+    /// `text` with the directory and the ports filled in.
+    pub(crate) fn filled(&self, text: &str) -> String {
+        let ports = self.ports.iter().enumerate();
+        ports.fold(text.replace("$D", &self.root()), |text, (index, port)| {
+            text.replace(&format!("$P{}", index + 1), &port.to_string())
+        })
+    }
+
+    /// Creates or replaces a file.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Appends to a file, creating it when it is missing.
+    pub(crate) fn append(&self, name: &str, text: &str) {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path(name))
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Renames a file.
+    pub(crate) fn rename(&self, source: &str, target: &str) {
+        fs::rename(self.path(source), self.path(target)).unwrap();
+    }
+
+    /// Everything said so far on standard output and error.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("mill.log")).unwrap_or_default()
+    }
+
+    /// Waits until `text` stands in the log `count` times.
+    pub(crate) fn wait_for_log(&self, text: &str, count: usize) {
+        self.wait_until(&format!("{count} × '{text}' in the log"), || {
+            self.log().matches(text).count() >= count
+        });
+    }
+
+    /// Waits until the files whose path begins with `prefix` hold `count` lines; gives the lines.
+    pub(crate) fn wait_for_lines(&self, prefix: &str, count: usize) -> Vec<String> {
+        self.wait_until(&format!("{count} lines in {prefix}*"), || {
+            self.lines(prefix).len() >= count
+        });
+        self.lines(prefix)
+    }
+
+    /// The complete lines of all files whose path begins with `prefix`, file by file.
+    pub(crate) fn lines(&self, prefix: &str) -> Vec<String> {
+        let prefix = self.path(prefix);
+        let mut paths = files_below(prefix.parent().unwrap());
+        paths.retain(|path| path.to_str().unwrap().starts_with(prefix.to_str().unwrap()));
+        paths.sort();
+        let read = |path: &PathBuf| fs::read(path).unwrap_or_default();
+        let bytes: Vec<u8> = paths.iter().flat_map(read).collect();
+        let text = String::from_utf8_lossy(&bytes);
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until something is true; says what was awaited, and the log, when it never is.
+    pub(crate) fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
+        if poll(|| condition().then_some(())).is_none() {
+            panic!("no {what} within {DEADLINE:?}; the log:\n{}", self.log());
+        }
+    }
+}
+
+impl Drop for Mill {
+    fn drop(&mut self) {
+        if self.child.is_none() {
+            return;
+        }
+        let family = self.descendants();
+        let mut child = self.child.take().unwrap();
+        let _ = child.kill();
+        let _ = child.wait();
+        // By now they should be dead; a failing test must not leave them behind all the same.
+        for pid in family.into_iter().filter(|pid| alive(*pid)) {
+            let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+        }
+    }
+}
+
+/// Asks until there is an answer or [`DEADLINE`] has passed.
+pub(crate) fn poll<T>(mut question: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let answer = question();
+        if answer.is_some() || Instant::now() > deadline {
+            return answer;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether a process exists and is not merely waiting to be reaped.
+fn alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// The pids of a process's children.
+fn children(parent: u32) -> Vec<u32> {
+    let is_child = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        fields.split(' ').nth(1) == Some(&parent.to_string())
+    };
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(is_child)
+        .collect()
+}
+
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let paths = entries.flatten().map(|entry| entry.path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
