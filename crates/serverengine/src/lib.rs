@@ -1,2 +1,74 @@
-//! A framework for servers that do not die: supervision, restart, reload, shared sockets, signals.
-#![forbid(unsafe_code)]
+//! A framework for servers that do not die: a control process that forks workers, replaces those that
+//! end, restarts them one by one, and holds their listening sockets so that no connection is refused
+//! meanwhile.
+//!
+//! It is not a network framework, a service manager or an async runtime: what a worker does is up to the
+//! worker. It runs on Linux (5.4 or newer).
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use std::time::Duration;
+//!
+//! use serverengine::{BoxError, Config, Worker, WorkerContext};
+//!
+//! struct Greeter;
+//!
+//! impl Worker for Greeter {
+//!     fn run(&self, context: &WorkerContext) -> Result<(), BoxError> {
+//!         while !context.stopping().wait_for_set(Duration::from_secs(1)) {
+//!             println!("hello from worker {}", context.worker_id());
+//!         }
+//!         Ok(())
+//!     }
+//!     fn stop(&self) {}
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     serverengine::create((), |_id| Greeter, Config { workers: 4, ..Config::default() }).run()
+//! }
+//! ```
+//!
+//! # The tree
+//!
+//! ```text
+//!   supervisor          with Config::supervisor only
+//!     └─ server         Server hooks; forks the workers
+//!          └─ worker …  Worker::run
+//! ```
+//!
+//! Supervisor and server are one thread each, around one event loop; their decisions are a pure function
+//! that is tested in simulated time. Each process has one socket to the level above, its life-line, and
+//! dies with that level: the kernel kills it, and where the kernel forgot to (it does when credentials
+//! change), the end of the life-line stops it. Nothing outlives a killed parent.
+//!
+//! Every descriptor of the engine is close-on-exec from birth, has one owner, and is closed in forked
+//! children by that owner; what the user's server opened before the fork is inherited on purpose.
+
+#![deny(unsafe_code)] // Allowed again in `sys` only.
+
+mod config;
+mod control;
+mod core;
+mod engine;
+mod flag;
+mod lifeline;
+mod listen;
+mod log;
+mod server;
+mod signals;
+mod supervisor;
+mod sys;
+mod worker;
+
+pub use crate::config::{Config, WORKERS_MAX};
+pub use crate::core::Backoff;
+pub use crate::engine::{Engine, create};
+pub use crate::flag::BlockingFlag;
+pub use crate::listen::{ListenError, ListenOptions};
+pub use crate::log::{Level, Log, StderrLog};
+pub use crate::server::Server;
+pub use crate::signals::{Meaning, Signal, SignalMeanings};
+pub use crate::worker::{Worker, WorkerContext};
+
+/// An error of user code, of whatever type.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

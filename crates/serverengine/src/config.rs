@@ -1,0 +1,187 @@
+//! What a server can be told: one struct of public fields, each with a default.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::core::Backoff;
+use crate::log::{Log, StderrLog};
+use crate::signals::SignalMeanings;
+
+/// Most workers of one server.
+pub const WORKERS_MAX: usize = 4096;
+
+/// Configuration of a server.
+///
+/// ```
+/// use serverengine::Config;
+///
+/// let config = Config { workers: 4, ..Config::default() };
+/// assert_eq!(config.worker_immediate_kill_timeout, Some(std::time::Duration::from_secs(5)));
+/// ```
+///
+/// The names are ServerEngine's where the meaning is the same.
+#[derive(Clone)]
+pub struct Config {
+    /// Number of workers, 1 to [`WORKERS_MAX`]. Each has a number from 0 that is stable over restarts.
+    pub workers: usize,
+    /// Puts a supervisor above the server. It holds the listening sockets, restarts a server that dies,
+    /// and finds and kills what a dead server's workers left behind.
+    pub supervisor: bool,
+    /// Under a supervisor: a restart replaces the server process, not only its workers.
+    pub restart_server_process: bool,
+    /// Least distance between two starts of the server by its supervisor.
+    pub server_restart_wait: Duration,
+
+    /// Least distance between two starts of workers, the replacement of a dead one included.
+    pub start_worker_delay: Duration,
+    /// Random part of `start_worker_delay`: the distance lies within `delay · (1 ± rand/2)`.
+    pub start_worker_delay_rand: f64,
+    /// Wait between a worker's exit and its replacement.
+    pub restart_worker_interval: Duration,
+    /// What happens to a worker that keeps dying young.
+    pub restart_backoff: Backoff,
+    /// How many workers a graceful restart replaces at the same time.
+    pub restart_workers_at_once: usize,
+
+    /// Whether a worker says itself when it is ready, by
+    /// [`WorkerContext::ready`](crate::WorkerContext::ready). Otherwise it counts as ready when `run` is
+    /// called. A graceful restart goes on to the next worker when the last one is ready.
+    pub explicit_readiness: bool,
+    /// A worker that is not ready after this time is replaced. `None`: never.
+    pub worker_start_timeout: Option<Duration>,
+    /// How often a worker says that it is alive.
+    pub worker_heartbeat_interval: Duration,
+    /// A worker that was silent this long (frozen, not merely busy) is replaced. `None`: never.
+    pub worker_heartbeat_timeout: Option<Duration>,
+    /// Patience after a graceful stop, before the immediate one. `None`: for ever.
+    pub worker_graceful_kill_timeout: Option<Duration>,
+    /// Patience after an immediate stop, before the kill. `None`: for ever.
+    pub worker_immediate_kill_timeout: Option<Duration>,
+
+    /// Exit codes after which a worker is not replaced. The server ends with such a code when no worker
+    /// is left.
+    pub unrecoverable_exit_codes: Vec<i32>,
+    /// Whether one unrecoverable exit stops the other workers, too.
+    pub stop_immediately_at_unrecoverable_exit: bool,
+
+    /// Name of the server process, as `ps -o comm` and `top` show it (15 bytes).
+    pub server_process_name: Option<String>,
+    /// Name of a worker process; `%d` stands for the worker's number.
+    pub worker_process_name: Option<String>,
+
+    /// What each signal means to the server.
+    pub signals: SignalMeanings,
+    /// Where the engine's messages go.
+    pub log: Arc<dyn Log>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            supervisor: false,
+            restart_server_process: false,
+            server_restart_wait: Duration::from_secs(1),
+            start_worker_delay: Duration::ZERO,
+            start_worker_delay_rand: 0.2,
+            restart_worker_interval: Duration::ZERO,
+            restart_backoff: Backoff::default(),
+            restart_workers_at_once: 1,
+            explicit_readiness: false,
+            worker_start_timeout: Some(Duration::from_secs(60)),
+            worker_heartbeat_interval: Duration::from_secs(1),
+            worker_heartbeat_timeout: Some(Duration::from_secs(30)),
+            worker_graceful_kill_timeout: Some(Duration::from_secs(30)),
+            worker_immediate_kill_timeout: Some(Duration::from_secs(5)),
+            unrecoverable_exit_codes: Vec::new(),
+            stop_immediately_at_unrecoverable_exit: false,
+            server_process_name: None,
+            worker_process_name: None,
+            signals: SignalMeanings::default(),
+            log: Arc::new(StderrLog),
+        }
+    }
+}
+
+impl Config {
+    /// Says what is wrong with these values, if anything.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !(1..=WORKERS_MAX).contains(&self.workers) {
+            return Err(format!(
+                "workers must be 1 to {WORKERS_MAX}, but is {}",
+                self.workers
+            ));
+        }
+        for (name, ratio) in [
+            ("start_worker_delay_rand", self.start_worker_delay_rand),
+            ("restart_backoff.jitter", self.restart_backoff.jitter),
+        ] {
+            if !(0.0..=2.0).contains(&ratio) {
+                return Err(format!("{name} must be 0 to 2, but is {ratio}"));
+            }
+        }
+        if self.worker_heartbeat_interval.is_zero() {
+            return Err("worker_heartbeat_interval must be more than 0".to_owned());
+        }
+        if let Some(timeout) = self.worker_heartbeat_timeout
+            && timeout <= self.worker_heartbeat_interval
+        {
+            return Err(format!(
+                "worker_heartbeat_timeout ({timeout:?}) must be more than \
+                 worker_heartbeat_interval ({:?})",
+                self.worker_heartbeat_interval
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Config")
+            .field("workers", &self.workers)
+            .field("supervisor", &self.supervisor)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_said() {
+        let check = |config: Config| config.check().unwrap_err();
+        assert_eq!(Config::default().check(), Ok(()));
+        assert_eq!(
+            check(Config {
+                workers: 0,
+                ..Config::default()
+            }),
+            "workers must be 1 to 4096, but is 0"
+        );
+        assert_eq!(
+            check(Config {
+                start_worker_delay_rand: f64::NAN,
+                ..Config::default()
+            }),
+            "start_worker_delay_rand must be 0 to 2, but is NaN"
+        );
+        assert_eq!(
+            check(Config {
+                worker_heartbeat_interval: Duration::ZERO,
+                ..Config::default()
+            }),
+            "worker_heartbeat_interval must be more than 0"
+        );
+        assert_eq!(
+            check(Config {
+                worker_heartbeat_timeout: Some(Duration::from_secs(1)),
+                ..Config::default()
+            }),
+            "worker_heartbeat_timeout (1s) must be more than worker_heartbeat_interval (1s)"
+        );
+    }
+}

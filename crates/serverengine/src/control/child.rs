@@ -1,0 +1,267 @@
+//! Children: their birth, what they say, how they are told to leave, their end.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+
+use nix::sys::signal::Signal as NixSignal;
+
+use crate::core::{Command, Event, Generation, Mode, Order, SlotId, Urgency};
+use crate::lifeline::frame::Frame;
+use crate::lifeline::{Lifeline, Message};
+use crate::log::Level;
+use crate::sys::{self, Fork, PidFd};
+
+use super::role::guarded;
+use super::{Control, Role, Source, StopsBy};
+
+/// How many frames of one child are read before others have their turn.
+const FRAMES_AT_ONCE_MAX: usize = 64;
+
+/// What a child is born with.
+pub(crate) struct Birth {
+    pub(crate) slot: SlotId,
+    pub(crate) generation: Generation,
+    pub(crate) parent: i32,
+    pub(crate) lifeline: Lifeline,
+}
+
+/// A child that runs, seen from its parent.
+pub(super) struct Child {
+    slot: SlotId,
+    exit: PidFd,
+    /// `None` after the child closed its end while it goes on living.
+    lifeline: Option<Lifeline>,
+}
+
+impl Child {
+    pub(super) fn pid(&self) -> i32 {
+        self.exit.pid()
+    }
+}
+
+impl<R: Role> Control<R> {
+    pub(super) fn spawn(&mut self, slot: SlotId, generation: Generation) {
+        if let Err(message) = self.try_spawn(slot, generation) {
+            self.events.push_back(Event::SpawnFailed {
+                slot,
+                generation,
+                message,
+            });
+        }
+    }
+
+    fn try_spawn(&mut self, slot: SlotId, generation: Generation) -> Result<(), String> {
+        let body = guarded("building it", || self.role.prepare(slot))?;
+        let (ours, theirs) = Lifeline::pair().map_err(|error| format!("socketpair: {error}"))?;
+        // What is buffered here would be written by both.
+        let _ = io::stdout().flush();
+        let parent = i32::try_from(std::process::id()).map_err(|error| error.to_string())?;
+        let pid = match sys::fork().map_err(|error| format!("fork: {error}"))? {
+            Fork::Parent(pid) => pid,
+            Fork::Child => {
+                drop(ours);
+                self.let_go();
+                self.role.be_child(
+                    body,
+                    Birth {
+                        slot,
+                        generation,
+                        parent,
+                        lifeline: theirs,
+                    },
+                );
+            }
+        };
+        drop(theirs);
+        let child = PidFd::open(pid).and_then(|exit| {
+            let child = Child {
+                slot,
+                exit,
+                lifeline: Some(ours),
+            };
+            self.watch(&child, generation)?;
+            Ok(child)
+        });
+        match child {
+            Ok(child) => self.children.insert(generation, child),
+            Err(error) => {
+                // A child that cannot be watched must not live. Its death takes no time worth a wait.
+                let _ = sys::kill_child(pid);
+                let _ = sys::reap_blocking(pid);
+                return Err(format!("cannot watch the new process: {error}"));
+            }
+        };
+        let _ = guarded("the after_start hook", || {
+            self.role.after_start(body, pid);
+            Ok(())
+        })
+        .inspect_err(|message| self.log.log(Level::Error, message));
+        Ok(())
+    }
+
+    fn watch(&self, child: &Child, generation: Generation) -> io::Result<()> {
+        self.poller
+            .add(child.exit.as_fd(), Source::Exit(generation))?;
+        if let Some(lifeline) = &child.lifeline {
+            self.poller
+                .add(lifeline.as_fd(), Source::Lifeline(generation))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn read_lifeline(&mut self, generation: Generation) {
+        for _ in 0..FRAMES_AT_ONCE_MAX {
+            let Some(child) = self.children.get_mut(&generation) else {
+                return;
+            };
+            let Some(lifeline) = &child.lifeline else {
+                return;
+            };
+            let slot = child.slot;
+            match lifeline.receive() {
+                Ok(Message::Frame(Frame::Ready, _)) => {
+                    self.events
+                        .push_back(Event::ChildReady { slot, generation });
+                }
+                Ok(Message::Frame(Frame::Heartbeat, _)) => {
+                    self.events.push_back(Event::Heartbeat { slot, generation });
+                }
+                Ok(Message::Frame(Frame::Listen { request, key }, _)) => {
+                    self.answer_listen(generation, request, key);
+                }
+                // What only parents say, or what a newer version would: not for us.
+                Ok(
+                    Message::Frame(
+                        Frame::Listener { .. } | Frame::Refused { .. } | Frame::Order(_),
+                        _,
+                    )
+                    | Message::Unknown,
+                ) => {}
+                Ok(Message::Nothing) => return,
+                Ok(Message::Closed) | Err(_) => {
+                    // Usually it is about to exit. If it lives on, its silence will be noticed, and all
+                    // ways to stop it still work: they do not depend on the life-line.
+                    self.poller.remove(lifeline.as_fd());
+                    child.lifeline = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The child has exited. Its last words come first, its process group goes with it.
+    pub(super) fn child_exited(&mut self, generation: Generation) {
+        let exited = self
+            .children
+            .get(&generation)
+            .map(|child| child.exit.has_exited());
+        match exited {
+            None | Some(Ok(false)) => return,
+            Some(Ok(true) | Err(_)) => {}
+        }
+        self.read_lifeline(generation);
+        let Some(child) = self.children.remove(&generation) else {
+            return;
+        };
+        self.poller.remove(child.exit.as_fd());
+        if let Some(lifeline) = &child.lifeline {
+            self.poller.remove(lifeline.as_fd());
+        }
+        // Before it is reaped, while the number of the group cannot belong to anybody else.
+        if let Err(error) = sys::kill_group(child.pid()) {
+            let text = format!(
+                "cannot kill what process {} left behind: {error}",
+                child.pid()
+            );
+            self.log.log(Level::Warn, &text);
+        }
+        match child.exit.reap() {
+            Ok(Some(reason)) => self.after_exit(child.slot, generation, reason),
+            // Somebody else has reaped it: user code in this process that waits for any child.
+            Ok(None) | Err(_) => {
+                let text = "a child's exit status was taken by foreign code in the server process";
+                self.log.log(Level::Warn, text);
+                let reason = crate::core::ExitReason::Code(UNKNOWN_STATUS);
+                self.after_exit(child.slot, generation, reason);
+            }
+        }
+    }
+
+    pub(super) fn stop_child(&mut self, generation: Generation, urgency: Urgency) {
+        let Some(child) = self.children.get(&generation) else {
+            return;
+        };
+        let (signal, order) = match urgency {
+            Urgency::Graceful => (NixSignal::SIGTERM, Some(Order::Stop(Mode::Graceful))),
+            Urgency::Immediate => (NixSignal::SIGQUIT, Some(Order::Stop(Mode::Immediate))),
+            Urgency::Kill => (NixSignal::SIGKILL, None),
+        };
+        if R::STOPS_BY == StopsBy::Orders
+            && let Some(order) = order
+            && let Some(lifeline) = &child.lifeline
+            && lifeline.send(&Frame::Order(order), None).is_ok()
+        {
+            return;
+        }
+        // It fails for a child that is dead already, whose exit is about to be read.
+        let _ = child.exit.signal(signal);
+    }
+
+    pub(super) fn order_child(&mut self, generation: Generation, order: Order) {
+        let Some(child) = self.children.get(&generation) else {
+            return;
+        };
+        let sent = child
+            .lifeline
+            .as_ref()
+            .map_or(Err(io::ErrorKind::NotConnected.into()), |lifeline| {
+                lifeline.send(&Frame::Order(order), None)
+            });
+        if let Err(error) = sent {
+            let noun = self.state.policy.noun;
+            let text = format!(
+                "{noun} {} did not take the order {order:?}: {error}",
+                child.slot
+            );
+            self.log.log(Level::Warn, &text);
+        }
+    }
+
+    pub(super) fn reply(
+        &self,
+        generation: Generation,
+        frame: &Frame,
+        passed: Option<std::os::fd::BorrowedFd<'_>>,
+    ) {
+        let Some(child) = self.children.get(&generation) else {
+            return;
+        };
+        let Some(lifeline) = &child.lifeline else {
+            return;
+        };
+        if let Err(error) = lifeline.send(frame, passed) {
+            let noun = self.state.policy.noun;
+            let text = format!("{noun} {} did not take an answer: {error}", child.slot);
+            self.log.log(Level::Warn, &text);
+        }
+    }
+
+    pub(super) fn pids(&self) -> impl Iterator<Item = i32> {
+        self.children.values().map(Child::pid)
+    }
+}
+
+/// Stands for an exit status that is not known.
+const UNKNOWN_STATUS: i32 = 255;
+
+impl From<Order> for Command {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Stop(mode) => Self::Stop(mode),
+            Order::Restart(mode) => Self::Restart(mode),
+            Order::Reload => Self::Reload,
+            Order::Dump => Self::Dump,
+            Order::Forward(signal) => Self::Forward(signal),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The control process: one thread, one epoll loop around the pure core.
+//!
+//! ```text
+//!            ┌───────────────────────────── epoll ─────────────────────────────┐
+//!            │ signalfd   life-line above   pidfd per child   life-line per child │
+//!            └──────┬──────────┬─────────────────┬───────────────────┬──────────┘
+//!                   ▼          ▼                 ▼                   ▼
+//!                          events ──► core::step ──► actions ──► fork, signal, order, log
+//! ```
+//!
+//! There is no tick, no blocking sleep and no lock: the wait ends at the core's next deadline. Children
+//! are forked from here only, that is from the process's one thread, so a fork is safe and the parent
+//! death signal (which follows the forking thread) means the process.
+//!
+//! Who owns which descriptor (all are close-on-exec from birth):
+//!
+//! ```text
+//!   descriptor                     owner             in a forked child
+//!   epoll, signalfd                Control           closed; the child makes its own
+//!   pidfd, our end of a life-line  Control.children  closed, those of its siblings as well as its own
+//!   life-line to the level above   Control.upstream  closed
+//!   listening sockets              Control.listeners closed; the child asks for duplicates
+//!   the child's end of a life-line Birth             the only engine descriptor it keeps
+//!   what the user opened before    the user          inherited, on purpose
+//! ```
+//!
+//! The same loop runs a server over its workers and a supervisor over its server; what differs is the
+//! [`Role`].
+
+mod child;
+mod listeners;
+mod poller;
+mod role;
+mod survivors;
+mod upstream;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal as NixSignal;
+
+use crate::core::{Action, Event, Generation, Monotonic, Policy, State, step};
+use crate::listen::ListenerTable;
+use crate::log::{Level, Log};
+use crate::signals::{Signal, SignalMeanings, TAKEN};
+use crate::sys;
+
+pub(crate) use child::Birth;
+use child::Child;
+use poller::{Poller, Source};
+pub(crate) use role::{Role, StopsBy};
+use survivors::Survivors;
+pub(crate) use upstream::Upstream;
+
+/// One control process: the core's state and everything it acts on.
+pub(crate) struct Control<R: Role> {
+    role: R,
+    state: State,
+    started: Instant,
+    signals: SignalMeanings,
+    log: Arc<dyn Log>,
+    poller: Poller,
+    children: BTreeMap<Generation, Child>,
+    listeners: ListenerTable,
+    upstream: Option<Upstream>,
+    survivors: Survivors,
+    events: VecDeque<Event>,
+    exit_code: Option<i32>,
+}
+
+/// Takes the signals over. From here on they wait until the loop reads them, so one that arrives during
+/// the start is not lost. The death of children is among them for those who look after survivors.
+pub(crate) fn take_signals() -> io::Result<()> {
+    let mut signals = TAKEN.to_vec();
+    signals.push(NixSignal::SIGCHLD);
+    sys::block_signals(&signals)
+}
+
+impl<R: Role> Control<R> {
+    pub(crate) fn new(
+        role: R,
+        policy: Policy,
+        signals: SignalMeanings,
+        log: Arc<dyn Log>,
+        upstream: Option<Upstream>,
+    ) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        if let Some(upstream) = &upstream {
+            poller.add(upstream.as_fd(), Source::Upstream)?;
+        }
+        let started = Instant::now();
+        let seed = u64::from(std::process::id());
+        Ok(Self {
+            survivors: Survivors::new(R::KILLS_SURVIVORS)?,
+            role,
+            state: State::new(policy, seed, Duration::ZERO),
+            started,
+            signals,
+            log,
+            poller,
+            children: BTreeMap::new(),
+            listeners: ListenerTable::default(),
+            upstream,
+            events: VecDeque::new(),
+            exit_code: None,
+        })
+    }
+
+    /// Runs until everything has ended. Returns the role and the exit code.
+    pub(crate) fn run(mut self) -> io::Result<(R, i32)> {
+        if let Some(upstream) = &self.upstream {
+            upstream.say_ready();
+        }
+        let mut sources = Vec::new();
+        let mut actions = Vec::new();
+        loop {
+            let complete = self.poller.wait(self.timeout(), &mut sources)?;
+            for source in sources.drain(..) {
+                self.look_at(source)?;
+            }
+            self.sweep();
+            if let Some(upstream) = &mut self.upstream {
+                upstream.heartbeat(self.started.elapsed());
+            }
+            // Deadlines last: what children said in the meantime may have moved them.
+            if complete {
+                self.events.push_back(Event::Timer);
+            }
+            while let Some(event) = self.events.pop_front() {
+                let now = self.now();
+                step(&mut self.state, event, now, &mut actions);
+                for action in actions.drain(..) {
+                    self.perform(action);
+                }
+            }
+            if let Some(code) = self.exit_code {
+                if self.upstream.is_none() {
+                    self.listeners.close();
+                }
+                return Ok((self.role, code));
+            }
+        }
+    }
+
+    fn look_at(&mut self, source: Source) -> io::Result<()> {
+        match source {
+            Source::Signals => self.read_signals()?,
+            Source::Upstream => self.read_upstream(),
+            Source::Lifeline(generation) => self.read_lifeline(generation),
+            Source::Exit(generation) => self.child_exited(generation),
+        }
+        Ok(())
+    }
+
+    fn read_signals(&mut self) -> io::Result<()> {
+        while let Some(signal) = self.poller.next_signal()? {
+            if signal == NixSignal::SIGCHLD {
+                self.reap_adopted();
+            }
+            let command = Signal::from_system(signal).and_then(|it| self.signals.command(it));
+            self.events.extend(command.map(Event::Command));
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Spawn { slot, generation } => self.spawn(slot, generation),
+            Action::Stop {
+                generation,
+                urgency,
+                ..
+            } => self.stop_child(generation, urgency),
+            Action::Order {
+                generation, order, ..
+            } => self.order_child(generation, order),
+            Action::LoadConfig(change) => {
+                let result = role::guarded("the reload hook", || self.role.load_config());
+                self.events
+                    .push_back(Event::ConfigLoaded { change, result });
+            }
+            Action::ReopenLog => self.log.reopen(),
+            Action::Dump => self.dump(),
+            Action::Log(level, message) => self.log.log(level, &message),
+            Action::Exit(code) => self.exit_code = Some(code),
+        }
+    }
+
+    fn dump(&self) {
+        self.log.log(
+            Level::Info,
+            &format!("dump: up for {:?}", self.started.elapsed()),
+        );
+        for (number, slot) in self.state.slots.iter().enumerate() {
+            let pid = slot
+                .life()
+                .and_then(|life| self.children.get(&life.generation));
+            let pid = pid.map_or_else(|| "-".to_owned(), |child| child.pid().to_string());
+            let line = format!(
+                "dump: {} {number} pid {pid} failures {} {:?}",
+                self.state.policy.noun, slot.failures, slot.phase
+            );
+            self.log.log(Level::Info, &line);
+        }
+    }
+
+    /// Closes every descriptor of this control process, in a child that was just forked.
+    fn let_go(&mut self) {
+        self.poller.close();
+        self.children.clear();
+        self.listeners = ListenerTable::default();
+        self.upstream = None;
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let now = self.now();
+        let heartbeat = self.upstream.as_ref().map(Upstream::next_heartbeat);
+        let sweep = self.survivors.next_look(now);
+        [self.state.deadline(), heartbeat, sweep]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|moment| moment.saturating_sub(now))
+    }
+
+    fn now(&self) -> Monotonic {
+        self.started.elapsed()
+    }
+}

@@ -1,0 +1,57 @@
+//! What a control process does for a server that a supervisor does not, and the other way round.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::core::SlotId;
+
+use super::Birth;
+
+/// One of the two kinds of control process.
+pub(crate) trait Role {
+    /// What is built before the fork and used on both sides of it.
+    type Body;
+
+    /// Whether this process adopts and kills what a dead child left behind.
+    const KILLS_SURVIVORS: bool;
+
+    /// How a child is told to stop.
+    const STOPS_BY: StopsBy;
+
+    /// Builds the child's body, in this process.
+    fn prepare(&mut self, slot: SlotId) -> Result<Self::Body, String>;
+
+    /// Is the child. Every descriptor of the control process but the child's life-line is closed.
+    fn be_child(&mut self, body: Self::Body, birth: Birth) -> !;
+
+    /// Is told, in this process, that the child runs.
+    fn after_start(&mut self, body: Self::Body, pid: i32);
+
+    /// Loads the configuration anew; an error keeps everything as it is.
+    fn load_config(&mut self) -> Result<(), String>;
+}
+
+/// How a child is told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopsBy {
+    /// TERM and QUIT mean the same to every worker.
+    Signals,
+    /// What a signal means to a server can be configured; an order means one thing.
+    Orders,
+}
+
+/// Calls user code that must not take the control process down with it.
+pub(crate) fn guarded<T>(
+    what: &str,
+    call: impl FnOnce() -> Result<T, String>,
+) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(format!(
+            "{what} panicked: {}",
+            text.as_deref().unwrap_or("no message")
+        ))
+    })
+}

@@ -1,0 +1,67 @@
+//! The entry: from the user's parts to a running tree of processes.
+
+use std::process::ExitCode;
+
+use crate::config::Config;
+use crate::log::Level;
+use crate::server::{Server, exit_status, serve};
+use crate::supervisor::supervise;
+use crate::worker::Worker;
+
+/// Exit code of a configuration that cannot work.
+const EXIT_CONFIG: u8 = 78;
+
+/// A server that is put together and not started.
+///
+/// Made by [`create`]; see the crate's documentation for an example.
+#[must_use = "a server does nothing until it is run"]
+pub struct Engine<S, F> {
+    server: S,
+    build_worker: F,
+    config: Config,
+}
+
+/// Puts a server together.
+///
+/// `build_worker` is called with a worker's number, in the server process, before each start of that
+/// worker.
+pub fn create<S, F, W>(server: S, build_worker: F, config: Config) -> Engine<S, F>
+where
+    S: Server,
+    F: FnMut(usize) -> W,
+    W: Worker,
+{
+    Engine {
+        server,
+        build_worker,
+        config,
+    }
+}
+
+impl<S, F, W> Engine<S, F>
+where
+    S: Server,
+    F: FnMut(usize) -> W,
+    W: Worker,
+{
+    /// Runs until a signal stops it, or no worker can be recovered. To be called on the main thread of a
+    /// process that has no other.
+    ///
+    /// Returns the exit code for `main`: 0 after a stop; the code of a worker that ended unrecoverably; 1
+    /// when the server could not do its work; 78 for a configuration that cannot work. The reason is in
+    /// the log.
+    pub fn run(self) -> ExitCode {
+        if let Err(text) = self.config.check() {
+            self.config
+                .log
+                .log(Level::Fatal, &format!("configuration: {text}"));
+            return ExitCode::from(EXIT_CONFIG);
+        }
+        let code = if self.config.supervisor {
+            supervise(self.server, self.build_worker, self.config)
+        } else {
+            serve(self.server, self.build_worker, &self.config, None)
+        };
+        ExitCode::from(exit_status(code))
+    }
+}

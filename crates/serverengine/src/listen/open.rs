@@ -1,0 +1,78 @@
+//! Opens a listening socket.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::{ListenAddress, ListenOptions, SocketKey};
+
+/// Opens, binds and, where there are connections, listens. Close-on-exec and blocking.
+pub(super) fn open(key: &SocketKey) -> io::Result<OwnedFd> {
+    let options = key.options;
+    let socket = match &key.address {
+        ListenAddress::Tcp(address) => {
+            let domain = Domain::for_address(*address);
+            let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+            // So that a restart does not wait for connections of the past to be forgotten.
+            socket.set_reuse_address(true)?;
+            prepare(&socket, domain, options)?;
+            socket.bind(&SockAddr::from(*address))?;
+            socket.listen(backlog(options))?;
+            socket
+        }
+        ListenAddress::Udp(address) => {
+            let domain = Domain::for_address(*address);
+            let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+            prepare(&socket, domain, options)?;
+            socket.bind(&SockAddr::from(*address))?;
+            socket
+        }
+        ListenAddress::Unix(path) => {
+            let address = SockAddr::unix(path)?;
+            remove_stale(path, &address)?;
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            socket.bind(&address)?;
+            if let Some(mode) = options.mode {
+                std::fs::set_permissions(path, Permissions::from_mode(mode))?;
+            }
+            socket.listen(backlog(options))?;
+            socket
+        }
+    };
+    Ok(socket.into())
+}
+
+fn prepare(socket: &Socket, domain: Domain, options: ListenOptions) -> io::Result<()> {
+    if options.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    if domain == Domain::IPV6 {
+        socket.set_only_v6(options.ipv6_only)?;
+    }
+    Ok(())
+}
+
+fn backlog(options: ListenOptions) -> i32 {
+    i32::try_from(options.backlog).unwrap_or(i32::MAX)
+}
+
+/// Removes a socket file that nobody listens on: a server that was killed leaves one behind. Anything
+/// else at that path is left alone, and the bind says what is wrong.
+fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
+    if !is_socket {
+        return Ok(());
+    }
+    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    probe.set_nonblocking(true)?;
+    match probe.connect(address) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

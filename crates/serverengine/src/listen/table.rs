@@ -1,0 +1,186 @@
+//! The table of listening sockets of the topmost control process.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::open::open;
+use super::{ListenAddress, SocketKey};
+
+/// How many listening sockets one server may hold.
+const LISTENERS_MAX: usize = 1024;
+
+/// Listening sockets by their exact key.
+///
+/// Dropping it closes the descriptors and nothing else, so that a forked child may drop its copy.
+/// [`ListenerTable::close`] is the end of the sockets themselves.
+#[derive(Debug, Default)]
+pub(crate) struct ListenerTable {
+    sockets: BTreeMap<SocketKey, OwnedFd>,
+}
+
+/// Why there is no socket.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) errno: i32,
+    pub(crate) detail: String,
+}
+
+impl ListenerTable {
+    /// Returns a duplicate of the socket of this key, which is opened if nobody asked for it before.
+    pub(crate) fn socket(&mut self, key: &SocketKey) -> Result<OwnedFd, Refusal> {
+        if !self.sockets.contains_key(key) && self.sockets.len() >= LISTENERS_MAX {
+            let detail = format!("this server holds {LISTENERS_MAX} listening sockets already");
+            return Err(Refusal {
+                errno: libc::EMFILE,
+                detail,
+            });
+        }
+        let conflict = self.conflict(key);
+        let held = match self.sockets.entry(key.clone()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                entry.insert(open(key).map_err(|error| refusal(&error, conflict))?)
+            }
+        };
+        held.try_clone().map_err(|error| refusal(&error, None))
+    }
+
+    /// Takes a socket that a level above holds, so that the next worker is answered here.
+    pub(crate) fn insert(&mut self, key: SocketKey, socket: OwnedFd) {
+        if self.sockets.len() < LISTENERS_MAX {
+            self.sockets.insert(key, socket);
+        }
+    }
+
+    /// Returns whether a socket of this key is here.
+    pub(crate) fn knows(&self, key: &SocketKey) -> bool {
+        self.sockets.contains_key(key)
+    }
+
+    /// Closes all sockets and removes the files of Unix sockets. Only for the process that opened them.
+    pub(crate) fn close(&mut self) {
+        for key in std::mem::take(&mut self.sockets).into_keys() {
+            if let ListenAddress::Unix(path) = key.address {
+                // Whoever removed it before us had the same wish.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    // The kernel says "in use" without a name; if it is one of ours, we can tell.
+    fn conflict(&self, key: &SocketKey) -> Option<String> {
+        let port = port(&key.address)?;
+        let other = self.sockets.keys().find(|other| {
+            *other != key
+                && std::mem::discriminant(&other.address) == std::mem::discriminant(&key.address)
+                && self::port(&other.address) == Some(port)
+        })?;
+        Some(if other.address == key.address {
+            "this server itself listens there with other options".to_owned()
+        } else {
+            format!("this server itself listens on {}", other.address)
+        })
+    }
+}
+
+fn port(address: &ListenAddress) -> Option<u16> {
+    match address {
+        ListenAddress::Tcp(address) | ListenAddress::Udp(address) => Some(address.port()),
+        ListenAddress::Unix(_) => None,
+    }
+}
+
+fn refusal(error: &io::Error, conflict: Option<String>) -> Refusal {
+    match error.raw_os_error() {
+        Some(errno) => Refusal {
+            errno,
+            detail: conflict
+                .filter(|_| errno == libc::EADDRINUSE)
+                .unwrap_or_default(),
+        },
+        // Not the kernel's: a path that no socket address can hold.
+        None => Refusal {
+            errno: libc::EINVAL,
+            detail: error.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+
+    use super::*;
+    use crate::listen::ListenOptions;
+
+    fn tcp(address: SocketAddr) -> SocketKey {
+        SocketKey {
+            address: ListenAddress::Tcp(address),
+            options: ListenOptions::default(),
+        }
+    }
+
+    fn address_of(socket: OwnedFd) -> SocketAddr {
+        TcpListener::from(socket).local_addr().unwrap()
+    }
+
+    #[test]
+    fn the_same_key_is_the_same_socket() {
+        let mut table = ListenerTable::default();
+        let key = tcp("127.0.0.1:0".parse().unwrap());
+        let first = address_of(table.socket(&key).unwrap());
+        let second = address_of(table.socket(&key).unwrap());
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn b22_all_addresses_and_loopback_are_never_taken_for_each_other() {
+        let mut table = ListenerTable::default();
+        let any = address_of(table.socket(&tcp("0.0.0.0:0".parse().unwrap())).unwrap());
+        // The key says port 0; ask for the port it became.
+        let any_key = tcp(any);
+        let socket = table.sockets.pop_first().unwrap().1;
+        table.insert(any_key.clone(), socket);
+
+        let loopback = tcp(SocketAddr::from(([127, 0, 0, 1], any.port())));
+        let refusal = table.socket(&loopback).unwrap_err();
+        assert_eq!(refusal.errno, libc::EADDRINUSE);
+        assert_eq!(
+            refusal.detail,
+            format!("this server itself listens on tcp {any}")
+        );
+
+        let mut other = any_key;
+        other.options.backlog = 1;
+        let refusal = table.socket(&other).unwrap_err();
+        assert_eq!(
+            refusal.detail,
+            "this server itself listens there with other options"
+        );
+    }
+
+    #[test]
+    fn b23_no_socket_file_is_left_behind_and_a_stale_one_is_no_obstacle() {
+        let path = std::env::temp_dir().join(format!("serverengine-{}.sock", std::process::id()));
+        let key = SocketKey {
+            address: ListenAddress::Unix(path.clone()),
+            options: ListenOptions {
+                mode: Some(0o600),
+                ..ListenOptions::default()
+            },
+        };
+        let mut killed = ListenerTable::default();
+        killed.socket(&key).unwrap();
+        // While somebody listens the path is not taken away.
+        let mut second = ListenerTable::default();
+        assert_eq!(second.socket(&key).unwrap_err().errno, libc::EADDRINUSE);
+        drop(killed); // as a kill would: the file stays
+        assert!(path.exists());
+
+        second.socket(&key).unwrap();
+        second.close();
+        assert!(!path.exists());
+    }
+}

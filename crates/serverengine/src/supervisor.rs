@@ -1,0 +1,134 @@
+//! The supervisor: a control process whose one child is the server.
+//!
+//! ```text
+//!   supervisor ── holds the listening sockets, restarts the server, adopts and kills what it left
+//!     └─ server ── starts, restarts and stops workers; user hooks run here
+//!          └─ worker 0 … n-1
+//! ```
+//!
+//! Killed, the supervisor takes the tree with it (each level asks the kernel for that); the server
+//! killed, the supervisor starts a new one when the last process of the old generation is reaped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::control::{Birth, Control, Role, StopsBy, Upstream, take_signals};
+use crate::core::{Delegation, Policy, SlotId};
+use crate::log::Level;
+use crate::server::{Server, serve};
+use crate::sys;
+use crate::worker::Worker;
+use crate::worker::process::tie_to_parent;
+
+/// Exit code of a supervisor that could not do its work.
+const EXIT_ERROR: i32 = 1;
+
+/// How much longer than its workers a server may take to stop.
+const SERVER_STOP_MARGIN: Duration = Duration::from_secs(5);
+
+/// Is the supervisor process: keeps a server running until told to stop, and returns the exit code.
+pub(crate) fn supervise<S, F, W>(server: S, build_worker: F, config: Config) -> i32
+where
+    S: Server,
+    F: FnMut(usize) -> W,
+    W: Worker,
+{
+    let log = Arc::clone(&config.log);
+    let fatal = |text: &str| {
+        log.log(Level::Fatal, text);
+        EXIT_ERROR
+    };
+    if let Err(error) = take_signals() {
+        return fatal(&format!("cannot take the signals over: {error}"));
+    }
+    let policy = policy(&config);
+    let signals = config.signals;
+    let role = SupervisorRole {
+        parts: Some((server, build_worker, config)),
+    };
+    match Control::new(role, policy, signals, Arc::clone(&log), None).and_then(Control::run) {
+        Ok((_, code)) => code,
+        Err(error) => fatal(&format!("the supervisor's control loop failed: {error}")),
+    }
+}
+
+struct SupervisorRole<S, F> {
+    /// Used up in the forked child only; the supervisor keeps its copy untouched.
+    parts: Option<(S, F, Config)>,
+}
+
+impl<S, F, W> Role for SupervisorRole<S, F>
+where
+    S: Server,
+    F: FnMut(usize) -> W,
+    W: Worker,
+{
+    type Body = ();
+
+    const KILLS_SURVIVORS: bool = true;
+    const STOPS_BY: StopsBy = StopsBy::Orders;
+
+    fn prepare(&mut self, _slot: SlotId) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn be_child(&mut self, (): (), birth: Birth) -> ! {
+        // No return in this process ever leads back to the supervisor's code, so it is taken once.
+        let Some((server, build_worker, config)) = self.parts.take() else {
+            sys::exit_now(EXIT_ERROR)
+        };
+        match tie_to_parent(birth.parent) {
+            Ok(true) => {}
+            Ok(false) => sys::exit_now(EXIT_ERROR),
+            Err(error) => {
+                let text = format!("the server process could not be set up: {error}");
+                config.log.log(Level::Fatal, &text);
+                sys::exit_now(EXIT_ERROR);
+            }
+        }
+        let upstream = Upstream::new(birth.lifeline, config.worker_heartbeat_interval);
+        let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            serve(server, build_worker, &config, Some(upstream))
+        }));
+        sys::exit_now(code.unwrap_or(EXIT_ERROR))
+    }
+
+    fn after_start(&mut self, (): (), _pid: i32) {}
+
+    fn load_config(&mut self) -> Result<(), String> {
+        // The server loads it; this only lets the order pass.
+        Ok(())
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    let workers = config
+        .worker_graceful_kill_timeout
+        .zip(config.worker_immediate_kill_timeout);
+    let restart = if config.restart_server_process {
+        Delegation::Here
+    } else {
+        Delegation::Children
+    };
+    Policy {
+        noun: "server",
+        slots: 1,
+        start_delay: config.server_restart_wait,
+        start_delay_rand: 0.0,
+        restart_interval: Duration::ZERO,
+        backoff: config.restart_backoff,
+        // Hooks of the server run in its control loop and may take their time.
+        start_timeout: None,
+        heartbeat_timeout: config.worker_heartbeat_timeout,
+        graceful_timeout: workers
+            .map(|(graceful, immediate)| graceful + immediate + SERVER_STOP_MARGIN),
+        immediate_timeout: config
+            .worker_immediate_kill_timeout
+            .map(|immediate| immediate + SERVER_STOP_MARGIN),
+        restart_at_once: 1,
+        unrecoverable_exit_codes: config.unrecoverable_exit_codes.clone(),
+        stop_at_unrecoverable_exit: false,
+        restart,
+    }
+}

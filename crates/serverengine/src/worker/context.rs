@@ -1,0 +1,172 @@
+//! What a running worker can ask of the engine.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::core::Generation;
+use crate::flag::BlockingFlag;
+use crate::lifeline::Lifeline;
+use crate::lifeline::frame::Frame;
+use crate::listen::{ListenAddress, ListenError, ListenOptions, SocketKey};
+
+/// How long a worker waits for an answer of the control process. One that is in order needs well under
+/// a millisecond; one that runs a slow reload hook needs as long as that.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A worker's connection to the engine. Usable from any thread of the worker.
+#[derive(Debug)]
+pub struct WorkerContext {
+    worker_id: usize,
+    generation: Generation,
+    lifeline: Lifeline,
+    stopping: BlockingFlag,
+    next_request: AtomicU32,
+    waiting: Mutex<HashMap<u32, Sender<Answer>>>,
+}
+
+/// Answer to a request for a listening socket: the socket, or error number and explanation.
+pub(super) type Answer = Result<OwnedFd, (i32, String)>;
+
+impl WorkerContext {
+    pub(super) fn new(worker_id: usize, generation: Generation, lifeline: Lifeline) -> Self {
+        Self {
+            worker_id,
+            generation,
+            lifeline,
+            stopping: BlockingFlag::new(),
+            next_request: AtomicU32::new(0),
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// Returns this worker's number: 0 to `workers - 1`, stable over restarts.
+    #[must_use]
+    pub fn worker_id(&self) -> usize {
+        self.worker_id
+    }
+
+    /// Returns the number of this life. A successor's is greater; no two lives under one server have the
+    /// same.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.0
+    }
+
+    /// Returns the flag that is set before `stop` is called.
+    #[must_use]
+    pub fn stopping(&self) -> &BlockingFlag {
+        &self.stopping
+    }
+
+    /// Says that this worker does its work now. Needed only with
+    /// [`Config::explicit_readiness`](crate::Config::explicit_readiness); harmless otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The server process is gone.
+    pub fn ready(&self) -> io::Result<()> {
+        self.lifeline.send(&Frame::Ready, None)
+    }
+
+    /// Returns a listening TCP socket that the control process holds for all workers.
+    ///
+    /// Its backlog survives this worker. It is blocking; making it non-blocking makes it so for all workers
+    /// that share it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the address, or the server process is gone.
+    pub fn listen_tcp(
+        &self,
+        address: SocketAddr,
+        options: ListenOptions,
+    ) -> Result<TcpListener, ListenError> {
+        self.listen(ListenAddress::Tcp(address), options)
+            .map(TcpListener::from)
+    }
+
+    /// Returns a bound UDP socket that the control process holds for all workers.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the address, or the server process is gone.
+    pub fn listen_udp(
+        &self,
+        address: SocketAddr,
+        options: ListenOptions,
+    ) -> Result<UdpSocket, ListenError> {
+        self.listen(ListenAddress::Udp(address), options)
+            .map(UdpSocket::from)
+    }
+
+    /// Returns a listening Unix socket that the control process holds for all workers. Its file is
+    /// removed when the server ends.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the path, or the server process is gone.
+    pub fn listen_unix(
+        &self,
+        path: impl AsRef<Path>,
+        options: ListenOptions,
+    ) -> Result<UnixListener, ListenError> {
+        let path = path.as_ref();
+        // The control process has its own idea of the current directory.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        self.listen(ListenAddress::Unix(path), options)
+            .map(UnixListener::from)
+    }
+
+    fn listen(
+        &self,
+        address: ListenAddress,
+        options: ListenOptions,
+    ) -> Result<OwnedFd, ListenError> {
+        let request = self.next_request.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = channel();
+        self.waiting().insert(request, sender);
+        let key = SocketKey { address, options };
+        let sent = self.lifeline.send(
+            &Frame::Listen {
+                request,
+                key: key.clone(),
+            },
+            None,
+        );
+        let answer = sent.and_then(|()| {
+            answer.recv_timeout(ANSWER_TIMEOUT).map_err(|_| {
+                let text = format!("no answer within {ANSWER_TIMEOUT:?}");
+                io::Error::new(io::ErrorKind::TimedOut, text)
+            })
+        });
+        self.waiting().remove(&request);
+        answer
+            .map_err(|error| ListenError::no_answer(&key.address, error))?
+            .map_err(|(errno, text)| ListenError::refused(&key.address, errno, text))
+    }
+
+    pub(super) fn lifeline(&self) -> &Lifeline {
+        &self.lifeline
+    }
+
+    /// Hands an answer to the thread that waits for it.
+    pub(super) fn answer(&self, request: u32, answer: Answer) {
+        if let Some(sender) = self.waiting().remove(&request) {
+            // It may have given up waiting.
+            let _ = sender.send(answer);
+        }
+    }
+
+    // No code that could panic runs under this lock.
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u32, Sender<Answer>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

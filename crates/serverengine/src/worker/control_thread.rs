@@ -1,0 +1,157 @@
+//! The thread of a worker process that listens to signals and to the life-line.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use crate::core::{Mode, Order};
+use crate::lifeline::Message;
+use crate::lifeline::frame::Frame;
+use crate::log::{Level, Log};
+use crate::signals::{Signal, SignalMeanings, WorkerMeaning};
+use crate::sys::{self, SignalFd};
+
+use super::context::WorkerContext;
+use super::hooks::Hook;
+use super::process::{EXIT_IMMEDIATE_STOP, EXIT_ORPHANED};
+
+/// How long a worker whose server is gone may take to finish. Without privileges changed since the fork
+/// the kernel has killed it before that.
+const ORPHAN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the control thread works with.
+pub(super) struct ControlThread {
+    pub(super) context: Arc<WorkerContext>,
+    pub(super) signal_descriptor: SignalFd,
+    pub(super) signals: SignalMeanings,
+    pub(super) heartbeat_interval: Duration,
+    pub(super) hooks: Sender<Hook>,
+    pub(super) log: Arc<dyn Log>,
+}
+
+impl ControlThread {
+    /// Listens for as long as the process lives.
+    pub(super) fn run(self) {
+        if let Err(error) = self.listen() {
+            // Deaf to every signal, it could only be killed: better to be replaced now.
+            let text = format!("the worker can no longer be controlled, ending it: {error}");
+            self.log.log(Level::Fatal, &text);
+            sys::exit_now(EXIT_ORPHANED);
+        }
+    }
+
+    fn listen(&self) -> io::Result<()> {
+        let mut next_heartbeat = Instant::now();
+        let mut orphaned: Option<Instant> = None;
+        loop {
+            let now = Instant::now();
+            if orphaned.is_none() && now >= next_heartbeat {
+                next_heartbeat = now + self.heartbeat_interval;
+                // A server that does not read for now has been told often enough.
+                let _ = self.context.lifeline().send(&Frame::Heartbeat, None);
+            }
+            if orphaned.is_some_and(|end| now >= end) {
+                self.log.log(
+                    Level::Fatal,
+                    "the server is gone and the worker did not stop in time",
+                );
+                sys::exit_now(EXIT_ORPHANED);
+            }
+            let wake = orphaned
+                .unwrap_or(next_heartbeat)
+                .saturating_duration_since(now);
+            let signal_descriptor = self.signal_descriptor.as_fd();
+            // The end of a life-line stays readable for ever: look at it once.
+            let lifeline = match orphaned {
+                None => self.context.lifeline().as_fd(),
+                Some(_) => signal_descriptor,
+            };
+            let [signals, frames] = sys::poll_readable([signal_descriptor, lifeline], Some(wake))?;
+            if signals {
+                self.read_signals()?;
+            }
+            if frames && orphaned.is_none() && self.read_lifeline()? == Line::Closed {
+                self.log.log(Level::Fatal, "the server is gone: stopping");
+                orphaned = Some(Instant::now() + ORPHAN_TIMEOUT);
+                self.stop();
+            }
+        }
+    }
+
+    fn read_signals(&self) -> io::Result<()> {
+        while let Some(signal) = self.signal_descriptor.next()? {
+            let Some(signal) = Signal::from_system(signal) else {
+                continue;
+            };
+            match self.signals.worker_meaning(signal) {
+                WorkerMeaning::Stop => self.stop(),
+                WorkerMeaning::EndNow => sys::exit_now(EXIT_IMMEDIATE_STOP),
+                WorkerMeaning::Reload => self.call(Hook::Reload),
+                WorkerMeaning::Dump => self.call(Hook::Dump),
+                WorkerMeaning::Hook(signal) => self.call(Hook::Signal(signal)),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_lifeline(&self) -> io::Result<Line> {
+        loop {
+            match self.context.lifeline().receive()? {
+                Message::Nothing => return Ok(Line::Open),
+                Message::Closed => return Ok(Line::Closed),
+                Message::Frame(Frame::Order(order), _) => self.obey(order),
+                Message::Frame(Frame::Listener { request }, socket) => {
+                    // Without the socket: the kernel dropped it, this process has no descriptor left.
+                    let answer = socket.ok_or((libc::EMFILE, String::new()));
+                    self.context.answer(request, answer);
+                }
+                Message::Frame(
+                    Frame::Refused {
+                        request,
+                        errno,
+                        text,
+                    },
+                    _,
+                ) => {
+                    self.context.answer(request, Err((errno, text)));
+                }
+                Message::Frame(Frame::Ready | Frame::Heartbeat | Frame::Listen { .. }, _)
+                | Message::Unknown => {}
+            }
+        }
+    }
+
+    fn obey(&self, order: Order) {
+        match order {
+            Order::Stop(Mode::Graceful) | Order::Restart(Mode::Graceful) => self.stop(),
+            Order::Stop(Mode::Immediate) | Order::Restart(Mode::Immediate) => {
+                sys::exit_now(EXIT_IMMEDIATE_STOP);
+            }
+            Order::Reload => self.call(Hook::Reload),
+            Order::Dump => self.call(Hook::Dump),
+            Order::Forward(number) => {
+                if let Some(signal) = Signal::from_number(number) {
+                    self.call(Hook::Signal(signal));
+                }
+            }
+        }
+    }
+
+    fn stop(&self) {
+        self.context.stopping().set();
+        self.call(Hook::Stop);
+    }
+
+    fn call(&self, hook: Hook) {
+        // It fails only while the process ends.
+        let _ = self.hooks.send(hook);
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Line {
+    Open,
+    Closed,
+}

@@ -1,0 +1,61 @@
+//! The worker: what the user implements, and the process it runs in.
+//!
+//! ```text
+//!   thread                 runs                                   may block
+//!   main                   Worker::run                            yes, it is the user's
+//!   serverengine-hooks     stop, reload, dump, signal             yes
+//!   serverengine-control   signals, life-line, heartbeats, exits  never
+//! ```
+//!
+//! The control thread calls no user code, so an immediate stop acts at once whatever the other two do, and
+//! a worker that is busy is still heard. What it reads from signalfd and life-line it hands to the hooks
+//! thread in order.
+
+mod context;
+mod control_thread;
+mod hooks;
+pub(crate) mod process;
+
+use crate::BoxError;
+use crate::signals::Signal;
+
+pub use context::WorkerContext;
+
+/// What one worker does.
+///
+/// A new value is built for each life of a worker, in the server process, before the fork. All methods
+/// take `&self`: `run` has the main thread of the worker process, the others are called from a second
+/// thread at the same time.
+pub trait Worker: Send + Sync + 'static {
+    /// Does the work, on the main thread of the worker process, until there is none or `stop` was
+    /// called. The worker exits when it returns: with status 0, or 1 for an error, which is logged; a panic
+    /// is 101. Destructors of what the server left in this process do not run.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the worker from working. The server replaces it.
+    fn run(&self, context: &WorkerContext) -> Result<(), BoxError>;
+
+    /// Makes `run` return. May be called more than once. Usually sets a
+    /// [`BlockingFlag`](crate::BlockingFlag).
+    fn stop(&self);
+
+    /// Takes a changed configuration over.
+    fn reload(&self) {}
+
+    /// Writes down what a person needs to see what this worker is doing.
+    fn dump(&self) {}
+
+    /// Is told of a signal whose meaning is [`Meaning::Forward`](crate::Meaning::Forward).
+    fn signal(&self, signal: Signal) {
+        let _ = signal;
+    }
+
+    /// Is called in the server process just before the fork. It must not leave a thread running.
+    fn before_fork(&self) {}
+
+    /// Is called in the server process just after the fork, with the new process's id.
+    fn after_start(&self, process_id: u32) {
+        let _ = process_id;
+    }
+}

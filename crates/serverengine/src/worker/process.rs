@@ -1,0 +1,112 @@
+//! The life of a worker process, from the fork to the exit.
+
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use crate::control::Birth;
+use crate::lifeline::frame::Frame;
+use crate::log::{Level, Log};
+use crate::signals::{SignalMeanings, TAKEN};
+use crate::sys::{self, SignalFd};
+
+use super::Worker;
+use super::context::WorkerContext;
+use super::control_thread::ControlThread;
+use super::hooks;
+
+/// Status of a worker whose `run` returned an error.
+const EXIT_ERROR: i32 = 1;
+/// Status of a worker whose `run` panicked; the one Rust programs have.
+const EXIT_PANIC: i32 = 101;
+/// Status of a worker that was told to leave at once.
+pub(super) const EXIT_IMMEDIATE_STOP: i32 = 1;
+/// Status of a worker that lost its server.
+pub(super) const EXIT_ORPHANED: i32 = 1;
+
+/// What a worker process needs to know of the configuration.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) name: Option<String>,
+    pub(crate) explicit_readiness: bool,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) signals: SignalMeanings,
+    pub(crate) log: Arc<dyn Log>,
+}
+
+/// Is the worker process.
+pub(crate) fn be_worker<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> ! {
+    let log = Arc::clone(&settings.log);
+    let code = live(worker, birth, settings).unwrap_or_else(|error| {
+        log.log(
+            Level::Fatal,
+            &format!("the worker process could not be set up: {error}"),
+        );
+        EXIT_ERROR
+    });
+    let _ = io::stdout().flush();
+    // Not exit(3): exit handlers and destructors in this memory belong to the server.
+    sys::exit_now(code)
+}
+
+/// Cuts a forked child loose from the terminal and ties it to its parent. `false`: the parent is dead
+/// already.
+pub(crate) fn tie_to_parent(parent: i32) -> io::Result<bool> {
+    sys::own_process_group()?;
+    sys::set_parent_death_signal()?;
+    // It may have died before the kernel was asked to watch it.
+    Ok(sys::parent_id() == parent)
+}
+
+fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Result<i32> {
+    if !tie_to_parent(birth.parent)? {
+        sys::exit_now(EXIT_ORPHANED);
+    }
+    // They were blocked in the server, too: what arrived since the fork waits to be read.
+    sys::block_signals(&TAKEN)?;
+    let signal_descriptor = SignalFd::open(&TAKEN)?;
+    if let Some(name) = &settings.name {
+        sys::set_name(&name.replace("%d", &birth.slot.to_string()))?;
+    }
+    let context = Arc::new(WorkerContext::new(
+        birth.slot,
+        birth.generation,
+        birth.lifeline,
+    ));
+    let (hook_sender, hook_receiver) = channel();
+    let hooked = Arc::clone(&worker);
+    let hook_log = Arc::clone(&settings.log);
+    thread::Builder::new()
+        .name("serverengine-hooks".to_owned())
+        .spawn(move || hooks::run(&hooked, &hook_receiver, &*hook_log))?;
+    let control = ControlThread {
+        context: Arc::clone(&context),
+        signal_descriptor,
+        signals: settings.signals,
+        heartbeat_interval: settings.heartbeat_interval,
+        hooks: hook_sender,
+        log: Arc::clone(&settings.log),
+    };
+    thread::Builder::new()
+        .name("serverengine-control".to_owned())
+        .spawn(move || control.run())?;
+    if !settings.explicit_readiness {
+        context.lifeline().send(&Frame::Ready, None)?;
+    }
+    Ok(
+        match catch_unwind(AssertUnwindSafe(|| worker.run(&context))) {
+            Ok(Ok(())) => 0,
+            Ok(Err(error)) => {
+                settings
+                    .log
+                    .log(Level::Error, &format!("worker {}: {error}", birth.slot));
+                EXIT_ERROR
+            }
+            // The panic hook has printed why.
+            Err(_) => EXIT_PANIC,
+        },
+    )
+}
