@@ -143,6 +143,19 @@ impl<'a> Cursor<'a> {
     /// the cursor stays before the value.
     #[inline]
     pub fn token(&mut self) -> Result<Token<'a>, Malformed> {
+        // Short strings are most of what records hold; all else takes the long way.
+        let text = match self.rest() {
+            [marker @ 0xa0..=0xbf, tail @ ..] => tail.get(..usize::from(marker & 0x1f)),
+            _ => None,
+        };
+        let Some(text) = text else {
+            return self.any_token();
+        };
+        self.at += 1 + text.len();
+        Ok(Token::Str(text))
+    }
+
+    fn any_token(&mut self) -> Result<Token<'a>, Malformed> {
         let start = self.at;
         let token = self.read_token(start);
         if token.is_err() {
@@ -168,47 +181,59 @@ impl<'a> Cursor<'a> {
     /// Passes over one value with all it holds, validating it.
     #[inline]
     pub fn skip(&mut self) -> Result<(), Malformed> {
-        match self.token()?.children() {
+        match self.skip_head()? {
             0 => Ok(()),
-            children => self.skip_children(children),
+            children => self.skip_children(children, 1),
         }
     }
 
     /// Passes over the `count` values that follow.
     pub fn skip_values(&mut self, count: u64) -> Result<(), Malformed> {
-        if count == 0 {
-            Ok(())
-        } else {
-            self.skip_children(count)
-        }
+        self.skip_children(count, 1)
     }
 
-    /// Iterative, with what is left of each open container on a fixed stack: bytes from outside
-    /// decide the nesting and must not decide how much of our stack it takes.
-    fn skip_children(&mut self, children: u64) -> Result<(), Malformed> {
-        let mut open = [0u64; MAX_DEPTH];
-        let mut depth = 0;
-        let mut left = children;
-        loop {
+    /// Passes over `left` values that lie in a container `depth` levels deep. The depth is what
+    /// bounds the recursion: bytes from outside must not decide how much of our stack it takes.
+    fn skip_children(&mut self, mut left: u64, depth: usize) -> Result<(), Malformed> {
+        while left > 0 {
             let start = self.at;
-            let inner = self.token()?.children();
-            left -= 1;
+            let inner = self.skip_head()?;
             if inner > 0 {
-                let Some(slot) = open.get_mut(depth) else {
+                if depth == MAX_DEPTH {
                     return Err(Malformed::TooDeep { at: start });
-                };
-                *slot = left;
-                depth += 1;
-                left = inner;
-            }
-            while left == 0 {
-                if depth == 0 {
-                    return Ok(());
                 }
-                depth -= 1;
-                left = open.get(depth).copied().unwrap_or(0);
+                self.skip_children(inner, depth + 1)?;
             }
+            left -= 1;
         }
+        Ok(())
+    }
+
+    /// Steps over one head with its payload and answers how many values follow that belong to it.
+    ///
+    /// Where the next value begins hangs on this one's length, so the walk is a chain of loads. The
+    /// usual forms compute their length from the first byte; a table of lengths makes the chain
+    /// half as long again.
+    #[inline]
+    fn skip_head(&mut self) -> Result<u64, Malformed> {
+        let rest = self.rest();
+        let (len, children) = match rest.first() {
+            Some(marker @ 0xa0..=0xbf) => (1 + usize::from(marker & 0x1f), 0),
+            Some(0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff) => (1, 0),
+            Some(0xd9 | 0xc4) if let Some(len) = rest.get(1) => (2 + usize::from(*len), 0),
+            Some(marker @ 0x80..=0x8f) => (1, u64::from(marker & 0x0f) * 2),
+            Some(marker @ 0x90..=0x9f) => (1, u64::from(marker & 0x0f)),
+            Some(0xcc | 0xd0) => (2, 0),
+            Some(0xcd | 0xd1) => (3, 0),
+            Some(0xca | 0xce | 0xd2) => (5, 0),
+            Some(0xcb | 0xcf | 0xd3) => (9, 0),
+            _ => return Ok(self.any_token()?.children()),
+        };
+        if len > rest.len() {
+            return Err(Malformed::Truncated { at: self.at });
+        }
+        self.at += len;
+        Ok(children)
     }
 
     #[inline]

@@ -178,3 +178,25 @@ pub fn count_entries(bytes: &[u8]) -> Result<u32, Malformed> {
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_every_form_become_event_times_within_their_range() {
+        for (time, expected) in [
+            (EntryTime::Integer(-1), Some((0, 0))),
+            (EntryTime::Integer(1 << 40), Some((u32::MAX, 0))),
+            (EntryTime::Float(1.5), Some((1, 500_000_000))),
+            (EntryTime::Float(-1.5), Some((0, 0))),
+            (EntryTime::Float(1e300), Some((u32::MAX, 0))),
+            (EntryTime::Float(f64::NAN), Some((0, 0))),
+            (EntryTime::Float(f64::INFINITY), Some((u32::MAX, 0))),
+            (EntryTime::Invalid, None),
+        ] {
+            let expected = expected.map(|(s, n)| EventTime::new(s, n));
+            assert_eq!(time.to_event_time(), expected, "{time:?}");
+        }
+    }
+}

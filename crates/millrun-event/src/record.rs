@@ -31,11 +31,23 @@ impl<'a> Record<'a> {
     /// see it. `None` where the record has no such key or is not a sound map.
     #[inline]
     pub fn field(&self, key: &[u8]) -> Option<Value<'a>> {
+        let mut cursor = Cursor::new(self.bytes);
+        let Token::Map(len) = cursor.token().ok()? else {
+            return None;
+        };
         let mut found = None;
-        for pair in self.fields().ok()? {
-            let (name, value) = pair.ok()?;
-            if name.text() == Some(key) {
-                found = Some(value);
+        for _ in 0..len {
+            let is_key = match cursor.token().ok()? {
+                Token::Str(name) | Token::Bin(name) => name == key,
+                other => {
+                    cursor.skip_values(other.children()).ok()?;
+                    false
+                }
+            };
+            let start = cursor.position();
+            cursor.skip().ok()?;
+            if is_key {
+                found = Some(Value::new(cursor.since(start)));
             }
         }
         found

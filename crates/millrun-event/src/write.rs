@@ -67,7 +67,7 @@ pub fn str_header(out: &mut Vec<u8>, len: u32) {
     }
 }
 
-/// Appends a byte string. Cut at 4 GiB like [`str`].
+/// Appends a byte string. Cut at 4 GiB like [`str`](fn@str).
 #[inline]
 pub fn bin(out: &mut Vec<u8>, bytes: &[u8]) {
     let bytes = cut_to_u32(bytes);

@@ -15,7 +15,10 @@
 
 mod error;
 mod float;
+mod number;
 mod read;
+mod scan;
+mod string;
 mod write;
 
 pub use error::JsonError;

@@ -143,6 +143,18 @@ fn write_integer(out: &mut Vec<u8>, number: impl itoa::Integer) {
 
 /// Appends `text` as a JSON string: in quotes, with the escapes JSON demands and no others.
 pub fn write_str(out: &mut Vec<u8>, text: &[u8]) {
+    let plain = plain_len(text);
+    if plain == text.len() {
+        out.reserve(text.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(text);
+        out.push(b'"');
+    } else {
+        write_with_escapes(out, text);
+    }
+}
+
+fn write_with_escapes(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     let mut rest = text;
     loop {

@@ -1,0 +1,118 @@
+//! Nothing is allocated per event: counted by the allocator itself.
+//!
+//! One test in one file, so that no other test's thread allocates beside it; what the harness does
+//! on its own threads is not counted.
+#![allow(
+    unsafe_code,
+    reason = "a global allocator cannot be written without; test only"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use millrun_event::json::{FloatText, transcode, write_value};
+use millrun_event::{Entries, EventBuffer, EventTime, count_entries, write};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is ending has no counter any more, and nobody reads it.
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: every call is handed on unchanged to the system's allocator, which keeps the contract;
+// the counter is a thread-local without a destructor and allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise about `layout` is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `System` with this `layout`, by `alloc` or `realloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as for `dealloc`; the caller's promise about `size` is passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+const EVENTS: u32 = 1_000;
+const JSON: &[u8] =
+    br#"{"host":"a\tb","size":18273,"took":0.0125,"tags":["x",{"y":null}],"host":"c"}"#;
+
+fn fill(events: &mut EventBuffer) {
+    for number in 0..EVENTS {
+        events.push(EventTime::new(number, 0), |record| {
+            write::map(record, 3);
+            write::str(record, b"message");
+            write::str(record, &[b'x'; 186]);
+            write::str(record, b"number");
+            write::uint(record, number.into());
+            write::str(record, b"nested");
+            write::array(record, 2);
+            write::float(record, 0.0125);
+            write::map(record, 0);
+        });
+    }
+}
+
+#[test]
+fn a_steady_flow_allocates_nothing() {
+    let mut events = EventBuffer::default();
+    let first = allocations(|| fill(&mut events));
+    assert!(first > 0, "the counter counts");
+
+    let reuse = allocations(|| {
+        events.clear();
+        fill(&mut events);
+    });
+    assert_eq!(reuse, 0, "writing into a buffer used before");
+
+    let bytes = events.as_events().bytes;
+    let walk = allocations(|| assert_eq!(count_entries(bytes), Ok(EVENTS)));
+    assert_eq!(walk, 0, "walking");
+
+    let find = allocations(|| {
+        for entry in Entries::new(bytes).flatten() {
+            let nested = entry.record().field(b"nested");
+            assert!(nested.and_then(|value| value.element(-1)).is_some());
+        }
+    });
+    assert_eq!(find, 0, "finding a field");
+
+    let mut text = Vec::with_capacity(4096);
+    let print = allocations(|| {
+        for entry in Entries::new(bytes).flatten() {
+            text.clear();
+            assert!(write_value(entry.record_bytes(), FloatText::Oj, &mut text).is_ok());
+        }
+    });
+    assert_eq!(print, 0, "printing as JSON");
+
+    let mut out = Vec::with_capacity(4096);
+    let read = allocations(|| {
+        for _ in 0..EVENTS {
+            out.clear();
+            assert_eq!(transcode(JSON, &mut out), Ok(()));
+        }
+    });
+    assert_eq!(read, 0, "reading JSON");
+}
