@@ -1,0 +1,347 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::stage::Stage;
+use super::{Buffer, RESERVE_MAX, lock};
+use crate::chunk::{Body, ChunkStage, FileBody};
+use crate::ledger::{ChunkExtent, ChunkState, Outcome};
+use crate::{
+    AppendError, BufferKind, Chunk, ChunkId, Durability, FlushMode, Ledger, Metadata, Origin,
+    Timestamp,
+};
+
+/// What became of an append.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Appended {
+    /// Entries that are larger than a whole chunk may be and were left out: index within the append, and bytes.
+    pub oversized: Vec<(u64, u64)>,
+}
+
+impl Buffer {
+    /// Appends entries for the open transaction of a shard. `split` tells the length of the first entry of what it is given.
+    pub(crate) fn append(
+        &self,
+        shard: usize,
+        ledger: &Arc<Ledger>,
+        metadata: &Metadata,
+        bytes: &[u8],
+        count: u64,
+        split: &mut dyn FnMut(&[u8]) -> Option<usize>,
+        now: Timestamp,
+    ) -> Result<Appended, AppendError> {
+        let mut appended = Appended::default();
+        if bytes.is_empty() {
+            return Ok(appended);
+        }
+        if !self.has_space() && !(self.may_drop_oldest() && self.drop_oldest()?) {
+            let (size, limit) = (self.size(), self.config.total_limit_size);
+            return Err(AppendError::Overflow {
+                buffer: self.name.clone(),
+                size,
+                limit,
+            });
+        }
+        let Some(stage) = self.stages.get(shard) else {
+            return Ok(appended);
+        };
+        let stage = &mut *lock(stage);
+        // Most writes fit: then they are one copy.
+        if let Some(chunk) = stage.open.get_mut(metadata) {
+            if self.fits(&chunk.extent, bytes.len() as u64, count) {
+                stage.touched.push(chunk.metadata.clone());
+                return self.write(chunk, bytes, count, now).map(|()| appended);
+            }
+            self.roll(stage, metadata);
+        }
+        if self.fits(&ChunkExtent::default(), bytes.len() as u64, count) {
+            self.write_staged(stage, ledger, metadata, bytes, count, now)?;
+            return Ok(appended);
+        }
+        // More than a whole chunk: as many entries as fit into each.
+        let mut rest = bytes;
+        let mut index = 0;
+        while !rest.is_empty() {
+            let (length, entries) = self.run_that_fits(rest, split);
+            let (run, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            rest = after;
+            let length = length as u64;
+            if entries == 1 && length > self.config.chunk_limit_size {
+                appended.oversized.push((index, length));
+            } else {
+                self.roll(stage, metadata);
+                self.write_staged(stage, ledger, metadata, run, entries, now)?;
+            }
+            index += entries;
+        }
+        Ok(appended)
+    }
+
+    /// Adds what the open transaction appended to its outcome; syncs it where the commit must survive a power loss.
+    pub(crate) fn prepare(
+        &self,
+        shard: usize,
+        durability: Durability,
+        origin: &Origin,
+        outcome: &mut Outcome,
+    ) -> Result<(), AppendError> {
+        let Some(stage) = self.stages.get(shard) else {
+            return Ok(());
+        };
+        let mut is_new = false;
+        for chunk in lock(stage).dirty() {
+            let Body::File(body) = &chunk.body else {
+                outcome.in_memory = true;
+                outcome.holds += u32::from(chunk.would_hold(origin));
+                continue;
+            };
+            if durability == Durability::Power {
+                body.sync()
+                    .map_err(|source| self.write_error(chunk, source))?;
+                is_new |= chunk.committed.length == 0;
+            }
+            outcome.appends.push((chunk.id, chunk.extent));
+        }
+        match &self.paths {
+            Some(paths) if is_new => {
+                let path = paths.directory();
+                self.disk
+                    .sync_dir(path)
+                    .map_err(|source| AppendError::Write {
+                        buffer: self.name.clone(),
+                        path: path.to_owned(),
+                        source,
+                    })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The transaction is committed: full chunks are queued, the others can be.
+    pub(crate) fn settle(&self, shard: usize, origin: &Origin) {
+        let Some(stage) = self.stages.get(shard) else {
+            return;
+        };
+        let stage = &mut *lock(stage);
+        for mut chunk in std::mem::take(&mut stage.full) {
+            settle_chunk(&mut chunk, origin);
+            if chunk.is_empty() {
+                self.abandon(chunk);
+            } else {
+                self.enqueue(chunk);
+            }
+        }
+        for mut chunk in stage.take_touched() {
+            settle_chunk(&mut chunk, origin);
+            if chunk.is_empty() {
+                self.abandon(chunk);
+            } else if self.config.flush_mode == FlushMode::Immediate || self.is_full(&chunk.extent)
+            {
+                self.enqueue(chunk);
+            } else {
+                stage.put_back(chunk);
+            }
+        }
+    }
+
+    /// The transaction did not happen.
+    pub(crate) fn roll_back(&self, shard: usize) {
+        let Some(stage) = self.stages.get(shard) else {
+            return;
+        };
+        let stage = &mut *lock(stage);
+        for mut chunk in stage.take_touched() {
+            self.stage_bytes
+                .fetch_sub(chunk.roll_back(), Ordering::Relaxed);
+            if chunk.is_empty() {
+                self.abandon(chunk);
+            } else {
+                stage.put_back(chunk);
+            }
+        }
+        for mut chunk in std::mem::take(&mut stage.full) {
+            self.stage_bytes
+                .fetch_sub(chunk.roll_back(), Ordering::Relaxed);
+            if chunk.is_empty() {
+                self.abandon(chunk);
+            } else {
+                self.enqueue(chunk);
+            }
+        }
+    }
+
+    fn fits(&self, extent: &ChunkExtent, bytes: u64, count: u64) -> bool {
+        let bytes_fit = extent.length.saturating_add(bytes) <= self.config.chunk_limit_size;
+        let count_after = extent.count.saturating_add(count);
+        bytes_fit
+            && self
+                .config
+                .chunk_limit_records
+                .is_none_or(|max| count_after <= max)
+    }
+
+    pub(super) fn is_full(&self, extent: &ChunkExtent) -> bool {
+        let threshold = self.config.chunk_full_threshold;
+        let reached = |value: u64, limit: u64| value as f64 >= limit as f64 * threshold;
+        reached(extent.length, self.config.chunk_limit_size)
+            || self
+                .config
+                .chunk_limit_records
+                .is_some_and(|max| reached(extent.count, max))
+    }
+
+    /// The longest run of entries that fits into an empty chunk, at least one entry: bytes and entries.
+    fn run_that_fits(
+        &self,
+        bytes: &[u8],
+        split: &mut dyn FnMut(&[u8]) -> Option<usize>,
+    ) -> (usize, u64) {
+        let (mut length, mut entries) = (0, 0);
+        while let Some(rest) = bytes.get(length..).filter(|rest| !rest.is_empty()) {
+            // What cannot be split is one entry.
+            let entry = split(rest)
+                .filter(|entry| *entry > 0)
+                .unwrap_or(rest.len())
+                .min(rest.len());
+            let longer = (length + entry) as u64;
+            if entries > 0 && !self.fits(&ChunkExtent::default(), longer, entries + 1) {
+                break;
+            }
+            length += entry;
+            entries += 1;
+        }
+        (length, entries)
+    }
+
+    /// Ends the filling of a staged chunk.
+    fn roll(&self, stage: &mut Stage, metadata: &Metadata) {
+        if let Some(chunk) = stage.open.remove(metadata) {
+            stage.full.push(chunk);
+        }
+    }
+
+    fn write_staged(
+        &self,
+        stage: &mut Stage,
+        ledger: &Arc<Ledger>,
+        metadata: &Metadata,
+        bytes: &[u8],
+        count: u64,
+        now: Timestamp,
+    ) -> Result<(), AppendError> {
+        let mut chunk = self.new_chunk(ledger, metadata, now)?;
+        let written = self.write(&mut chunk, bytes, count, now);
+        stage.touched.push(chunk.metadata.clone());
+        stage.put_back(chunk);
+        written
+    }
+
+    fn write(
+        &self,
+        chunk: &mut Chunk,
+        bytes: &[u8],
+        count: u64,
+        now: Timestamp,
+    ) -> Result<(), AppendError> {
+        if let Err(source) = chunk.append(bytes, count, now) {
+            return Err(self.write_error(chunk, source));
+        }
+        self.stage_bytes
+            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn write_error(&self, chunk: &Chunk, source: io::Error) -> AppendError {
+        let path = match &chunk.body {
+            Body::File(body) => body.data_path().to_owned(),
+            Body::Memory(_) => "memory".into(),
+        };
+        AppendError::Write {
+            buffer: self.name.clone(),
+            path,
+            source,
+        }
+    }
+
+    /// Makes an empty chunk. The birth of a file is recorded before it exists: a file that no ledger knows is
+    /// Fluentd's.
+    fn new_chunk(
+        &self,
+        ledger: &Arc<Ledger>,
+        metadata: &Metadata,
+        now: Timestamp,
+    ) -> Result<Chunk, AppendError> {
+        let id = ChunkId::generate(now, &mut lock(&self.random));
+        let body = match (&self.config.kind, &self.paths) {
+            (BufferKind::File { .. }, Some(paths)) => {
+                let born = ChunkState {
+                    metadata: metadata.clone(),
+                    created: now,
+                    extent: ChunkExtent::default(),
+                    previous: ChunkExtent::default(),
+                };
+                ledger.note_chunk(&paths.pattern(), id, &born)?;
+                let path = paths.data(ChunkStage::Staged, id);
+                let created = FileBody::create(self.disk.clone(), path.clone());
+                Body::File(created.map_err(|source| {
+                    ledger.purge(id);
+                    AppendError::Write {
+                        buffer: self.name.clone(),
+                        path,
+                        source,
+                    }
+                })?)
+            }
+            (BufferKind::Memory | BufferKind::File { .. }, _) => {
+                let reserve = self.config.chunk_limit_size.min(RESERVE_MAX) as usize;
+                let recycled = lock(&self.pool).pop();
+                Body::Memory(recycled.unwrap_or_else(|| Vec::with_capacity(reserve)))
+            }
+        };
+        Ok(Chunk {
+            id,
+            metadata: Arc::new(metadata.clone()),
+            created: now,
+            modified: now,
+            extent: ChunkExtent::default(),
+            committed: ChunkExtent::default(),
+            body,
+            origins: BTreeMap::new(),
+            ledger: ledger.clone(),
+        })
+    }
+
+    /// Removes a chunk that never held anything committed.
+    fn abandon(&self, chunk: Chunk) {
+        let Chunk {
+            id, body, ledger, ..
+        } = chunk;
+        match body {
+            Body::Memory(bytes) => self.recycle(bytes),
+            Body::File(body) => self.remove_files(&ledger, id, body),
+        }
+    }
+}
+
+/// Makes what the transaction appended part of a chunk, and the chunk remember where it came from.
+fn settle_chunk(chunk: &mut Chunk, origin: &Origin) {
+    if !chunk.is_dirty() {
+        return;
+    }
+    chunk.settle();
+    if let (
+        Body::Memory(_),
+        Origin::File {
+            source,
+            incarnation,
+            range,
+        },
+    ) = (&chunk.body, origin)
+    {
+        chunk
+            .origins
+            .entry((*source, *incarnation))
+            .or_insert(range.start);
+    }
+}

@@ -1,0 +1,348 @@
+mod fill;
+mod queue;
+mod resume;
+mod stage;
+mod statistics;
+
+pub use self::fill::Appended;
+pub use self::resume::Resumed;
+pub use self::statistics::Statistics;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use self::queue::Queue;
+use self::stage::Stage;
+use crate::chunk::{Body, ChunkStage, FileBody};
+use crate::disk::{Open, SharedDisk};
+use crate::{
+    BufferConfig, BufferKind, Chunk, ChunkPaths, FlushMode, Ledger, LedgerError, LossKey,
+    OpenError, OverflowAction, Random, Timestamp,
+};
+
+/// Memory of delivered chunks kept for new ones, so that the data path never faults in fresh pages.
+const POOL_LENGTH_MAX: usize = 4;
+
+/// A memory chunk of a larger limit grows as it is filled instead of being reserved at once, in bytes.
+const RESERVE_MAX: u64 = 16 << 20;
+
+/// The buffer of one output: staged chunks per shard, and one queue.
+///
+/// Shards fill it through transactions ([`Shard`](crate::Shard)); one thread at a time calls
+/// [`enqueue_due`](Self::enqueue_due); flush threads [`take`](Self::take) chunks and say what became of them with
+/// [`delivered`](Self::delivered), [`give_back`](Self::give_back) or [`drop_chunk`](Self::drop_chunk).
+pub struct Buffer {
+    name: Box<str>,
+    config: BufferConfig,
+    disk: SharedDisk,
+    /// Of a file buffer.
+    paths: Option<ChunkPaths>,
+    stages: Vec<Mutex<Stage>>,
+    queue: Queue,
+    stage_bytes: AtomicU64,
+    /// Queued and in delivery.
+    queue_bytes: AtomicU64,
+    pool: Mutex<Vec<Vec<u8>>>,
+    random: Mutex<Random>,
+    space: (Mutex<()>, Condvar),
+}
+
+impl Buffer {
+    /// Opens the buffer of the output `name` (its plugin id) and resumes the chunks its files hold.
+    ///
+    /// Resumed chunks belong to the first of `ledgers`, one per shard, whose recovery must not be finished yet. Tells what a
+    /// person should know about them.
+    pub fn open(
+        name: &str,
+        config: BufferConfig,
+        disk: SharedDisk,
+        ledgers: &[Arc<Ledger>],
+        random: Random,
+    ) -> Result<(Arc<Self>, Resumed), OpenError> {
+        let paths = match &config.kind {
+            BufferKind::Memory => None,
+            BufferKind::File {
+                path,
+                suffix,
+                worker,
+                ..
+            } => Some(ChunkPaths::new(path, suffix, *worker, disk.as_ref())),
+        };
+        let buffer = Self {
+            name: name.into(),
+            config,
+            disk,
+            paths,
+            stages: ledgers.iter().map(|_| Mutex::default()).collect(),
+            queue: Queue::default(),
+            stage_bytes: AtomicU64::new(0),
+            queue_bytes: AtomicU64::new(0),
+            pool: Mutex::default(),
+            random: Mutex::new(random),
+            space: (Mutex::new(()), Condvar::new()),
+        };
+        let resumed = match ledgers.first() {
+            Some(ledger) => buffer.resume(ledger)?,
+            None => Resumed::default(),
+        };
+        Ok((Arc::new(buffer), resumed))
+    }
+
+    /// The id of the output.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How the buffer was opened.
+    pub fn config(&self) -> &BufferConfig {
+        &self.config
+    }
+
+    /// Whether chunks live in files, so that a commit survives the process.
+    pub fn is_file(&self) -> bool {
+        self.paths.is_some()
+    }
+
+    /// Queues the staged chunks whose time has come and tells how many.
+    pub fn enqueue_due(&self, now: Timestamp) -> usize {
+        let mut moved = 0;
+        for stage in &self.stages {
+            let mut stage = lock(stage);
+            let due: Vec<_> = stage
+                .open
+                .values()
+                .filter(|chunk| !chunk.is_dirty() && self.due(chunk).is_some_and(|at| at <= now))
+                .map(|chunk| chunk.metadata.clone())
+                .collect();
+            for key in due {
+                if self
+                    .config
+                    .queued_chunks_limit_size
+                    .is_some_and(|max| self.queue.len() >= max)
+                {
+                    return moved;
+                }
+                if let Some(chunk) = stage.open.remove(&key) {
+                    self.enqueue(chunk);
+                    moved += 1;
+                }
+            }
+        }
+        moved
+    }
+
+    /// Queues every staged chunk (flush on demand, and at the end) and tells how many.
+    ///
+    /// What an open transaction has appended stays staged.
+    pub fn enqueue_all(&self) -> usize {
+        let mut moved = 0;
+        for stage in &self.stages {
+            let mut stage = lock(stage);
+            let clean = |chunk: &Chunk| !chunk.is_dirty() && !chunk.is_empty();
+            for (_, chunk) in stage.open.extract_if(|_, chunk| clean(chunk)) {
+                self.enqueue(chunk);
+                moved += 1;
+            }
+        }
+        moved
+    }
+
+    /// When [`enqueue_due`](Self::enqueue_due) has something to do next, as far as is known now.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let of_stage = |stage: &Mutex<Stage>| {
+            lock(stage)
+                .open
+                .values()
+                .filter_map(|chunk| self.due(chunk))
+                .min()
+        };
+        self.stages.iter().filter_map(of_stage).min()
+    }
+
+    /// Takes the head of the queue for delivery.
+    pub fn take(&self) -> Option<Chunk> {
+        self.queue.pop()
+    }
+
+    /// Takes the head of the queue, waiting for one at most `timeout`, or until [`close`](Self::close).
+    pub fn take_within(&self, timeout: Duration) -> Option<Chunk> {
+        self.queue.pop_within(timeout)
+    }
+
+    /// Ends all waiting in [`take_within`](Self::take_within); chunks can still be taken.
+    pub fn close(&self) {
+        self.queue.close();
+        self.space.1.notify_all();
+    }
+
+    /// Records that a chunk has arrived, then removes it.
+    ///
+    /// After an error it is gone all the same, but a crash before the removal reached the disk could deliver it again.
+    pub fn delivered(&self, chunk: Chunk) -> Result<(), LedgerError> {
+        self.finish(chunk, None)
+    }
+
+    /// Puts a chunk that could not be delivered back to the head of the queue.
+    pub fn give_back(&self, chunk: Chunk) {
+        self.queue.push_front(chunk);
+    }
+
+    /// Drops a chunk on purpose and counts its events.
+    pub fn drop_chunk(&self, chunk: Chunk, reason: LossKey) -> Result<(), LedgerError> {
+        self.finish(chunk, Some(reason))
+    }
+
+    /// Writes the bytes of a chunk that cannot be delivered to `<directory>/<id>.log`, then drops it. Tells the file's name.
+    ///
+    /// When the file cannot be written, the chunk goes back to the head of the queue.
+    pub fn back_up(&self, chunk: Chunk, directory: &Path, reason: LossKey) -> io::Result<PathBuf> {
+        match self.write_backup(&chunk, directory) {
+            Ok(path) => {
+                self.finish(chunk, Some(reason)).map_err(io::Error::other)?;
+                Ok(path)
+            }
+            Err(error) => {
+                self.give_back(chunk);
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits until a write would not find the buffer full, at most `timeout`; tells whether it would not.
+    pub fn wait_for_space(&self, timeout: Duration) -> bool {
+        let guard = lock(&self.space.0);
+        if self.has_space() {
+            return true;
+        }
+        drop(self.space.1.wait_timeout(guard, timeout));
+        self.has_space()
+    }
+
+    /// Whether a write would not find the buffer full.
+    pub fn has_space(&self) -> bool {
+        self.size() < self.config.total_limit_size
+    }
+
+    fn size(&self) -> u64 {
+        let staged = self.stage_bytes.load(Ordering::Relaxed);
+        staged.saturating_add(self.queue_bytes.load(Ordering::Relaxed))
+    }
+
+    /// When a staged chunk is to be queued.
+    fn due(&self, chunk: &Chunk) -> Option<Timestamp> {
+        if chunk.is_empty() {
+            return None;
+        }
+        let slice_over = chunk
+            .metadata
+            .timekey
+            .zip(self.config.timekey)
+            .map(|(start, unit)| {
+                let end = u64::try_from(start).unwrap_or(0).saturating_add(unit);
+                Timestamp::from_secs(end) + self.config.timekey_wait
+            });
+        match self.config.flush_mode {
+            FlushMode::Lazy => slice_over,
+            FlushMode::Interval => {
+                let old = chunk.created + self.config.flush_interval;
+                Some(slice_over.map_or(old, |at| at.min(old)))
+            }
+            FlushMode::Immediate => Some(chunk.created),
+        }
+    }
+
+    /// Moves a committed chunk to the queue. The name on disk follows if it can; recovery takes either.
+    fn enqueue(&self, mut chunk: Chunk) {
+        if let (Body::File(body), Some(paths)) = (&mut chunk.body, &self.paths) {
+            let _ = body.rename(paths.data(ChunkStage::Queued, chunk.id));
+        }
+        self.stage_bytes.fetch_sub(chunk.len(), Ordering::Relaxed);
+        self.queue_bytes.fetch_add(chunk.len(), Ordering::Relaxed);
+        self.queue.push(chunk);
+    }
+
+    fn finish(&self, chunk: Chunk, loss: Option<LossKey>) -> Result<(), LedgerError> {
+        self.queue_bytes.fetch_sub(chunk.len(), Ordering::Relaxed);
+        let result = self.discard(chunk, loss);
+        drop(lock(&self.space.0));
+        self.space.1.notify_all();
+        result
+    }
+
+    /// Records the end of a chunk and frees what it holds.
+    fn discard(&self, chunk: Chunk, loss: Option<LossKey>) -> Result<(), LedgerError> {
+        let lost: Vec<_> = loss.map(|key| (key, chunk.count())).into_iter().collect();
+        let held = chunk.held();
+        let Chunk {
+            id, body, ledger, ..
+        } = chunk;
+        match body {
+            Body::Memory(bytes) => {
+                self.recycle(bytes);
+                let counted = ledger.count_losses(lost);
+                ledger.release(&held).and(counted)
+            }
+            Body::File(body) => {
+                let recorded = ledger.deliver(id, lost);
+                self.remove_files(&ledger, id, body);
+                recorded
+            }
+        }
+    }
+
+    fn remove_files(&self, ledger: &Ledger, id: crate::ChunkId, mut body: FileBody) {
+        let synced = body
+            .remove()
+            .and_then(|()| match (ledger.durability(), &self.paths) {
+                (crate::Durability::Power, Some(paths)) => self.disk.sync_dir(paths.directory()),
+                _ => Ok(()),
+            });
+        // Files that are still there are removed at the next start, if the ledger still knows them as delivered.
+        if synced.is_ok() {
+            ledger.purge(id);
+        }
+    }
+
+    fn recycle(&self, mut bytes: Vec<u8>) {
+        let mut pool = lock(&self.pool);
+        if pool.len() < POOL_LENGTH_MAX {
+            bytes.clear();
+            pool.push(bytes);
+        }
+    }
+
+    fn write_backup(&self, chunk: &Chunk, directory: &Path) -> io::Result<PathBuf> {
+        let mut scratch = Vec::new();
+        let bytes = chunk.read(&mut scratch)?;
+        self.disk.create_dir_all(directory)?;
+        let path = directory.join(format!("{}.log", chunk.id));
+        self.disk.open(&path, Open::Truncated)?.write_at(bytes, 0)?;
+        Ok(path)
+    }
+
+    /// Makes room by dropping the oldest queued chunks; tells whether there is room now.
+    fn drop_oldest(&self) -> Result<bool, LedgerError> {
+        while !self.has_space() {
+            let Some(oldest) = self.queue.pop() else {
+                return Ok(false);
+            };
+            let reason = LossKey {
+                plugin: self.name.clone(),
+                reason: "overflow".into(),
+            };
+            self.finish(oldest, Some(reason))?;
+        }
+        Ok(true)
+    }
+
+    fn may_drop_oldest(&self) -> bool {
+        self.config.overflow_action == OverflowAction::DropOldestChunk
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,42 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::{Chunk, Metadata};
+
+/// The chunks that one shard fills, and what its open transaction did to them.
+#[derive(Default)]
+pub(super) struct Stage {
+    /// At most one per metadata.
+    pub(super) open: HashMap<Arc<Metadata>, Chunk>,
+    /// Filled up by the open transaction; queued when it ends.
+    pub(super) full: Vec<Chunk>,
+    /// Keys of the open chunks that the open transaction appended to; a key may stand here twice.
+    pub(super) touched: Vec<Arc<Metadata>>,
+}
+
+impl Stage {
+    /// The chunks that the open transaction appended to, in no order that means anything.
+    pub(super) fn dirty(&self) -> impl Iterator<Item = &Chunk> {
+        let mut seen: Vec<&Arc<Metadata>> = self.touched.iter().collect();
+        seen.sort_unstable();
+        seen.dedup();
+        let open = seen.into_iter().filter_map(|key| self.open.get(key));
+        self.full
+            .iter()
+            .chain(open)
+            .filter(|chunk| chunk.is_dirty())
+    }
+
+    /// Takes the open chunks that the open transaction touched.
+    pub(super) fn take_touched(&mut self) -> Vec<Chunk> {
+        let touched = std::mem::take(&mut self.touched);
+        touched
+            .iter()
+            .filter_map(|key| self.open.remove(key))
+            .collect()
+    }
+
+    pub(super) fn put_back(&mut self, chunk: Chunk) {
+        self.open.insert(chunk.metadata.clone(), chunk);
+    }
+}

@@ -1,0 +1,129 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::disk::{self, DiskFile, Open, SharedDisk};
+
+/// The two files of a chunk. They are open while the chunk is staged.
+pub(crate) struct FileBody {
+    pub(super) disk: SharedDisk,
+    data_path: PathBuf,
+    meta_path: PathBuf,
+    data: Option<Box<dyn DiskFile>>,
+    meta: Option<Box<dyn DiskFile>>,
+}
+
+impl FileBody {
+    /// Makes the files of a new chunk.
+    pub(crate) fn create(disk: SharedDisk, data_path: PathBuf) -> io::Result<Self> {
+        let meta_path = meta_path(&data_path);
+        let data = disk.open(&data_path, Open::New)?;
+        let meta = disk.open(&meta_path, Open::Truncated).inspect_err(|_| {
+            let _ = disk.remove(&data_path);
+        })?;
+        Ok(Self {
+            disk,
+            data_path,
+            meta_path,
+            data: Some(data),
+            meta: Some(meta),
+        })
+    }
+
+    /// The files of a chunk that was found.
+    pub(crate) fn found(disk: SharedDisk, data_path: PathBuf) -> Self {
+        let meta_path = meta_path(&data_path);
+        Self {
+            disk,
+            data_path,
+            meta_path,
+            data: None,
+            meta: None,
+        }
+    }
+
+    pub(crate) fn data_path(&self) -> &Path {
+        &self.data_path
+    }
+
+    pub(crate) fn meta_path(&self) -> &Path {
+        &self.meta_path
+    }
+
+    /// Opens the data for reading.
+    pub(crate) fn open(&self) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.open(&self.data_path, Open::Existing)
+    }
+
+    /// Writes data; after an error what stands beyond the committed length means nothing.
+    pub(crate) fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let file = match &mut self.data {
+            Some(file) => file,
+            none => none.insert(self.disk.open(&self.data_path, Open::Existing)?),
+        };
+        file.write_at(bytes, offset)
+    }
+
+    /// Cuts the data. Nothing depends on the success: what is not committed is cut at recovery.
+    pub(crate) fn truncate(&mut self, length: u64) {
+        if let Some(file) = &self.data {
+            let _ = file.truncate(length);
+        }
+    }
+
+    /// Rewrites the meta file in place.
+    pub(crate) fn write_meta(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = match &mut self.meta {
+            Some(file) => file,
+            none => {
+                let opened = match self.disk.open(&self.meta_path, Open::Existing) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        self.disk.open(&self.meta_path, Open::New)
+                    }
+                    opened => opened,
+                };
+                none.insert(opened?)
+            }
+        };
+        file.write_at(bytes, 0)
+    }
+
+    /// Makes the data survive a power loss.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        match &self.data {
+            Some(file) => file.sync_data(),
+            None => self.open()?.sync_data(),
+        }
+    }
+
+    /// Gives the files the names of a queued chunk and closes them.
+    pub(crate) fn rename(&mut self, data_path: PathBuf) -> io::Result<()> {
+        self.close();
+        let renamed_meta = meta_path(&data_path);
+        self.disk.rename(&self.data_path, &data_path)?;
+        self.data_path = data_path;
+        match self.disk.rename(&self.meta_path, &renamed_meta) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => self.meta_path = renamed_meta,
+        }
+        Ok(())
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.data = None;
+        self.meta = None;
+    }
+
+    /// Removes both files, the data first: Fluentd delivers data without meta, not meta without data.
+    pub(crate) fn remove(&mut self) -> io::Result<()> {
+        self.close();
+        disk::remove_if_there(self.disk.as_ref(), &self.data_path)?;
+        disk::remove_if_there(self.disk.as_ref(), &self.meta_path)
+    }
+}
+
+/// The meta file of a data file.
+pub(crate) fn meta_path(data_path: &Path) -> PathBuf {
+    let mut name = data_path.as_os_str().to_owned();
+    name.push(".meta");
+    name.into()
+}

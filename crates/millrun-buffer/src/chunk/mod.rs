@@ -1,0 +1,185 @@
+mod file;
+mod meta;
+mod paths;
+
+pub(crate) use self::file::FileBody;
+pub(crate) use self::meta::Meta;
+pub use self::paths::ChunkPaths;
+pub(crate) use self::paths::{ChunkFile, ChunkStage};
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use crate::disk::DiskFile;
+use crate::ledger::ChunkExtent;
+use crate::{ChunkId, Ledger, Metadata, Origin, SourceNumber, Timestamp};
+
+/// A run of events on their way to one output: in memory or in a file.
+///
+/// Its bytes are what the output's format made, back to back: for the standard format, msgpack entries.
+pub struct Chunk {
+    pub(crate) id: ChunkId,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) created: Timestamp,
+    pub(crate) modified: Timestamp,
+    /// With what the open transaction appended.
+    pub(crate) extent: ChunkExtent,
+    /// What a rollback goes back to.
+    pub(crate) committed: ChunkExtent,
+    pub(crate) body: Body,
+    /// Memory chunks remember where their bytes can be had again: per incarnation, the start of the first transaction.
+    pub(crate) origins: BTreeMap<(SourceNumber, u32), u64>,
+    /// Knows what the chunk holds.
+    pub(crate) ledger: Arc<Ledger>,
+}
+
+pub(crate) enum Body {
+    Memory(Vec<u8>),
+    File(FileBody),
+}
+
+impl Chunk {
+    /// The chunk's name on disk, on the wire and in the ledger.
+    pub fn id(&self) -> ChunkId {
+        self.id
+    }
+
+    /// What its events have in common.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The number of bytes.
+    pub fn len(&self) -> u64 {
+        self.extent.length
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.extent.length == 0
+    }
+
+    /// The number of events; 0 for a resumed chunk whose meta file was lost.
+    pub fn count(&self) -> u64 {
+        self.extent.count
+    }
+
+    /// When its first event came.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// When its last event came.
+    pub fn modified(&self) -> Timestamp {
+        self.modified
+    }
+
+    /// The ledger of the shard that filled it: the place for an [`Intent`](crate::Intent).
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// The bytes, if they are in memory.
+    pub fn in_memory(&self) -> Option<&[u8]> {
+        match &self.body {
+            Body::Memory(bytes) => Some(bytes),
+            Body::File(_) => None,
+        }
+    }
+
+    /// The bytes, read into `scratch` if they are in a file; memory is not copied.
+    pub fn read<'a>(&'a self, scratch: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+        let file = match &self.body {
+            Body::Memory(bytes) => return Ok(bytes),
+            Body::File(body) => body.open()?,
+        };
+        let length = usize::try_from(self.extent.length).map_err(io::Error::other)?;
+        scratch.clear();
+        scratch.resize(length, 0);
+        let read = file.read_at(scratch, 0)?;
+        if read < length {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!(
+                    "the chunk file has {read} bytes instead of {length}; something else has cut it"
+                ),
+            ));
+        }
+        Ok(scratch)
+    }
+
+    /// The file that holds [`len`](Self::len) bytes of the chunk; nothing of a memory chunk.
+    pub fn open(&self) -> io::Result<Option<Box<dyn DiskFile>>> {
+        match &self.body {
+            Body::Memory(_) => Ok(None),
+            Body::File(body) => body.open().map(Some),
+        }
+    }
+
+    /// Appends bytes that are part of the open transaction.
+    pub(crate) fn append(&mut self, bytes: &[u8], count: u64, now: Timestamp) -> io::Result<()> {
+        match &mut self.body {
+            Body::Memory(body) => body.extend_from_slice(bytes),
+            Body::File(body) => body.write(bytes, self.extent.length)?,
+        }
+        self.extent.length += bytes.len() as u64;
+        self.extent.count += count;
+        self.extent.modified = now.as_secs();
+        self.modified = now;
+        Ok(())
+    }
+
+    /// Whether the open transaction appended something.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.extent.length != self.committed.length || self.extent.count != self.committed.count
+    }
+
+    /// Takes back what the open transaction appended and tells how many bytes that was.
+    pub(crate) fn roll_back(&mut self) -> u64 {
+        let length = self.committed.length;
+        match &mut self.body {
+            Body::Memory(body) => body.truncate(usize::try_from(length).unwrap_or(usize::MAX)),
+            Body::File(body) => body.truncate(length),
+        }
+        let taken = self.extent.length.saturating_sub(length);
+        self.extent = self.committed;
+        taken
+    }
+
+    /// Makes what was appended part of the chunk. The ledger knows it already; the meta file is for others to read.
+    pub(crate) fn settle(&mut self) {
+        self.committed = self.extent;
+        self.write_meta();
+    }
+
+    /// Writes the meta file, if there is one. A failure is not one of the chunk: recovery does not need the file.
+    pub(crate) fn write_meta(&mut self) {
+        let Body::File(body) = &mut self.body else {
+            return;
+        };
+        let meta = Meta::of(&self.metadata, self.id, self.created, self.committed);
+        let _ = body.write_meta(&meta.encode());
+    }
+
+    /// Whether the open transaction is the first of its incarnation to reach this memory chunk.
+    pub(crate) fn would_hold(&self, origin: &Origin) -> bool {
+        let Origin::File {
+            source,
+            incarnation,
+            ..
+        } = origin
+        else {
+            return false;
+        };
+        !self.origins.contains_key(&(*source, *incarnation))
+    }
+
+    /// What the ledger is told to release at delivery.
+    pub(crate) fn held(&self) -> Vec<(SourceNumber, u32, u64)> {
+        self.origins
+            .iter()
+            .map(|((source, life), start)| (*source, *life, *start))
+            .collect()
+    }
+}

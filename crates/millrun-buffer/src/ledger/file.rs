@@ -1,0 +1,193 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::record::{self, Record};
+use super::state::State;
+use crate::Durability;
+use crate::disk::{DiskFile, Open, SharedDisk};
+
+/// A ledger is not compacted before it is this long, in bytes.
+pub(super) const COMPACT_LENGTH_MIN: u64 = 1 << 20;
+
+/// It is compacted when it is this many times longer than after the last compaction.
+const COMPACT_GROWTH: u64 = 2;
+
+/// A ledger file open for writing.
+pub(super) struct LedgerFile {
+    disk: SharedDisk,
+    path: PathBuf,
+    file: Box<dyn DiskFile>,
+    generation: u64,
+    durability: Durability,
+    length: u64,
+    compact_at: u64,
+    scratch: Vec<u8>,
+}
+
+impl LedgerFile {
+    /// Writes a new ledger that holds `state`, in one step: the old file is there until the new one is complete.
+    pub(super) fn create(
+        disk: SharedDisk,
+        path: PathBuf,
+        generation: u64,
+        durability: Durability,
+        state: &State,
+    ) -> io::Result<Self> {
+        let mut scratch = Vec::new();
+        let file = write_beside(&disk, &path, generation, durability, state, &mut scratch)?;
+        disk.rename(&temporary(&path), &path)?;
+        sync_name(&disk, &path, durability)?;
+        let length = scratch.len() as u64;
+        let compact_at = compact_at(length);
+        Ok(Self {
+            disk,
+            path,
+            file,
+            generation,
+            durability,
+            length,
+            compact_at,
+            scratch,
+        })
+    }
+
+    /// Appends records. After an error none of them is in the file, unless the outer error says that even this is unknown.
+    pub(super) fn append(
+        &mut self,
+        records: &[Record],
+        sync: bool,
+    ) -> Result<io::Result<()>, io::Error> {
+        self.scratch.clear();
+        for record in records {
+            let before = self.scratch.len();
+            record::encode(record, self.length + before as u64, &mut self.scratch);
+            if self.scratch.len() - before > record::FRAME_LENGTH + record::BODY_LENGTH_MAX {
+                return Ok(Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!(
+                        "a ledger record is longer than {} bytes",
+                        record::BODY_LENGTH_MAX
+                    ),
+                )));
+            }
+        }
+        if let Err(error) = self.file.write_at(&self.scratch, self.length) {
+            // What stands there now could be the whole record: it must go before anything else is decided.
+            self.file.truncate(self.length)?;
+            return Ok(Err(error));
+        }
+        if sync && self.durability == Durability::Power {
+            // After a failed sync nobody knows what a power loss would leave.
+            self.file.sync_data()?;
+        }
+        self.length += self.scratch.len() as u64;
+        Ok(Ok(()))
+    }
+
+    /// Replaces the file by a shorter one with the same meaning, when it has grown enough.
+    ///
+    /// When the shorter one cannot be written, the long one stays in use. An error says that nobody knows which of both
+    /// a power loss would leave.
+    pub(super) fn compact_if_long(&mut self, state: &State) -> io::Result<()> {
+        if self.length < self.compact_at {
+            return Ok(());
+        }
+        let written = write_beside(
+            &self.disk,
+            &self.path,
+            self.generation,
+            self.durability,
+            state,
+            &mut self.scratch,
+        )
+        .and_then(|file| {
+            self.disk
+                .rename(&temporary(&self.path), &self.path)
+                .map(|()| file)
+        });
+        let Ok(file) = written else {
+            self.compact_at = self.length.saturating_mul(COMPACT_GROWTH);
+            return Ok(());
+        };
+        self.file = file;
+        self.length = self.scratch.len() as u64;
+        self.compact_at = compact_at(self.length);
+        sync_name(&self.disk, &self.path, self.durability)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn durability(&self) -> Durability {
+        self.durability
+    }
+}
+
+fn compact_at(length: u64) -> u64 {
+    length
+        .saturating_mul(COMPACT_GROWTH)
+        .max(COMPACT_LENGTH_MIN)
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    path.with_extension("ledger.tmp")
+}
+
+/// Writes a complete ledger under its temporary name and leaves its bytes in `scratch`.
+fn write_beside(
+    disk: &SharedDisk,
+    path: &Path,
+    generation: u64,
+    durability: Durability,
+    state: &State,
+    scratch: &mut Vec<u8>,
+) -> io::Result<Box<dyn DiskFile>> {
+    scratch.clear();
+    record::encode_header(generation, scratch);
+    for record in state.records() {
+        let offset = scratch.len() as u64;
+        record::encode(&record, offset, scratch);
+    }
+    let file = disk.open(&temporary(path), Open::Truncated)?;
+    file.write_at(scratch, 0)?;
+    if durability == Durability::Power {
+        file.sync_data()?;
+    }
+    Ok(file)
+}
+
+fn sync_name(disk: &SharedDisk, path: &Path, durability: Durability) -> io::Result<()> {
+    match (durability, path.parent()) {
+        (Durability::Power, Some(directory)) => disk.sync_dir(directory),
+        _ => Ok(()),
+    }
+}
+
+/// What was read of a ledger file.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) generation: u64,
+    pub(super) state: State,
+    /// Bytes after the last whole record.
+    pub(super) torn: usize,
+}
+
+/// Reads a ledger; nothing of a file that does not begin as one.
+pub(super) fn read(bytes: &[u8]) -> Option<Read> {
+    let generation = record::decode_header(bytes)?;
+    let mut state = State::default();
+    let mut offset = record::HEADER_LENGTH;
+    while let Some((record, length)) = bytes
+        .get(offset..)
+        .and_then(|rest| record::decode(rest, offset as u64))
+    {
+        state.apply(&record);
+        offset += length;
+    }
+    Some(Read {
+        generation,
+        state,
+        torn: bytes.len() - offset,
+    })
+}

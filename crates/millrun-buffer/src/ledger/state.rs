@@ -1,0 +1,405 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::record::{Commit, CommitOrigin, Extent, Intent, Record};
+use crate::{ChunkId, Identity, LossKey, Metadata, SourceNumber, Timestamp};
+
+/// The numbers remembered of one sender; beyond, the lowest are forgotten as if they had been answered.
+const PEER_SEQUENCES_MAX: usize = 65_536;
+
+/// What the records of a ledger add up to.
+///
+/// It is the same whether it was read from a file or kept while writing one, and its own records
+/// ([`State::records`]) lead to it again: that is compaction.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct State {
+    pub(super) sources: BTreeMap<SourceNumber, Source>,
+    pub(super) chunks: BTreeMap<ChunkId, Chunk>,
+    pub(super) delivered: BTreeSet<ChunkId>,
+    pub(super) intents: BTreeMap<ChunkId, Intent>,
+    pub(super) losses: BTreeMap<LossKey, u64>,
+    pub(super) peers: BTreeMap<[u8; 16], Peer>,
+    pub(super) checkpoints: BTreeMap<Box<str>, Box<[u8]>>,
+    pub(super) position_files: BTreeMap<Box<str>, u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Source {
+    pub(super) key: Box<str>,
+    pub(super) incarnations: BTreeMap<u32, Incarnation>,
+}
+
+/// One life of a file's content, as far as it is known to be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Incarnation {
+    /// Which file it is and how its content began.
+    pub identity: Identity,
+    /// Everything below is delivered or in file buffers: reading continues here.
+    pub low_water: u64,
+    /// What file buffers have above the low-water mark, in order and not touching. Reads are cut at both ends of each.
+    pub marks: Vec<Range<u64>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Chunk {
+    pub(super) buffer: Box<str>,
+    pub(super) metadata: Metadata,
+    pub(super) created: Timestamp,
+    pub(super) extent: Extent,
+    pub(super) previous: Extent,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Peer {
+    pub(super) lowest: u64,
+    pub(super) committed: BTreeSet<u64>,
+}
+
+impl Incarnation {
+    /// Where a read that begins at `position` must end at the latest.
+    pub fn cut(&self, position: u64) -> Option<u64> {
+        self.marks
+            .iter()
+            .flat_map(|mark| [mark.start, mark.end])
+            .find(|border| *border > position)
+    }
+
+    /// Whether file buffers have all of `range`.
+    pub fn is_marked(&self, range: &Range<u64>) -> bool {
+        self.marks
+            .iter()
+            .any(|mark| mark.start <= range.start && range.end <= mark.end)
+    }
+
+    /// Whether `range` lies partly inside and partly outside of a mark.
+    pub(super) fn straddles(&self, range: &Range<u64>) -> bool {
+        let overlaps = |mark: &Range<u64>| mark.start < range.end && range.start < mark.end;
+        self.marks.iter().any(overlaps) && !self.is_marked(range)
+    }
+
+    /// Notes that file buffers have `range`.
+    pub(super) fn mark(&mut self, range: Range<u64>) {
+        if range.start >= range.end {
+            return;
+        }
+        let mut merged = range;
+        self.marks.retain(|mark| {
+            let touches = mark.start <= merged.end && merged.start <= mark.end;
+            if touches {
+                merged = mark.start.min(merged.start)..mark.end.max(merged.end);
+            }
+            !touches
+        });
+        let place = self.marks.partition_point(|mark| mark.start < merged.start);
+        self.marks.insert(place, merged);
+        self.trim();
+    }
+
+    /// Raises the low-water mark, never lowers it.
+    pub(super) fn raise(&mut self, position: u64) {
+        self.low_water = self.low_water.max(position);
+        self.trim();
+    }
+
+    /// Takes over what another ledger knows of the same life.
+    pub(super) fn join(&mut self, other: &Self) {
+        if other.identity.fingerprint.length >= self.identity.fingerprint.length {
+            self.identity = other.identity;
+        }
+        for mark in &other.marks {
+            self.mark(mark.clone());
+        }
+        self.raise(other.low_water);
+    }
+
+    fn trim(&mut self) {
+        let low_water = self.low_water;
+        self.marks.retain_mut(|mark| {
+            mark.start = mark.start.max(low_water);
+            mark.start < mark.end
+        });
+    }
+}
+
+impl State {
+    /// Lets one record have its effect.
+    pub(super) fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Source { source, key } => {
+                self.sources.entry(*source).or_default().key = key.clone();
+            }
+            Record::Incarnation {
+                source,
+                incarnation,
+                identity,
+                low_water,
+                marks,
+            } => {
+                let known = self.incarnation(*source, *incarnation);
+                known.join(&Incarnation {
+                    identity: *identity,
+                    low_water: *low_water,
+                    marks: marks.clone(),
+                });
+            }
+            Record::Fingerprint {
+                source,
+                incarnation,
+                fingerprint,
+            } => {
+                self.incarnation(*source, *incarnation).identity.fingerprint = *fingerprint;
+            }
+            Record::IncarnationClosed {
+                source,
+                incarnation,
+            } => {
+                if let Some(source) = self.sources.get_mut(source) {
+                    source.incarnations.remove(incarnation);
+                }
+            }
+            Record::SourceForgotten { source } => {
+                self.sources.remove(source);
+            }
+            Record::LowWater {
+                source,
+                incarnation,
+                position,
+            } => {
+                self.incarnation(*source, *incarnation).raise(*position);
+            }
+            Record::Chunk {
+                buffer,
+                chunk,
+                metadata,
+                created,
+                extent,
+                previous,
+            } => {
+                let state = Chunk {
+                    buffer: buffer.clone(),
+                    metadata: metadata.clone(),
+                    created: *created,
+                    extent: *extent,
+                    previous: *previous,
+                };
+                self.chunks.insert(*chunk, state);
+            }
+            Record::Commit(commit) => self.apply_commit(commit),
+            Record::Delivered { chunk } => self.deliver(*chunk),
+            Record::Losses { losses } => self.lose(losses),
+            Record::Peer {
+                sender,
+                lowest,
+                committed,
+            } => {
+                let peer = self.peers.entry(*sender).or_default();
+                peer.committed.extend(committed);
+                peer.forget_below(*lowest);
+            }
+            Record::Checkpoint { stage, bytes } => {
+                self.checkpoints.insert(stage.clone(), bytes.clone());
+            }
+            Record::Intent { chunk, intent } => {
+                self.intents.insert(*chunk, intent.clone());
+            }
+            Record::PositionFile { path, hash } => {
+                self.position_files.insert(path.clone(), *hash);
+            }
+        }
+    }
+
+    fn apply_commit(&mut self, commit: &Commit) {
+        for (chunk, extent) in &commit.appends {
+            if let Some(state) = self.chunks.get_mut(chunk) {
+                state.previous = state.extent;
+                state.extent = *extent;
+            }
+        }
+        self.lose(&commit.losses);
+        for (stage, bytes) in &commit.checkpoints {
+            self.checkpoints.insert(stage.clone(), bytes.clone());
+        }
+        match &commit.origin {
+            CommitOrigin::None => {}
+            CommitOrigin::File {
+                source,
+                incarnation,
+                range,
+                in_memory,
+            } => {
+                let known = self.incarnation(*source, *incarnation);
+                if !in_memory && range.start <= known.low_water {
+                    known.raise(range.end);
+                } else {
+                    known.mark(range.clone());
+                }
+            }
+            CommitOrigin::Peer {
+                sender,
+                sequence,
+                lowest,
+            } => {
+                let peer = self.peers.entry(*sender).or_default();
+                peer.committed.insert(*sequence);
+                peer.forget_below(*lowest);
+            }
+            CommitOrigin::Local { chunk } => self.deliver(*chunk),
+        }
+    }
+
+    /// Forgets a delivered chunk whose files are gone.
+    pub(super) fn purge(&mut self, chunk: ChunkId) {
+        self.delivered.remove(&chunk);
+        self.chunks.remove(&chunk);
+        self.intents.remove(&chunk);
+    }
+
+    /// The fewest records that lead to this state.
+    pub(super) fn records(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        for (source, state) in &self.sources {
+            records.push(Record::Source {
+                source: *source,
+                key: state.key.clone(),
+            });
+            for (incarnation, state) in &state.incarnations {
+                records.push(state.record(*source, *incarnation));
+            }
+        }
+        for (chunk, state) in &self.chunks {
+            records.push(Record::Chunk {
+                buffer: state.buffer.clone(),
+                chunk: *chunk,
+                metadata: state.metadata.clone(),
+                created: state.created,
+                extent: state.extent,
+                previous: state.previous,
+            });
+        }
+        records.extend(
+            self.delivered
+                .iter()
+                .map(|chunk| Record::Delivered { chunk: *chunk }),
+        );
+        records.extend(self.intents.iter().map(|(chunk, intent)| Record::Intent {
+            chunk: *chunk,
+            intent: intent.clone(),
+        }));
+        if !self.losses.is_empty() {
+            let losses = self
+                .losses
+                .iter()
+                .map(|(key, count)| (key.clone(), *count))
+                .collect();
+            records.push(Record::Losses { losses });
+        }
+        for (sender, peer) in &self.peers {
+            let committed = peer.committed.iter().copied().collect();
+            records.push(Record::Peer {
+                sender: *sender,
+                lowest: peer.lowest,
+                committed,
+            });
+        }
+        for (stage, bytes) in &self.checkpoints {
+            records.push(Record::Checkpoint {
+                stage: stage.clone(),
+                bytes: bytes.clone(),
+            });
+        }
+        for (path, hash) in &self.position_files {
+            records.push(Record::PositionFile {
+                path: path.clone(),
+                hash: *hash,
+            });
+        }
+        records
+    }
+
+    /// Takes over what another ledger of the same generation and worker knows.
+    pub(super) fn join(&mut self, other: &Self) {
+        for (source, theirs) in &other.sources {
+            let ours = self.sources.entry(*source).or_default();
+            if ours.key.is_empty() {
+                ours.key = theirs.key.clone();
+            }
+            for (incarnation, theirs) in &theirs.incarnations {
+                ours.incarnations
+                    .entry(*incarnation)
+                    .or_default()
+                    .join(theirs);
+            }
+        }
+        for (chunk, state) in &other.chunks {
+            self.chunks.insert(*chunk, state.clone());
+        }
+        for (chunk, intent) in &other.intents {
+            self.intents.insert(*chunk, intent.clone());
+        }
+        for (key, count) in &other.losses {
+            let ours = self.losses.entry(key.clone()).or_default();
+            *ours = ours.saturating_add(*count);
+        }
+        for (sender, theirs) in &other.peers {
+            let ours = self.peers.entry(*sender).or_default();
+            ours.committed.extend(&theirs.committed);
+            ours.forget_below(theirs.lowest);
+        }
+        self.checkpoints.extend(other.checkpoints.clone());
+        self.position_files.extend(other.position_files.clone());
+        for chunk in &other.delivered {
+            self.deliver(*chunk);
+        }
+        let delivered = std::mem::take(&mut self.delivered);
+        for chunk in delivered {
+            self.deliver(chunk);
+        }
+    }
+
+    /// An incarnation, if it is known.
+    pub(super) fn find(&self, source: SourceNumber, incarnation: u32) -> Option<&Incarnation> {
+        self.sources.get(&source)?.incarnations.get(&incarnation)
+    }
+
+    fn incarnation(&mut self, source: SourceNumber, incarnation: u32) -> &mut Incarnation {
+        let source = self.sources.entry(source).or_default();
+        source.incarnations.entry(incarnation).or_default()
+    }
+
+    fn deliver(&mut self, chunk: ChunkId) {
+        self.chunks.remove(&chunk);
+        self.intents.remove(&chunk);
+        self.delivered.insert(chunk);
+    }
+
+    fn lose(&mut self, losses: &[(LossKey, u64)]) {
+        for (key, count) in losses {
+            let total = self.losses.entry(key.clone()).or_default();
+            *total = total.saturating_add(*count);
+        }
+    }
+}
+
+impl Incarnation {
+    pub(super) fn record(&self, source: SourceNumber, incarnation: u32) -> Record {
+        Record::Incarnation {
+            source,
+            incarnation,
+            identity: self.identity,
+            low_water: self.low_water,
+            marks: self.marks.clone(),
+        }
+    }
+}
+
+impl Peer {
+    fn forget_below(&mut self, lowest: u64) {
+        self.lowest = self.lowest.max(lowest);
+        while self.committed.len() > PEER_SEQUENCES_MAX {
+            if let Some(first) = self.committed.pop_first() {
+                self.lowest = self.lowest.max(first.saturating_add(1));
+            }
+        }
+        self.committed = self.committed.split_off(&self.lowest);
+    }
+}

@@ -1,0 +1,238 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{self, SharedDisk};
+use crate::ledger::{LedgerRead, Recovered};
+use crate::{Ledger, LedgerError, SourceState, StateError};
+
+/// No worker has more shards.
+pub const SHARDS_MAX: usize = 1024;
+
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The death of any process at any instant.
+    #[default]
+    Process,
+    /// The loss of power too: chunks are synced before, the ledger at the commit.
+    Power,
+}
+
+/// The directory in which one worker keeps its ledgers, locked as long as this value lives.
+///
+/// ```text
+/// <root>/worker<N>/lock                     held exclusively; holds the owner's process id
+/// <root>/worker<N>/ledger/<shard>.ledger    one per shard
+/// ```
+///
+/// Opening reads all ledgers, also those of shards that are not configured any more. Then buffers and sources take over what is
+/// theirs, and [`start`](Self::start) writes what is true now as a new generation: the first shard's ledger
+/// holds all that was recovered, and is complete before it replaces the old one, so a crash at any instant leaves
+/// either the old generation or the new one.
+pub struct StateDirectory {
+    place: Option<Place>,
+    ledgers: Vec<Arc<Ledger>>,
+    notes: Vec<String>,
+}
+
+struct Place {
+    disk: SharedDisk,
+    directory: PathBuf,
+    old_ledgers: Vec<PathBuf>,
+    generation: u64,
+    durability: Durability,
+    _lock: Box<dyn Send + Sync>,
+}
+
+impl StateDirectory {
+    /// Locks and reads `<root>/worker<worker>` for `shards` shards (at least one, at most [`SHARDS_MAX`]).
+    pub fn open(
+        disk: &SharedDisk,
+        root: &Path,
+        worker: usize,
+        shards: usize,
+        durability: Durability,
+    ) -> Result<Self, StateError> {
+        let base = root.join(format!("worker{worker}"));
+        let directory = base.join("ledger");
+        let failed = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source| StateError::Io { what, path, source }
+        };
+        disk.create_dir_all(&directory)
+            .map_err(failed("make the directory", &directory))?;
+        let lock_path = base.join("lock");
+        let lock = disk.lock(&lock_path).map_err(failed("lock", &lock_path))?;
+        let Some(lock) = lock else {
+            let owner = disk::read_all(disk.as_ref(), &lock_path).ok().flatten();
+            let owner = owner.map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+            let owner = owner
+                .filter(|text| !text.is_empty())
+                .unwrap_or("unknown".into());
+            return Err(StateError::Locked {
+                directory: base,
+                owner,
+            });
+        };
+        let mut old_ledgers = disk.list(&directory).map_err(failed("list", &directory))?;
+        old_ledgers.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "ledger")
+        });
+        let mut files = Vec::new();
+        for path in &old_ledgers {
+            let bytes = disk::read_all(disk.as_ref(), path).map_err(failed("read", path))?;
+            files.push(bytes.unwrap_or_default());
+        }
+        let (recovered, reads) = Recovered::read(&files);
+        let mut notes = Vec::new();
+        for (path, read) in old_ledgers.iter().zip(reads) {
+            match read {
+                LedgerRead::Unknown => {
+                    return Err(StateError::UnknownLedger { path: path.clone() });
+                }
+                LedgerRead::Whole { torn: 0 } => {}
+                LedgerRead::Whole { torn } => notes.push(format!(
+                    "the last {torn} bytes of {} were never committed and are dropped",
+                    path.display()
+                )),
+            }
+        }
+        let (ledgers, generation) = recovered.into_ledgers(shards.min(SHARDS_MAX));
+        let disk = disk.clone();
+        let place = Place {
+            disk,
+            directory,
+            old_ledgers,
+            generation,
+            durability,
+            _lock: lock,
+        };
+        Ok(Self {
+            place: Some(place),
+            ledgers,
+            notes,
+        })
+    }
+
+    /// Ledgers without files: nothing survives the process.
+    pub fn volatile(shards: usize) -> Self {
+        let ledgers = (0..shards.clamp(1, SHARDS_MAX))
+            .map(|_| Ledger::volatile())
+            .collect();
+        Self {
+            place: None,
+            ledgers,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The ledgers, one per shard.
+    pub fn ledgers(&self) -> &[Arc<Ledger>] {
+        &self.ledgers
+    }
+
+    /// What the recovery met that a person should know.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Where a source stands, in whichever shard it is.
+    pub fn source(&self, key: &str) -> Option<SourceState> {
+        self.ledgers
+            .iter()
+            .find_map(|ledger| ledger.find_source(key))
+    }
+
+    /// All sources of all shards.
+    pub fn sources(&self) -> Vec<SourceState> {
+        self.ledgers
+            .iter()
+            .flat_map(|ledger| ledger.sources())
+            .collect()
+    }
+
+    /// Gives a known source to the ledger of `shard`, which must not be reading it yet.
+    ///
+    /// Answers where it stands: reading continues at the low-water mark of each incarnation and is cut at its marks.
+    pub fn resume_source(
+        &self,
+        key: &str,
+        shard: usize,
+    ) -> Result<Option<SourceState>, LedgerError> {
+        let Some(target) = self.ledgers.get(shard) else {
+            return Ok(None);
+        };
+        for ledger in &self.ledgers {
+            let Some(source) = ledger.find_source(key) else {
+                continue;
+            };
+            // First to the new owner: a crash in between leaves it in two ledgers that agree.
+            target.adopt_source(&source)?;
+            if !Arc::ptr_eq(ledger, target) {
+                ledger.forget_source(source.number)?;
+            }
+            return Ok(Some(source));
+        }
+        Ok(None)
+    }
+
+    /// Whether any shard has committed a sender's chunk.
+    pub fn is_committed(&self, sender: &[u8; 16], sequence: u64) -> bool {
+        self.ledgers
+            .iter()
+            .any(|ledger| ledger.is_committed(sender, sequence))
+    }
+
+    /// Ends the recovery: call it when all buffers are open, before any source reads.
+    pub fn start(&mut self) -> Result<(), StateError> {
+        let Some(place) = &self.place else {
+            return Ok(());
+        };
+        // The first ledger of the new generation makes all old ones void, so it is first written with what the others
+        // are about to hold, and again without it when they do.
+        let others = self.ledgers.get(1..).unwrap_or_default();
+        let first = self.ledgers.iter().take(1).map(|ledger| (ledger, others));
+        let rest = others.iter().map(|ledger| (ledger, [].as_slice()));
+        let again = self.ledgers.iter().take(1).filter(|_| !others.is_empty());
+        let order = first
+            .chain(rest)
+            .chain(again.map(|ledger| (ledger, [].as_slice())));
+        for (ledger, with) in order {
+            let shard = self
+                .ledgers
+                .iter()
+                .position(|other| Arc::ptr_eq(other, ledger));
+            let path = place.ledger_path(shard.unwrap_or(0));
+            let (disk, generation) = (place.disk.clone(), place.generation);
+            ledger
+                .start(disk, &path, generation, place.durability, with)
+                .map_err(|source| StateError::Io {
+                    what: "write the ledger",
+                    path,
+                    source,
+                })?;
+        }
+        let current: Vec<_> = (0..self.ledgers.len())
+            .map(|shard| place.ledger_path(shard))
+            .collect();
+        for path in place
+            .old_ledgers
+            .iter()
+            .filter(|path| !current.contains(path))
+        {
+            disk::remove_if_there(place.disk.as_ref(), path).map_err(|source| StateError::Io {
+                what: "remove the old ledger",
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    fn ledger_path(&self, shard: usize) -> PathBuf {
+        self.directory.join(format!("{shard}.ledger"))
+    }
+}

@@ -1,0 +1,140 @@
+use std::sync::Arc;
+
+use crate::ledger::Outcome;
+use crate::{
+    AppendError, Appended, Buffer, Ledger, LedgerError, LossKey, Metadata, Origin, Timestamp,
+};
+
+/// The thread that owns a set of sources and the staged chunks they fill.
+///
+/// It runs one [`Transaction`] at a time, which the borrow of `self` makes sure of.
+pub struct Shard {
+    number: usize,
+    ledger: Arc<Ledger>,
+}
+
+impl Shard {
+    /// Shard `number`, which commits to `ledger`, the one of this number in its
+    /// [`StateDirectory`](crate::StateDirectory).
+    pub fn new(number: usize, ledger: Arc<Ledger>) -> Self {
+        Self { number, ledger }
+    }
+
+    /// Its number.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Its ledger, to introduce sources.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Begins a transaction: one batch of one origin, on its way to every buffer it reaches.
+    ///
+    /// Batches of a file must follow each other without gaps and be cut at recovered marks.
+    pub fn begin(&mut self, origin: Origin) -> Result<Transaction<'_>, LedgerError> {
+        let replay = self.ledger.admit(&origin)?;
+        let outcome = Outcome {
+            replay,
+            ..Outcome::default()
+        };
+        Ok(Transaction {
+            shard: self,
+            origin,
+            outcome,
+            buffers: Vec::new(),
+            open: true,
+        })
+    }
+}
+
+/// One batch on its way to all buffers it reaches: it arrives in all or in none.
+///
+/// A transaction that is dropped without [`commit`](Self::commit) is rolled back.
+pub struct Transaction<'a> {
+    shard: &'a mut Shard,
+    origin: Origin,
+    outcome: Outcome,
+    buffers: Vec<Arc<Buffer>>,
+    open: bool,
+}
+
+impl Transaction<'_> {
+    /// Whether file buffers have this batch already, from before a crash. Appends to them do nothing then.
+    pub fn is_replay(&self) -> bool {
+        self.outcome.replay
+    }
+
+    /// Appends `count` entries, `bytes` back to back, to the chunk of `metadata`.
+    ///
+    /// `split` tells the length of the first entry of the bytes it is given; it is asked only when they do not fit into one
+    /// chunk. After an error the transaction can only be rolled back, or committed without what failed.
+    pub fn append(
+        &mut self,
+        buffer: &Arc<Buffer>,
+        metadata: &Metadata,
+        bytes: &[u8],
+        count: u64,
+        split: &mut dyn FnMut(&[u8]) -> Option<usize>,
+        now: Timestamp,
+    ) -> Result<Appended, AppendError> {
+        if self.outcome.replay && buffer.is_file() {
+            return Ok(Appended::default());
+        }
+        if !self.buffers.iter().any(|known| Arc::ptr_eq(known, buffer)) {
+            self.buffers.push(buffer.clone());
+        }
+        let Shard { number, ledger } = &*self.shard;
+        let appended = buffer.append(*number, ledger, metadata, bytes, count, split, now)?;
+        if !appended.oversized.is_empty() {
+            let key = LossKey {
+                plugin: buffer.name().into(),
+                reason: "oversized".into(),
+            };
+            self.lose(key, appended.oversized.len() as u64);
+        }
+        Ok(appended)
+    }
+
+    /// Counts events dropped on purpose; the count is part of the commit.
+    pub fn lose(&mut self, key: LossKey, count: u64) {
+        self.outcome.losses.push((key, count));
+    }
+
+    /// Replaces what a stage holds back; part of the commit.
+    pub fn checkpoint(&mut self, stage: &str, bytes: &[u8]) {
+        self.outcome.checkpoints.push((stage.into(), bytes.into()));
+    }
+
+    /// Commits: one ledger record, unless the batch went to memory buffers only.
+    ///
+    /// After an error everything is rolled back and the same batch can be begun again.
+    pub fn commit(mut self) -> Result<(), AppendError> {
+        let Shard { number, ledger } = &*self.shard;
+        let mut outcome = std::mem::take(&mut self.outcome);
+        let durability = ledger.durability();
+        for buffer in &self.buffers {
+            buffer.prepare(*number, durability, &self.origin, &mut outcome)?;
+        }
+        ledger.commit(&self.origin, outcome)?;
+        self.open = false;
+        for buffer in &self.buffers {
+            buffer.settle(*number, &self.origin);
+        }
+        Ok(())
+    }
+
+    /// Takes everything back.
+    pub fn roll_back(self) {}
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            for buffer in &self.buffers {
+                buffer.roll_back(self.shard.number);
+            }
+        }
+    }
+}
