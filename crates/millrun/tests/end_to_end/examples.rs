@@ -49,7 +49,10 @@ fn the_quick_start_carries_every_line_to_the_terminal_and_to_disk() {
     mill.wait_for_lines("examples/run/collected", count);
 
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(readme_line()).current_dir(mill.path(""));
+    shell
+        .arg("-c")
+        .arg(readme_line())
+        .current_dir(mill.path(""));
     assert!(shell.status().unwrap().success());
     let lines = mill.wait_for_lines("examples/run/collected", count + 1);
     let hello = lines
