@@ -6,36 +6,68 @@
 //! stops at the first error. It does no I/O of its own: includes are read through [`Includes`],
 //! the process is seen through [`Environment`], and embedded Ruby is left to an [`Evaluate`].
 //!
+//! ```
+//! use millrun_config::{Environment, NoIncludes, RenderStyle, parse_str};
+//!
+//! let text = "<match app.**>\n  @type file\n  path \"/var/log/#{hostname}\"\n</match>\n";
+//! let environment = Environment { hostname: "mill".to_owned(), ..Environment::default() };
+//! let parsed = parse_str("fluent.conf", text, &environment, &mut NoIncludes);
+//!
+//! let output = &parsed.root.elements()[0];
+//! assert_eq!((output.name(), output.argument()), ("match", "app.**"));
+//! assert_eq!(output.text("path"), Some("/var/log/mill"));
+//! assert_eq!(parsed.diagnostics.render(&parsed.sources, RenderStyle::Plain), "");
+//! ```
+//!
 //! It is not a checker of pipelines: it knows no plugin, and whether a tag or a label leads
 //! anywhere is for others to say.
 #![forbid(unsafe_code)]
 
+mod built_in;
 mod common;
 mod convert;
 mod diagnostic;
+mod dump;
 mod element;
 mod environment;
+mod evaluate;
+mod evaluation;
 mod from_value;
+mod glob;
+mod include;
+mod includes;
 mod json;
+mod lexer;
+mod literal;
+mod load;
 mod macros;
 mod number;
+mod parser;
 mod read;
 mod render;
 mod schema;
 mod secret;
 mod source;
 mod suggestion;
+mod token;
 mod value;
 
+pub use built_in::BuiltIn;
 pub use common::{Common, LogLevel};
 pub use convert::{Conversion, Pairs, Regexp, TimeSpan, ValueError};
 pub use diagnostic::{
     Diagnostic, Diagnostics, Label, MAX_DIAGNOSTICS, RenderStyle, Severity, Strictness,
 };
+pub use dump::{SchemaOf, dump, print};
 pub use element::{Element, Entry, MAX_ELEMENT_DEPTH};
 pub use environment::Environment;
+pub use evaluate::{Evaluate, EvaluateError, Evaluated};
 pub use from_value::{FromValue, Hash, Mode, Size, SizeLimit, Symbol};
+pub use include::{MAX_INCLUDE_DEPTH, MAX_INCLUDES};
+pub use includes::{Disk, Includes, NoIncludes};
 pub use json::{Json, JsonError, MAX_JSON_DEPTH};
+pub use load::{LoadError, load_file};
+pub use parser::{Parsed, parse_str, parse_with};
 pub use read::{
     FromElement, FromSections, SectionPath, read_parameter, read_sections, warn_unused,
 };

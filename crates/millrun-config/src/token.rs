@@ -1,0 +1,63 @@
+//! What the lexer makes of a text.
+//!
+//! ```text
+//! <match app.**>        OpenTag("match") Argument TagEnd LineEnd
+//!   path "a b" # why    Key Value Comment LineEnd
+//!   @include x.conf     Include Value LineEnd
+//! </match>              CloseTag("match") TagEnd LineEnd
+//! ```
+//!
+//! Every statement ends with `LineEnd`, the file with `End`. Blank lines leave no token.
+
+use crate::{Notation, Span};
+
+/// A token and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) kind: TokenKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    /// `<` and the name; the name may be missing.
+    OpenTag(String),
+    /// `</` and the name; the name may be missing.
+    CloseTag(String),
+    /// `>`
+    TagEnd,
+    /// What stands between the name and `>`.
+    Argument(Literal),
+    /// The first word of a parameter.
+    Key(Literal),
+    /// What follows a key or an include.
+    Value(Literal),
+    /// `@include`, at the top of a file also `include`.
+    Include,
+    /// `#` to the end of the line.
+    Comment,
+    /// What stands where nothing should, to the end of the line.
+    Junk,
+    /// The end of a statement.
+    LineEnd,
+    /// The end of the file.
+    End,
+}
+
+/// A text before its embedded Ruby is evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Literal {
+    pub(crate) notation: Notation,
+    pub(crate) parts: Vec<Part>,
+    /// The lexer has reported an error inside; nobody needs to complain about the content again.
+    pub(crate) is_broken: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Text with its escapes decoded. In JSON literals nothing is decoded and the span is exactly
+    /// as long as the text.
+    Text { text: String, span: Span },
+    /// The expression between `#{` and `}`.
+    Code { text: String, span: Span },
+}
