@@ -1,0 +1,99 @@
+//! The bytes of a connection that are not consumed yet.
+
+use crate::limits::{KEPT_BYTES_MAX, READ_BYTES_MAX, READ_BYTES_MIN};
+
+/// A buffer the socket reads into directly, so that no byte is copied on its way to the decoder
+/// but the cut-off beginning of a message, once.
+///
+/// ```text
+/// [ consumed | unread: start..end | room ]
+/// ```
+///
+/// It grows with what arrives, never with what a length field announces.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Room for the next read: doubled by reads that fill it, so an idle connection stays small.
+    wanted: usize,
+}
+
+impl Input {
+    /// Room to read into; never empty.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        let wanted = self.wanted.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+            if self.bytes.len() > KEPT_BYTES_MAX {
+                self.bytes.truncate(wanted);
+                self.bytes.shrink_to_fit();
+            }
+        }
+        if self.bytes.len() - self.end < wanted && self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.bytes.len() - self.end < wanted {
+            // Doubling keeps the copies of a long message in proportion to its length.
+            let len = (self.end + wanted).max(self.bytes.len().saturating_mul(2));
+            self.bytes.resize(len, 0);
+        }
+        self.bytes.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// Takes the first `len` bytes of the room as read.
+    pub(crate) fn filled(&mut self, len: usize) {
+        let room = self.bytes.len() - self.end;
+        self.wanted = if len >= room {
+            room.saturating_mul(2).min(READ_BYTES_MAX)
+        } else {
+            self.wanted
+        };
+        self.end += len.min(room);
+    }
+
+    /// What was read and not consumed.
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Forgets the first `len` unread bytes.
+    pub(crate) fn consume(&mut self, len: usize) {
+        self.start = self.start.saturating_add(len).min(self.end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_cut_off_beginning_of_a_message_in_front_of_the_next_read() {
+        let mut input = Input::default();
+        input.room()[..4].copy_from_slice(b"abcd");
+        input.filled(4);
+        input.consume(3);
+        for letter in b"efgh" {
+            input.room()[0] = *letter;
+            input.filled(1);
+        }
+        assert_eq!(input.unread(), b"defgh");
+    }
+
+    #[test]
+    fn room_follows_the_reads_and_shrinks_after_a_large_message() {
+        let mut input = Input::default();
+        let first = input.room().len();
+        assert_eq!(first, READ_BYTES_MIN);
+        while input.unread().len() <= KEPT_BYTES_MAX {
+            let room = input.room().len();
+            input.filled(room);
+        }
+        let unread = input.unread().len();
+        input.consume(unread);
+        assert!(input.room().len() <= READ_BYTES_MAX);
+    }
+}

@@ -1,0 +1,219 @@
+//! From the entries a client sent to a sound event stream.
+//!
+//! ```text
+//! accepted         [time, record, …]          as fluentd.md sections 3.2 and 5.2 have it
+//!                  [[time, metadata…], record]
+//! time             ext 0 of 8 bytes | integer; second 0 means now
+//! record           map
+//! plain            92 (d7 00 seconds≠0 nanoseconds | integer≠0) map
+//! ```
+//!
+//! Entries are plain from nearly every client, and then the stream is the client's own bytes after
+//! one walk that proves them sound. From the first other entry on, the stream is written anew,
+//! with runs of plain entries copied as one slice.
+
+use millrun_event::{Cursor, EventTime, Malformed, Record, Token, Value, write};
+
+/// A pair that is set in every record: key and value, both text.
+pub(crate) type Field = (Vec<u8>, Vec<u8>);
+
+/// What became of a client's entries.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Normalised {
+    /// True when the sound stream stands in the buffer given, false when it is the first
+    /// `plain_len` bytes of the input.
+    pub(crate) rewritten: bool,
+    /// Length in bytes of the input up to where an entry is cut off, or to its end.
+    pub(crate) plain_len: usize,
+    /// Entries in the sound stream.
+    pub(crate) count: u32,
+    /// Entries that were left out.
+    pub(crate) invalid: u32,
+}
+
+/// Checks `entries`, and writes them anew into `out` where they are not plain. An entry cut off at
+/// the end is left out without being counted, as Fluentd does. An error means that the bytes are
+/// not msgpack, and nothing of them may be used.
+pub(crate) fn normalise(
+    entries: &[u8],
+    now: EventTime,
+    fields: &[Field],
+    out: &mut Vec<u8>,
+) -> Result<Normalised, Malformed> {
+    out.clear();
+    let mut cursor = Cursor::new(entries);
+    let (mut count, mut invalid) = (0u32, 0u32);
+    // Where the run of plain entries began that is not in `out` yet.
+    let mut run = 0;
+    let mut rewritten = false;
+    let mut end = 0;
+    while !cursor.is_at_end() {
+        let entry = match read_entry(&mut cursor) {
+            Ok(entry) => entry,
+            Err(Malformed::Truncated { .. }) => break,
+            Err(error) => return Err(error),
+        };
+        let start = end;
+        end = cursor.position();
+        match entry {
+            Some(entry) if entry.plain && fields.is_empty() => {
+                count = count.saturating_add(1);
+                continue;
+            }
+            Some(entry) => {
+                out.extend_from_slice(entries.get(run..start).unwrap_or_default());
+                write_entry(entry, now, fields, out);
+                count = count.saturating_add(1);
+            }
+            None => {
+                out.extend_from_slice(entries.get(run..start).unwrap_or_default());
+                invalid = invalid.saturating_add(1);
+            }
+        }
+        rewritten = true;
+        run = end;
+    }
+    if rewritten {
+        out.extend_from_slice(entries.get(run..end).unwrap_or_default());
+    }
+    Ok(Normalised {
+        rewritten,
+        plain_len: end,
+        count,
+        invalid,
+    })
+}
+
+/// Writes the entry of a time and a record that stand apart (Message mode); false where the two do
+/// not make an entry.
+pub(crate) fn assemble(
+    time: &[u8],
+    record: &[u8],
+    now: EventTime,
+    fields: &[Field],
+    out: &mut Vec<u8>,
+) -> bool {
+    out.clear();
+    let token = Cursor::new(time).token();
+    let Some((time, _)) = token.ok().and_then(|token| classify_time(token, time)) else {
+        return false;
+    };
+    if !is_map(record) {
+        return false;
+    }
+    let plain = false;
+    write_entry(
+        Entry {
+            time,
+            record,
+            plain,
+        },
+        now,
+        fields,
+        out,
+    );
+    true
+}
+
+/// An acceptable entry.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    time: Time<'a>,
+    record: &'a [u8],
+    plain: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Time<'a> {
+    /// To be kept as it is written.
+    Bytes(&'a [u8]),
+    /// An event time in another than the usual form.
+    Event(EventTime),
+    /// Second 0.
+    Now,
+}
+
+/// Reads one value of the stream; `None` where it is no acceptable entry.
+#[inline]
+fn read_entry<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Entry<'a>>, Malformed> {
+    let len = match cursor.token()? {
+        Token::Array(len) => len,
+        other => return cursor.skip_values(other.children()).map(|()| None),
+    };
+    if len < 2 {
+        return cursor.skip_values(u64::from(len)).map(|()| None);
+    }
+
+    let mut start = cursor.position();
+    let mut token = cursor.token()?;
+    let mut metadata = None;
+    if let Token::Array(header @ 1..) = token {
+        start = cursor.position();
+        token = cursor.token()?;
+        metadata = Some(u64::from(header) - 1);
+    }
+    let time = classify_time(token, cursor.since(start));
+    // What belongs to an unacceptable time, then the metadata behind an acceptable one.
+    cursor.skip_values(token.children())?;
+    cursor.skip_values(metadata.unwrap_or(0))?;
+
+    let record = cursor.value()?;
+    cursor.skip_values(u64::from(len) - 2)?;
+    Ok(match time {
+        Some((time, usual)) if is_map(record) => Some(Entry {
+            time,
+            record,
+            plain: usual && metadata.is_none() && len == 2,
+        }),
+        _ => None,
+    })
+}
+
+/// The time to write, and whether it may stand as it is; `None` for what is no time.
+#[inline]
+fn classify_time<'a>(token: Token<'_>, bytes: &'a [u8]) -> Option<(Time<'a>, bool)> {
+    match token {
+        Token::Ext(..) => Some(match token.event_time()? {
+            EventTime { seconds: 0, .. } => (Time::Now, false),
+            _ if bytes.first() == Some(&0xd7) => (Time::Bytes(bytes), true),
+            time => (Time::Event(time), false),
+        }),
+        Token::Uint(0) | Token::Int(0) => Some((Time::Now, false)),
+        Token::Uint(_) | Token::Int(_) => Some((Time::Bytes(bytes), true)),
+        _ => None,
+    }
+}
+
+fn is_map(value: &[u8]) -> bool {
+    matches!(value.first(), Some(0x80..=0x8f | 0xde | 0xdf))
+}
+
+fn write_entry(entry: Entry<'_>, now: EventTime, fields: &[Field], out: &mut Vec<u8>) {
+    write::array(out, 2);
+    match entry.time {
+        Time::Bytes(bytes) => out.extend_from_slice(bytes),
+        Time::Event(time) => write::time(out, time),
+        Time::Now => write::time(out, now),
+    }
+    if fields.is_empty() {
+        out.extend_from_slice(entry.record);
+    } else {
+        write_record(entry.record, fields, out);
+    }
+}
+
+/// Writes a sound record with `fields` appended, and without pairs it had under those names.
+fn write_record(record: &[u8], fields: &[Field], out: &mut Vec<u8>) {
+    let pairs = || Record::new(record).fields().into_iter().flatten().flatten();
+    let is_kept = |key: &Value<'_>| !fields.iter().any(|(name, _)| key.text() == Some(name));
+    let kept = pairs().filter(|(key, _)| is_kept(key)).count();
+    write::map(out, (kept + fields.len()) as u32);
+    for (key, value) in pairs().filter(|(key, _)| is_kept(key)) {
+        out.extend_from_slice(key.bytes());
+        out.extend_from_slice(value.bytes());
+    }
+    for (name, value) in fields {
+        write::str(out, name);
+        write::str(out, value);
+    }
+}

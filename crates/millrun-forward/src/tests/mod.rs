@@ -1,0 +1,4 @@
+//! The two ends against Fluentd's recordings, against a slow decoder, against each other and
+//! against hostile bytes.
+
+mod conformance;
