@@ -32,8 +32,12 @@ impl Including {
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        self.chain.last().map_or(Path::new(""), PathBuf::as_path)
+    /// The directory relative paths in the file being read start from.
+    fn directory(&self) -> &Path {
+        self.chain
+            .last()
+            .and_then(|path| path.parent())
+            .unwrap_or(Path::new(""))
     }
 }
 

@@ -84,6 +84,7 @@ impl<'a> Lexer<'a> {
             self.depth = self.depth.saturating_sub(1);
             self.push(TokenKind::CloseTag(name), start..self.offset);
             self.tag_end();
+            self.tag_line_end();
         } else if self.rest().starts_with('<') {
             self.offset += 1;
             let name = self.take_while(is_name).to_owned();
@@ -91,10 +92,11 @@ impl<'a> Lexer<'a> {
             self.push(TokenKind::OpenTag(name), start..self.offset);
             self.argument();
             self.tag_end();
+            self.tag_line_end();
         } else {
             self.parameter();
+            self.line_end();
         }
-        self.line_end();
     }
 
     fn argument(&mut self) {
@@ -227,6 +229,15 @@ impl<'a> Lexer<'a> {
         let start = self.offset;
         self.take_while(|c| !is_line_end(c));
         self.push(TokenKind::Comment, start..self.offset);
+    }
+
+    /// The end of a tag's line. Another tag on the same line is an error the parser reports, but
+    /// it is still a tag.
+    fn tag_line_end(&mut self) {
+        self.take_while(is_blank);
+        if self.peek() != Some('<') {
+            self.line_end();
+        }
     }
 
     fn line_end(&mut self) {

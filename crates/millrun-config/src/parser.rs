@@ -11,7 +11,7 @@
 //! an outer section closes the ones in between; one that fits none closes the innermost, since it
 //! is then most likely a misspelt name.
 
-use std::path::{Path, PathBuf};
+use std::{collections::VecDeque, path::PathBuf};
 
 use crate::{
     BuiltIn, Diagnostic, Diagnostics, Element, Entry, Environment, Evaluate, FileId, Includes,
@@ -106,19 +106,20 @@ enum Ending {
 }
 
 struct Tokens {
-    tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
+    /// What is still to come, without comments.
+    tokens: VecDeque<Token>,
     /// Where the file ends, for what is missing there.
     end: Span,
 }
 
 impl Tokens {
     fn next_if(&mut self, fits: impl FnOnce(&TokenKind) -> bool) -> Option<Token> {
-        self.tokens.next_if(|token| fits(&token.kind))
+        self.tokens.pop_front_if(|token| fits(&token.kind))
     }
 
     /// The span of the next token.
-    fn span(&mut self) -> Span {
-        self.tokens.peek().map_or(self.end, |token| token.span)
+    fn span(&self) -> Span {
+        self.tokens.front().map_or(self.end, |token| token.span)
     }
 
     fn skip_line(&mut self) {
@@ -144,7 +145,7 @@ impl Parser<'_> {
         tokens.retain(|token| token.kind != TokenKind::Comment);
         let end = Span::new(file, text.len(), text.len());
         let mut tokens = Tokens {
-            tokens: tokens.into_iter().peekable(),
+            tokens: tokens.into(),
             end,
         };
         self.items(&mut tokens, element, None, depth);
@@ -157,10 +158,10 @@ impl Parser<'_> {
         open: Option<&Open<'_>>,
         depth: usize,
     ) -> Ending {
-        while let Some(Token { kind, span }) = tokens.tokens.next() {
+        while let Some(Token { kind, span }) = tokens.tokens.pop_front() {
             match kind {
                 TokenKind::OpenTag(name) => {
-                    self.element(tokens, element, (name, span), open, depth)
+                    self.element(tokens, element, (name, span), open, depth);
                 }
                 TokenKind::CloseTag(name) => {
                     if let Some(ending) = self.close(tokens, name, span, open) {
@@ -230,7 +231,7 @@ impl Parser<'_> {
             let message = format!("sections are nested deeper than {MAX_ELEMENT_DEPTH}");
             self.error(&message, span, "this one is not read");
             // What follows could only repeat the complaint.
-            while tokens.tokens.next().is_some() {}
+            tokens.tokens.clear();
             return;
         }
         let name = element.name().to_owned();
@@ -264,16 +265,10 @@ impl Parser<'_> {
                 .push(error.and(open.span, "this section is open"));
             if open.outer.is_some_and(|outer| outer.is_open(&name)) {
                 // The outer section sees the same tag again.
-                let tag = Token {
+                tokens.tokens.push_front(Token {
                     kind: TokenKind::CloseTag(name),
                     span,
-                };
-                let rest = std::mem::replace(&mut tokens.tokens, Vec::new().into_iter().peekable());
-                tokens.tokens = std::iter::once(tag)
-                    .chain(rest)
-                    .collect::<Vec<_>>()
-                    .into_iter()
-                    .peekable();
+                });
                 return Some(Ending::Implied);
             }
         }
@@ -396,12 +391,17 @@ impl Parser<'_> {
     }
 
     fn line_end(&mut self, tokens: &mut Tokens, message: &str) {
-        let is_end = |kind: &TokenKind| matches!(kind, TokenKind::LineEnd | TokenKind::End);
-        if !tokens.tokens.peek().is_none_or(|token| is_end(&token.kind)) {
-            let span = tokens.span();
-            self.error(message, span, "this is too much");
+        let span = tokens.span();
+        match tokens.tokens.front().map(|token| &token.kind) {
+            None | Some(TokenKind::LineEnd | TokenKind::End) => tokens.skip_line(),
+            Some(TokenKind::OpenTag(_) | TokenKind::CloseTag(_)) => {
+                self.error(message, span, "this belongs on a line of its own");
+            }
+            Some(_) => {
+                self.error(message, span, "this is too much");
+                tokens.skip_line();
+            }
         }
-        tokens.skip_line();
     }
 
     /// A text that is no value: a key, an argument, a path.
@@ -413,12 +413,5 @@ impl Parser<'_> {
     fn error(&mut self, message: &str, span: Span, label: &str) {
         self.diagnostics
             .push(Diagnostic::error(message).at(span, label));
-    }
-}
-
-impl Including {
-    /// The directory relative paths of the file being read start from.
-    pub(crate) fn directory(&self) -> &Path {
-        self.path().parent().unwrap_or(Path::new(""))
     }
 }
