@@ -89,6 +89,8 @@ pub struct Receiver {
     message_at: u64,
     /// Where the element under the framer begins in the unread input.
     element: usize,
+    /// How many elements of that message have begun.
+    elements: u32,
     oversized: Option<Discarded>,
     failed: Option<ReceiveError>,
     scratch: Scratch,
@@ -128,6 +130,7 @@ impl Receiver {
             given: 0,
             message_at: 0,
             element: 0,
+            elements: 0,
             oversized: None,
             failed: None,
             scratch: Scratch::default(),
@@ -254,13 +257,16 @@ impl Receiver {
             match found {
                 Found::Element => {
                     self.element = self.framed;
+                    self.elements = self.elements.saturating_add(1);
                     if let Some(discarded) = &mut self.oversized {
                         discarded.last_is_whole = true;
                         self.consume(self.element);
                     }
                 }
                 Found::More => {
-                    if self.is_oversized(self.size_so_far()) {
+                    // The tag is kept for the log, so it has to be there first.
+                    let has_tag = self.elements > 1 || self.framed > HEAD_BYTES;
+                    if has_tag && self.is_oversized(self.size_so_far()) {
                         self.discard();
                     }
                     return Ok(None);
@@ -324,6 +330,7 @@ impl Receiver {
     fn end_message(&mut self, len: u64) {
         self.message_at += len;
         self.element = 0;
+        self.elements = 0;
     }
 
     fn forget_given(&mut self) {

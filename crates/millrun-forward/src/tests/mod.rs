@@ -2,3 +2,7 @@
 //! against hostile bytes.
 
 mod conformance;
+mod hostile;
+mod oracle;
+mod pair;
+mod rules;
