@@ -1,0 +1,101 @@
+//! What a test can hold of the house's rules, for the whole workspace.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may be blunt, as tests may"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A longer file holds more than one idea (CONTRIBUTING.md, "Style"). Its tests are not counted.
+const SOURCE_LINES_MAX: usize = 600;
+
+const SKIPPED_DIRECTORIES: [&str; 4] = ["target", "node_modules", "run", "runs"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// All files below the workspace's root with this extension, hidden directories left out.
+fn files(extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut directories = vec![root()];
+    while let Some(directory) = directories.pop() {
+        for path in fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+        {
+            let name = path.file_name().unwrap().to_string_lossy();
+            if path.is_dir() {
+                if !name.starts_with('.') && !SKIPPED_DIRECTORIES.contains(&&*name) {
+                    directories.push(path);
+                }
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no .{extension} file was found");
+    found
+}
+
+/// Fails with all faults at once.
+fn assert_none(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn every_source_file_holds_one_idea() {
+    let faults: Vec<String> = files("rs")
+        .into_iter()
+        .filter_map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            let lines = text
+                .lines()
+                .take_while(|line| *line != "#[cfg(test)]")
+                .count();
+            let too_long = lines > SOURCE_LINES_MAX;
+            too_long.then(|| format!("{}: {lines} lines, split it", path.display()))
+        })
+        .collect();
+    assert_none(&faults);
+}
+
+#[test]
+fn every_crate_forbids_unsafe_code_but_the_one_with_system_calls() {
+    let mut faults = Vec::new();
+    for path in files("rs") {
+        let is_root = path.ends_with("src/lib.rs") || path.ends_with("src/main.rs");
+        let has_exception = path.ends_with("serverengine/src/lib.rs");
+        let text = fs::read_to_string(&path).unwrap();
+        if is_root && !has_exception && !text.contains("#![forbid(unsafe_code)]") {
+            faults.push(format!("{}: lacks #![forbid(unsafe_code)]", path.display()));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let mut faults = Vec::new();
+    for path in files("md") {
+        let text = fs::read_to_string(&path).unwrap();
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let file = target.split('#').next().unwrap();
+            let is_elsewhere = file.is_empty() || file.contains("://");
+            if !is_elsewhere && !path.parent().unwrap().join(file).exists() {
+                faults.push(format!("{}: leads nowhere: {target}", path.display()));
+            }
+        }
+    }
+    assert_none(&faults);
+}
