@@ -1,2 +1,65 @@
-//! Plugin traits, routing, transactions, pipelines.
+//! What lies between sources and outputs: plugin traits, routing, transactions, delivery.
+//!
+//! A configuration's tree becomes a [`Graph`] of plugins ([`assemble`]); a [`Pipeline`] starts
+//! it. Sources emit batches into an [`Emitter`], which makes each batch one transaction of the
+//! delivery contract; flush threads bring chunks out. The crate knows no plugin: those register
+//! themselves in a [`Registry`]. It opens no socket and reads no log file.
+//!
+//! ```
+//! use millrun_config::{Diagnostics, Environment, NoIncludes, parse_str};
+//! use millrun_core::{Registry, System, assemble};
+//!
+//! let mut parsed = parse_str(
+//!     "f.conf",
+//!     "<match **>\n @type nowhere\n</match>",
+//!     &Environment::default(),
+//!     &mut NoIncludes,
+//! );
+//! let mut diagnostics: Diagnostics = parsed.diagnostics;
+//! let system = System::read(&parsed.root, &mut diagnostics).unwrap();
+//! assemble(&parsed.root, &Registry::default(), &system, "/tmp".as_ref(), &mut diagnostics);
+//! let fault = diagnostics.errors().next().unwrap();
+//! assert_eq!(fault.message, "Unknown output plugin 'nowhere'");
+//! ```
 #![forbid(unsafe_code)]
+
+mod assembly;
+mod buffer_plan;
+mod buffer_section;
+mod buffered;
+mod chunk_keys;
+mod emitter;
+mod flush;
+mod graph;
+mod listeners;
+pub mod log;
+mod loss;
+mod pipeline;
+mod placeholder;
+mod plugin;
+mod registry;
+mod route;
+mod stop;
+mod system;
+
+pub use assembly::{Assembly, InputPart, Parts, assemble};
+pub use buffer_plan::BufferReading;
+pub use buffer_section::{
+    BufferDefaults, BufferParameters, BufferType, FlushModeName, OverflowActionName, RetryTypeName,
+};
+pub use buffered::{BufferPlan, BufferedNode, QUEUED_CHUNKS_ROOM};
+pub use chunk_keys::{ChunkKeys, FieldKey, Partition, TimeKey, lookup};
+pub use emitter::{BLOCK_POLL, EmitError, Emitter};
+pub use graph::{Branch, Graph, HOPS_MAX, Node, RouterId};
+pub use listeners::{Listeners, OwnListeners, cannot_listen};
+pub use loss::{Loss, LossReason, Losses};
+pub use pipeline::{Pipeline, SHUTDOWN_FLUSH_MAX};
+pub use placeholder::{Expansion, PlaceholderError, expand, text_of};
+pub use plugin::{
+    BatchFormatter, BufferedOutput, Content, DeliveryError, DirectOutput, Filter, Input, PluginId,
+    Progress, Sender, Settled, StartError,
+};
+pub use registry::{FilterFactory, InputFactory, OutputFactory, Registration, Registry};
+pub use route::{ROUTES_CACHED_MAX, Route, RouteCache, Router};
+pub use stop::Stop;
+pub use system::{DurabilityName, StateEnvironment, System, SystemParameters};

@@ -1,0 +1,312 @@
+//! From the configuration's tree to the graph: every plugin made, nothing started.
+//!
+//! Order follows Fluentd: labels are known first, so that any plugin may name one; then filters
+//! and outputs in file order; sources last. All faults are found in one go and reported with
+//! their places, so the caller shows them together.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use millrun_config::{Diagnostic, Diagnostics, Element, Span, nearest};
+use millrun_pattern::TagPatterns;
+
+use crate::buffered::BufferedNode;
+use crate::graph::{Graph, HOPS_MAX, Node, RouterId};
+use crate::plugin::{Input, PluginId};
+use crate::registry::Registry;
+use crate::route::Router;
+use crate::system::System;
+
+/// What a configuration describes, made and not started.
+pub struct Parts {
+    /// Where events travel.
+    pub graph: Graph,
+    /// The sources, in file order.
+    pub inputs: Vec<InputPart>,
+    /// The outputs with a buffer, in the order in which they were made.
+    pub buffered: Vec<Arc<BufferedNode>>,
+}
+
+/// A source and where its events enter the graph.
+pub struct InputPart {
+    /// The plugin's id.
+    pub id: PluginId,
+    /// The router its events enter.
+    pub router: RouterId,
+    /// The plugin.
+    pub input: Box<dyn Input>,
+}
+
+/// The state of making plugins: what their factories may ask and report.
+pub struct Assembly<'a> {
+    /// Where faults of the configuration go.
+    pub diagnostics: &'a mut Diagnostics,
+    /// The `<system>` section.
+    pub system: &'a System,
+    registry: &'a Registry,
+    labels: HashMap<String, (RouterId, Span)>,
+    ids: HashMap<Arc<str>, Span>,
+    unnamed: HashMap<String, usize>,
+    pub(crate) buffered: Vec<Arc<BufferedNode>>,
+    pub(crate) state_root: PathBuf,
+    pub(crate) buffer_paths: HashMap<PathBuf, Span>,
+    depth: usize,
+}
+
+/// Makes every plugin of `root`. Whether the parts may be used, the diagnostics say: with an
+/// error among them they are incomplete.
+pub fn assemble(
+    root: &Element,
+    registry: &Registry,
+    system: &System,
+    state_root: &Path,
+    diagnostics: &mut Diagnostics,
+) -> Parts {
+    let mut assembly = Assembly {
+        diagnostics,
+        system,
+        registry,
+        labels: HashMap::new(),
+        ids: HashMap::new(),
+        unnamed: HashMap::new(),
+        buffered: Vec::new(),
+        state_root: state_root.to_owned(),
+        buffer_paths: HashMap::new(),
+        depth: 0,
+    };
+    let labels = assembly.collect_labels(root);
+    let error = assembly.labels.get("@ERROR").map(|(router, _)| *router);
+    let mut routers = vec![assembly.router(root)];
+    for label in labels {
+        routers.push(assembly.router(label));
+    }
+    let graph = Graph { routers, error };
+    let inputs = if system.without_source {
+        Vec::new()
+    } else {
+        root.elements_named("source")
+            .filter_map(|source| assembly.input(source))
+            .collect()
+    };
+    Parts {
+        graph,
+        inputs,
+        buffered: assembly.buffered,
+    }
+}
+
+impl Assembly<'_> {
+    /// Makes the output that `element`, a `<match>` or `<store>`, describes.
+    pub fn output(&mut self, element: &Element) -> Option<Arc<Node>> {
+        let kind = self.plugin_type(element)?;
+        let Some(registration) = self.registry.outputs().get(kind).copied() else {
+            self.unknown("output", kind, element, self.registry.outputs().keys());
+            return None;
+        };
+        if self.depth >= HOPS_MAX {
+            let fault = format!("outputs are nested deeper than {HOPS_MAX} levels");
+            self.diagnostics
+                .push(Diagnostic::error(fault).at(element.span(), "one level too deep"));
+            return None;
+        }
+        let id = self.plugin_id(element);
+        self.depth += 1;
+        let node = (registration.factory)(element, &id, self);
+        self.depth -= 1;
+        node.map(Arc::new)
+    }
+
+    /// The router of `label`, with an error at `span` where no `<label>` has the name.
+    pub fn label(&mut self, label: &str, span: Span) -> Option<RouterId> {
+        if label == "@ROOT" {
+            return Some(RouterId::ROOT);
+        }
+        if let Some((router, _)) = self.labels.get(label) {
+            return Some(*router);
+        }
+        let mut fault = Diagnostic::error(format!("{label} label not found"))
+            .at(span, "no <label> section has this name");
+        if let Some(near) = nearest(label, self.labels.keys().map(String::as_str)) {
+            fault = fault.hint(format!("did you mean {near}?"));
+        }
+        self.diagnostics.push(fault);
+        None
+    }
+
+    /// The plugin's `@id`, or one made of its type and place among its kind; an id used twice is
+    /// reported.
+    fn plugin_id(&mut self, element: &Element) -> PluginId {
+        let kind = element.plugin_type().unwrap_or("plugin");
+        let Some(id) = element.text("@id").or_else(|| element.text("id")) else {
+            let number = self.unnamed.entry(kind.to_owned()).or_default();
+            *number += 1;
+            return PluginId {
+                text: format!("{kind}_{number}").into(),
+                is_given: false,
+            };
+        };
+        let id: Arc<str> = id.into();
+        if let Some(first) = self.ids.insert(Arc::clone(&id), element.span()) {
+            self.diagnostics.push(
+                Diagnostic::error(format!(
+                    "Duplicated plugin id `{id}`. Check whole configuration and fix it."
+                ))
+                .at(element.span(), "used again here")
+                .and(first, "first used here"),
+            );
+        }
+        PluginId {
+            text: id,
+            is_given: true,
+        }
+    }
+
+    fn collect_labels<'e>(&mut self, root: &'e Element) -> Vec<&'e Element> {
+        let mut labels = Vec::new();
+        for element in root.elements_named("label") {
+            let name = element.argument();
+            let fault = match name {
+                "" => Some("Missing symbol argument on <label> directive".to_owned()),
+                "@ROOT" => Some(
+                    "@ROOT for <label> is not permitted, reserved for getting root router"
+                        .to_owned(),
+                ),
+                _ => None,
+            };
+            if let Some(fault) = fault {
+                self.diagnostics
+                    .push(Diagnostic::error(fault).at(element.span(), "this label"));
+                continue;
+            }
+            labels.push(element);
+            let router = RouterId(labels.len());
+            if let Some((_, first)) = self
+                .labels
+                .insert(name.to_owned(), (router, element.span()))
+            {
+                self.diagnostics.push(
+                    Diagnostic::error(format!("Section <label {name}> appears twice"))
+                        .at(element.span(), "again here")
+                        .and(first, "first here"),
+                );
+            }
+            if element.elements_named("match").next().is_none() {
+                let fault = format!("Missing <match> sections in <label {name}> section");
+                self.diagnostics.push(
+                    Diagnostic::error(fault)
+                        .at(element.span(), "its events would have nowhere to go")
+                        .hint("add a <match **> to the label"),
+                );
+            }
+        }
+        labels
+    }
+
+    fn router(&mut self, scope: &Element) -> Router {
+        let mut router = Router::default();
+        for element in scope.elements() {
+            match element.name() {
+                "match" => {
+                    let patterns = self.patterns(element);
+                    let node = self.output(element);
+                    if let (Some(patterns), Some(node)) = (patterns, node) {
+                        router.add_match(patterns, node);
+                    }
+                }
+                "filter" => self.filter(element, &mut router),
+                "source" | "label" | "system" | "worker" => {}
+                other => {
+                    self.diagnostics.push(
+                        Diagnostic::warning(format!("section <{other}> is not used"))
+                            .at(element.span(), "no directive has this name")
+                            .hint(
+                                "the directives are source, match, filter, label, system, worker",
+                            ),
+                    );
+                }
+            }
+        }
+        router
+    }
+
+    fn filter(&mut self, element: &Element, router: &mut Router) {
+        let patterns = self.patterns(element);
+        let Some(kind) = self.plugin_type(element) else {
+            return;
+        };
+        let Some(registration) = self.registry.filters().get(kind).copied() else {
+            return self.unknown("filter", kind, element, self.registry.filters().keys());
+        };
+        let id = self.plugin_id(element);
+        let filter = (registration.factory)(element, &id, self);
+        if let (Some(patterns), Some(filter)) = (patterns, filter) {
+            router.add_filter(patterns, filter);
+        }
+    }
+
+    fn input(&mut self, element: &Element) -> Option<InputPart> {
+        let kind = self.plugin_type(element)?;
+        let Some(registration) = self.registry.inputs().get(kind).copied() else {
+            self.unknown("input", kind, element, self.registry.inputs().keys());
+            return None;
+        };
+        let id = self.plugin_id(element);
+        let router = match element.entry("@label") {
+            Some(entry) => self.label(entry.value.as_text().unwrap_or_default(), entry.value.span),
+            None => Some(RouterId::ROOT),
+        };
+        let input = (registration.factory)(element, &id, self)?;
+        Some(InputPart {
+            id,
+            router: router?,
+            input,
+        })
+    }
+
+    fn patterns(&mut self, element: &Element) -> Option<TagPatterns> {
+        match TagPatterns::compile(element.argument()) {
+            Ok(patterns) => Some(patterns),
+            Err(error) => {
+                let fault = Diagnostic::error(error.to_string());
+                self.diagnostics
+                    .push(fault.at(element.span(), "in this pattern"));
+                None
+            }
+        }
+    }
+
+    fn plugin_type<'e>(&mut self, element: &'e Element) -> Option<&'e str> {
+        let kind = element.plugin_type();
+        if kind.is_none() {
+            let name = element.name();
+            self.diagnostics.push(
+                Diagnostic::error(format!("Missing '@type' parameter on <{name}> directive"))
+                    .at(element.span(), "which plugin is meant?")
+                    .hint("write a line like: @type stdout"),
+            );
+        }
+        kind
+    }
+
+    fn unknown<'n>(
+        &mut self,
+        what: &str,
+        kind: &str,
+        element: &Element,
+        known: impl Iterator<Item = &'n &'static str>,
+    ) {
+        let entry = element.entry("@type").or_else(|| element.entry("type"));
+        let span = entry.map_or(element.span(), |entry| entry.value.span);
+        let known: Vec<&str> = known.copied().collect();
+        let hint = match nearest(kind, known.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("this build has: {}", known.join(", ")),
+        };
+        self.diagnostics.push(
+            Diagnostic::error(format!("Unknown {what} plugin '{kind}'"))
+                .at(span, format!("no {what} of this name"))
+                .hint(hint),
+        );
+    }
+}

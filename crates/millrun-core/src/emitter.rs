@@ -1,0 +1,387 @@
+//! What a source emits into: filtered, routed and committed here, on the source's own thread.
+//!
+//! One call of [`Emitter::emit`] is one transaction of the delivery contract: the batch goes
+//! through all filters, labels and copies, is appended to every buffer it reaches, and then one
+//! ledger record makes all of that true at once. Where anything fails, nothing of it is kept and
+//! the source has the batch again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrun_buffer::{
+    AppendError, Ledger, LedgerError, LossKey, Origin, OverflowAction, Shard, SourceState,
+    StateDirectory, Timestamp, Transaction,
+};
+use millrun_event::{Cursor, Entry, EventBuffer, Events, Malformed};
+use thiserror::Error;
+
+use crate::buffered::BufferedNode;
+use crate::chunk_keys::Partition;
+use crate::graph::{Branch, Graph, HOPS_MAX, Node, RouterId};
+use crate::loss::{LossReason, Losses};
+use crate::plugin::{Content, DeliveryError};
+use crate::route::RouteCache;
+use crate::stop::Stop;
+
+/// How long a source that waits for room in a buffer sleeps before it looks whether it must end.
+pub const BLOCK_POLL: Duration = Duration::from_millis(100);
+
+/// Why a batch was not taken. Nothing of it is kept: the source repeats it or tells its sender.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// A buffer is full; the same batch may pass later.
+    #[error("{0}")]
+    Full(String),
+    /// An output or the disk refused; the same batch may pass later.
+    #[error("{0}")]
+    Refused(String),
+    /// The graph sends the event in a circle: the configuration's fault.
+    #[error("the event passed {HOPS_MAX} labels and copies: the labels lead in a circle")]
+    Circle,
+    /// The batch is not what its source said: ours or the sender's fault.
+    #[error("the batch is no event stream: {0}")]
+    Malformed(#[from] Malformed),
+    /// The source's place cannot be recorded.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// The way of one source's events into the graph. It belongs to the source's thread, which is
+/// the shard of the delivery contract.
+pub struct Emitter {
+    shard: Shard,
+    state: Arc<StateDirectory>,
+    graph: Arc<Graph>,
+    entry: RouterId,
+    buffers: Arc<[Arc<BufferedNode>]>,
+    stop: Stop,
+    work: Workspace,
+    no_match_calls: u64,
+}
+
+/// What one transaction uses and the next one uses again.
+#[derive(Default)]
+struct Workspace {
+    routes: Vec<RouteCache>,
+    events: Vec<EventBuffer>,
+    partition: Partition,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+    losses: Losses,
+}
+
+impl Emitter {
+    pub(crate) fn new(
+        shard: Shard,
+        state: Arc<StateDirectory>,
+        graph: Arc<Graph>,
+        entry: RouterId,
+        buffers: Arc<[Arc<BufferedNode>]>,
+        stop: Stop,
+    ) -> Self {
+        let work = Workspace::default();
+        Self {
+            shard,
+            state,
+            graph,
+            entry,
+            buffers,
+            stop,
+            work,
+            no_match_calls: 0,
+        }
+    }
+
+    /// The shard's ledger: where its sources stand.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        self.shard.ledger()
+    }
+
+    /// Where a source of this key stands, which from now on is read by this shard.
+    pub fn resume_source(&self, key: &str) -> Result<Option<SourceState>, LedgerError> {
+        self.state.resume_source(key, self.shard.number())
+    }
+
+    /// All sources the instance knows, of whichever shard.
+    pub fn known_sources(&self) -> Vec<SourceState> {
+        self.state.sources()
+    }
+
+    /// Whether a sender's chunk is committed already, by any shard.
+    pub fn is_committed(&self, sender: &[u8; 16], sequence: u64) -> bool {
+        self.state.is_committed(sender, sequence)
+    }
+
+    /// False while a buffer has as much queued as it should: a source whose bytes stay where
+    /// they are, like a file, better waits than fills memory.
+    pub fn has_room(&self) -> bool {
+        self.buffers.iter().all(|node| node.has_room())
+    }
+
+    /// Takes one batch as one transaction.
+    ///
+    /// Where a buffer is full and its policy is to block, this waits for room, until the stop.
+    pub fn emit(&mut self, tag: &str, events: Events<'_>, origin: Origin) -> Result<(), EmitError> {
+        loop {
+            match self.try_emit(tag, events, origin.clone()) {
+                Ok(unmatched) => {
+                    if unmatched {
+                        self.warn_no_match(tag);
+                    }
+                    return Ok(());
+                }
+                Err(Failure::Error(error)) => return Err(error),
+                Err(Failure::Overflow(node, message)) => {
+                    let blocks = node.plan.config.overflow_action == OverflowAction::Block;
+                    if !blocks || self.stop.is_set() {
+                        return Err(EmitError::Full(message));
+                    }
+                    if let Some(buffer) = node.buffer() {
+                        buffer.wait_for_space(BLOCK_POLL);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One try; answers whether no `<match>` took some of it.
+    fn try_emit(&mut self, tag: &str, events: Events<'_>, origin: Origin) -> Result<bool, Failure> {
+        self.work.losses.clear();
+        let now = Timestamp::now();
+        let transaction = self.shard.begin(origin).map_err(EmitError::from)?;
+        let work = &mut self.work;
+        let mut passage = Passage {
+            graph: &self.graph,
+            transaction,
+            work,
+            unmatched: false,
+            now,
+        };
+        passage.route(self.entry, tag, events, 0)?;
+        let Passage {
+            mut transaction,
+            unmatched,
+            work,
+            ..
+        } = passage;
+        for loss in work.losses.entries() {
+            let key = LossKey {
+                plugin: loss.plugin.clone(),
+                reason: loss.reason.word().into(),
+            };
+            transaction.lose(key, loss.count);
+        }
+        transaction.commit().map_err(|error| match error {
+            AppendError::Ledger(error) => EmitError::Ledger(error),
+            error => EmitError::Refused(error.to_string()),
+        })?;
+        Ok(unmatched)
+    }
+
+    /// Warns on calls 1, 2, 4 … 256 and then on every 512th, as Fluentd does.
+    fn warn_no_match(&mut self, tag: &str) {
+        self.no_match_calls += 1;
+        let call = self.no_match_calls;
+        if call.is_multiple_of(512) || (call <= 256 && call.is_power_of_two()) {
+            tracing::warn!(tag, "no patterns matched");
+        }
+    }
+}
+
+enum Failure {
+    Overflow(Arc<BufferedNode>, String),
+    Error(EmitError),
+}
+
+impl From<EmitError> for Failure {
+    fn from(error: EmitError) -> Self {
+        Failure::Error(error)
+    }
+}
+
+impl From<Malformed> for Failure {
+    fn from(error: Malformed) -> Self {
+        Failure::Error(EmitError::Malformed(error))
+    }
+}
+
+/// One batch on its way through the graph.
+struct Passage<'a> {
+    graph: &'a Graph,
+    transaction: Transaction<'a>,
+    work: &'a mut Workspace,
+    unmatched: bool,
+    now: Timestamp,
+}
+
+impl Passage<'_> {
+    fn route(
+        &mut self,
+        router: RouterId,
+        tag: &str,
+        events: Events<'_>,
+        hops: usize,
+    ) -> Result<(), Failure> {
+        if hops >= HOPS_MAX {
+            return Err(EmitError::Circle.into());
+        }
+        let Some(rules) = self.graph.router(router) else {
+            return Ok(());
+        };
+        if self.work.routes.len() <= router.0 {
+            self.work
+                .routes
+                .resize_with(router.0 + 1, RouteCache::default);
+        }
+        let Some(cache) = self.work.routes.get_mut(router.0) else {
+            return Ok(());
+        };
+        let route = cache.route(rules, tag);
+        let Some((first, others)) = route.filters.split_first() else {
+            return self.end(route.target.as_deref(), tag, events, hops);
+        };
+        let mut current = self.scratch();
+        first.filter(tag, events, &mut current, &mut self.work.losses);
+        for filter in others {
+            let mut next = self.scratch();
+            filter.filter(tag, current.as_events(), &mut next, &mut self.work.losses);
+            self.work.events.push(std::mem::replace(&mut current, next));
+        }
+        let outcome = self.end(route.target.as_deref(), tag, current.as_events(), hops);
+        self.work.events.push(current);
+        outcome
+    }
+
+    fn end(
+        &mut self,
+        target: Option<&Node>,
+        tag: &str,
+        events: Events<'_>,
+        hops: usize,
+    ) -> Result<(), Failure> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        match target {
+            Some(node) => self.deliver(node, tag, events, hops),
+            None => {
+                self.unmatched = true;
+                self.work
+                    .losses
+                    .add("router", LossReason::NoMatch, u64::from(events.count));
+                Ok(())
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        node: &Node,
+        tag: &str,
+        events: Events<'_>,
+        hops: usize,
+    ) -> Result<(), Failure> {
+        match node {
+            Node::Direct { output, .. } => output.emit(tag, events).map_err(|error| {
+                let (DeliveryError::Retriable(text)
+                | DeliveryError::Unconfirmed(text)
+                | DeliveryError::Unrecoverable(text)) = error;
+                EmitError::Refused(text).into()
+            }),
+            Node::Buffered(node) => self.append(node, tag, events),
+            Node::Relabel(router) => self.route(*router, tag, events, hops + 1),
+            Node::Copy(branches) => self.copy(branches, tag, events, hops + 1),
+        }
+    }
+
+    fn copy(
+        &mut self,
+        branches: &[Branch],
+        tag: &str,
+        events: Events<'_>,
+        hops: usize,
+    ) -> Result<(), Failure> {
+        let mut previous_succeeded = false;
+        for branch in branches {
+            if branch.ignore_if_prev_success && previous_succeeded {
+                continue;
+            }
+            let outcome = self.deliver(&branch.node, tag, events, hops);
+            previous_succeeded = outcome.is_ok();
+            match outcome {
+                Err(failure) if branch.ignore_error => {
+                    let text = match failure {
+                        Failure::Overflow(_, text) => text,
+                        Failure::Error(error) => error.to_string(),
+                    };
+                    tracing::error!(error = text, "ignore emit error in a store of copy");
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the batch to the chunks it belongs to.
+    fn append(
+        &mut self,
+        node: &Arc<BufferedNode>,
+        tag: &str,
+        events: Events<'_>,
+    ) -> Result<(), Failure> {
+        let Workspace {
+            partition,
+            text,
+            ends,
+            losses,
+            ..
+        } = &mut *self.work;
+        let (transaction, now) = (&mut self.transaction, self.now);
+        let Some(buffer) = node.buffer() else {
+            return Ok(());
+        };
+        partition.split(&node.keys, tag, events, |metadata, group| {
+            let appended = match node.output.content() {
+                Content::Events => {
+                    let count = u64::from(group.count);
+                    transaction.append(buffer, metadata, group.bytes, count, &mut first_entry, now)
+                }
+                Content::Formatted(formatter) => {
+                    text.clear();
+                    ends.clear();
+                    let failed = formatter.format(tag, group, text, ends);
+                    losses.add(&node.id.text, LossReason::Invalid, failed);
+                    let whole = text.len();
+                    let mut first_line = |rest: &[u8]| {
+                        let at = whole.checked_sub(rest.len())?;
+                        ends.iter().find(|end| **end > at).map(|end| end - at)
+                    };
+                    let count = ends.len() as u64;
+                    transaction.append(buffer, metadata, text, count, &mut first_line, now)
+                }
+            };
+            match appended {
+                Ok(_) => Ok(()),
+                Err(error @ AppendError::Overflow { .. }) => {
+                    Err(Failure::Overflow(Arc::clone(node), error.to_string()))
+                }
+                Err(AppendError::Ledger(error)) => Err(EmitError::Ledger(error).into()),
+                Err(error) => Err(EmitError::Refused(error.to_string()).into()),
+            }
+        })
+    }
+
+    fn scratch(&mut self) -> EventBuffer {
+        let mut buffer = self.work.events.pop().unwrap_or_default();
+        buffer.clear();
+        buffer
+    }
+}
+
+/// The length of the first entry of a stream.
+fn first_entry(rest: &[u8]) -> Option<usize> {
+    Entry::read(&mut Cursor::new(rest))
+        .ok()
+        .map(|entry| entry.bytes.len())
+}

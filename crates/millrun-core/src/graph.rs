@@ -1,0 +1,71 @@
+//! The plugins of one worker as a graph that events travel through.
+//!
+//! ```text
+//! source ──▶ Router 0 (root) ──▶ Node
+//!        └─▶ Router n (label) ──▶ Node ── Relabel ──▶ Router m …
+//! Node = Direct | Buffered | Copy of nodes | Relabel | Nothing
+//! ```
+//!
+//! Built once by [`Assembly`](crate::Assembly), read by all shards, changed by none.
+
+use std::sync::Arc;
+
+use crate::buffered::BufferedNode;
+use crate::plugin::{DirectOutput, PluginId};
+use crate::route::Router;
+
+/// How many labels and copies an event may pass. A chain that goes in a circle ends here with an
+/// error that names it, not with the stack.
+pub const HOPS_MAX: usize = 64;
+
+/// A router's number: 0 is the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RouterId(pub usize);
+
+impl RouterId {
+    /// The router of what stands outside of all labels.
+    pub const ROOT: Self = Self(0);
+}
+
+/// All routers of a worker.
+#[derive(Default)]
+pub struct Graph {
+    /// The root, then one for each label, in file order.
+    pub routers: Vec<Router>,
+    /// The router of `<label @ERROR>`, if there is one.
+    pub error: Option<RouterId>,
+}
+
+impl Graph {
+    /// The router of a number this graph gave out.
+    pub fn router(&self, id: RouterId) -> Option<&Router> {
+        self.routers.get(id.0)
+    }
+}
+
+/// Where a batch can go.
+pub enum Node {
+    /// An output that takes it at once.
+    Direct {
+        /// The plugin's id.
+        id: PluginId,
+        /// The plugin.
+        output: Arc<dyn DirectOutput>,
+    },
+    /// An output with a buffer.
+    Buffered(Arc<BufferedNode>),
+    /// Several, each with the whole batch.
+    Copy(Vec<Branch>),
+    /// Another router.
+    Relabel(RouterId),
+}
+
+/// One `<store>` of a copy.
+pub struct Branch {
+    /// Where it leads.
+    pub node: Arc<Node>,
+    /// A failure is logged and the other branches go on.
+    pub ignore_error: bool,
+    /// Nothing is done where the branch before succeeded.
+    pub ignore_if_prev_success: bool,
+}

@@ -1,0 +1,246 @@
+//! A worker's plugins at work: started in order, watched, and ended without loss.
+//!
+//! ```text
+//! start   state directory (locked, recovered) → buffers → flush threads → inputs prepared → input threads
+//! stop    inputs → staged chunks queued (flush_at_shutdown) → flush threads drain → state released
+//! ```
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use millrun_buffer::disk::{RealDisk, SharedDisk};
+use millrun_buffer::{Buffer, Durability, Random, Shard, StateDirectory};
+
+use crate::assembly::Parts;
+use crate::buffered::BufferedNode;
+use crate::emitter::Emitter;
+use crate::flush::{FlushStop, Flusher};
+use crate::listeners::Listeners;
+use crate::plugin::StartError;
+use crate::stop::Stop;
+use crate::system::{DurabilityName, System};
+
+/// How long the outputs may take at the end to deliver what is queued. It lies below the time
+/// after which the control process stops being graceful.
+pub const SHUTDOWN_FLUSH_MAX: Duration = Duration::from_secs(20);
+
+/// How often the end looks whether the flush threads are done.
+const SHUTDOWN_POLL: Duration = Duration::from_millis(2);
+
+/// A running configuration.
+pub struct Pipeline {
+    inputs: Vec<JoinHandle<()>>,
+    flushers: Vec<JoinHandle<()>>,
+    buffered: Arc<[Arc<BufferedNode>]>,
+    input_stop: Stop,
+    flush_stop: FlushStop,
+    failed: Arc<AtomicBool>,
+    _state: Arc<StateDirectory>,
+}
+
+impl Pipeline {
+    /// Starts `parts` with their state below `state_root`. `wake` is set when a thread fails, so
+    /// that whoever waits for the end of the worker looks at [`Pipeline::has_failed`].
+    pub fn start(
+        parts: Parts,
+        system: &System,
+        state_root: &Path,
+        listeners: &dyn Listeners,
+        wake: &Stop,
+    ) -> Result<Self, StartError> {
+        let disk: SharedDisk = Arc::new(RealDisk);
+        let durability = match system.parameters.durability {
+            DurabilityName::Process => Durability::Process,
+            DurabilityName::Power => Durability::Power,
+        };
+        let shards = parts.inputs.len().max(1);
+        let worker = system.worker as usize;
+        let mut state = StateDirectory::open(&disk, state_root, worker, shards, durability)
+            .map_err(|error| StartError::new(error.to_string()))?;
+        for note in state.notes() {
+            tracing::warn!("{note}");
+        }
+        for node in &parts.buffered {
+            open_buffer(node, &disk, &state)?;
+        }
+        state
+            .start()
+            .map_err(|error| StartError::new(error.to_string()))?;
+
+        let mut pipeline = Self {
+            inputs: Vec::new(),
+            flushers: Vec::new(),
+            buffered: parts.buffered.into(),
+            input_stop: Stop::new(),
+            flush_stop: FlushStop::default(),
+            failed: Arc::default(),
+            _state: Arc::new(state),
+        };
+        let mut inputs = parts.inputs;
+        for part in &mut inputs {
+            part.input.prepare(listeners)?;
+        }
+        let graph = Arc::new(parts.graph);
+        for node in pipeline.buffered.iter() {
+            let Some(buffer) = node.buffer() else {
+                continue;
+            };
+            for number in 0..node.plan.flush_threads {
+                let flusher = Flusher::new(
+                    Arc::clone(node),
+                    Arc::clone(buffer),
+                    pipeline.flush_stop.clone(),
+                );
+                let name = format!("flush-{number}-{}", node.id.text);
+                let thread = spawn(name, &pipeline.failed, wake, move || flusher.run())?;
+                pipeline.flushers.push(thread);
+            }
+        }
+        for (number, part) in inputs.into_iter().enumerate() {
+            let Some(ledger) = pipeline._state.ledgers().get(number) else {
+                continue;
+            };
+            let emitter = Emitter::new(
+                Shard::new(number, Arc::clone(ledger)),
+                Arc::clone(&pipeline._state),
+                Arc::clone(&graph),
+                part.router,
+                Arc::clone(&pipeline.buffered),
+                pipeline.input_stop.clone(),
+            );
+            let stop = pipeline.input_stop.clone();
+            let input = part.input;
+            let run = move || input.run(emitter, stop);
+            let thread = spawn(
+                format!("input-{}", part.id.text),
+                &pipeline.failed,
+                wake,
+                run,
+            )?;
+            pipeline.inputs.push(thread);
+        }
+        Ok(pipeline)
+    }
+
+    /// True when a plugin's thread ended in a panic: the worker must be replaced.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Queues every staged chunk now.
+    pub fn flush(&self) {
+        tracing::info!("force flushing buffered events");
+        for node in self.buffered.iter() {
+            if let Some(buffer) = node.buffer() {
+                buffer.enqueue_all();
+            }
+        }
+    }
+
+    /// Ends the sources, delivers what can be delivered in [`SHUTDOWN_FLUSH_MAX`], ends the rest.
+    /// What stays in files is delivered by the next start; what stays in memory has its source's
+    /// position behind it, or is counted in the log.
+    pub fn stop(self) {
+        self.input_stop.set();
+        for thread in self.inputs {
+            // A panic was logged where it happened.
+            let _ = thread.join();
+        }
+        for node in self.buffered.iter() {
+            if let (Some(buffer), true) = (node.buffer(), node.plan.flush_at_shutdown) {
+                buffer.enqueue_all();
+            }
+        }
+        self.flush_stop.drain.set();
+        for node in self.buffered.iter() {
+            if let Some(buffer) = node.buffer() {
+                buffer.close();
+            }
+        }
+        let deadline = Instant::now() + SHUTDOWN_FLUSH_MAX;
+        while Instant::now() < deadline && !self.flushers.iter().all(JoinHandle::is_finished) {
+            std::thread::sleep(SHUTDOWN_POLL);
+        }
+        self.flush_stop.end.set();
+        for thread in self.flushers {
+            let _ = thread.join();
+        }
+        for node in self.buffered.iter() {
+            report_leftovers(node);
+        }
+    }
+}
+
+fn open_buffer(
+    node: &BufferedNode,
+    disk: &SharedDisk,
+    state: &StateDirectory,
+) -> Result<(), StartError> {
+    let config = node.plan.config.clone();
+    let opened = Buffer::open(
+        &node.id.text,
+        config,
+        Arc::clone(disk),
+        state.ledgers(),
+        Random::from_entropy(),
+    );
+    let (buffer, resumed) = opened.map_err(|error| StartError::new(error.to_string()))?;
+    for note in &resumed.notes {
+        tracing::warn!(plugin_id = node.id.given(), "{note}");
+    }
+    if resumed.staged + resumed.queued > 0 {
+        tracing::info!(
+            plugin_id = node.id.given(),
+            staged = resumed.staged,
+            queued = resumed.queued,
+            "restored buffer chunks"
+        );
+    }
+    node.open(buffer);
+    Ok(())
+}
+
+/// A thread whose panic is logged, wakes the worker and makes it fail.
+fn spawn(
+    name: String,
+    failed: &Arc<AtomicBool>,
+    wake: &Stop,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StartError> {
+    let (failed, wake, thread_name) = (Arc::clone(failed), wake.clone(), name.clone());
+    let guarded = move || {
+        if catch_unwind(AssertUnwindSafe(run)).is_err() {
+            tracing::error!(
+                thread = thread_name,
+                "unexpected error: the thread ended; restarting the worker"
+            );
+            failed.store(true, Ordering::Release);
+            wake.set();
+        }
+    };
+    std::thread::Builder::new()
+        .name(name.chars().take(THREAD_NAME_MAX).collect())
+        .spawn(guarded)
+        .map_err(|error| StartError::new(format!("cannot start the thread {name}: {error}")))
+}
+
+/// What the kernel shows of a thread's name.
+const THREAD_NAME_MAX: usize = 15;
+
+fn report_leftovers(node: &BufferedNode) {
+    let Some(buffer) = node.buffer() else { return };
+    let left = buffer.statistics();
+    if !buffer.is_file() && left.total_queued_size > 0 {
+        tracing::warn!(
+            plugin_id = node.id.given(),
+            chunks = left.stage_length + left.queue_length,
+            bytes = left.total_queued_size,
+            "the memory buffer could not be delivered before the end; files are read again from their \
+             last delivered position, what came from a network is lost"
+        );
+    }
+}

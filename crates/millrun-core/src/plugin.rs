@@ -1,0 +1,160 @@
+//! What a plugin is: the traits that inputs, filters and outputs implement.
+//!
+//! ```text
+//! Input ──(tag, events, origin)──▶ Emitter ──▶ Filter … ──▶ DirectOutput     prints, at once
+//!                                                     └──▶ BufferedOutput   into a chunk;
+//!                                                          a flush thread's Sender delivers it
+//! ```
+//!
+//! Everything works on whole batches: a virtual call per batch, a plain loop inside.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millrun_buffer::{Chunk, ChunkId};
+use millrun_event::{EventBuffer, Events};
+use thiserror::Error;
+
+use crate::emitter::Emitter;
+use crate::listeners::Listeners;
+use crate::loss::Losses;
+use crate::stop::Stop;
+
+/// Anything an input, output or filter may fail with at start: the message says what, where and
+/// what to do, and ends the worker with the exit status for "do not try again".
+#[derive(Debug, Error)]
+#[error("{message}")]
+pub struct StartError {
+    /// What happened, to what, and what the operator can do.
+    pub message: String,
+}
+
+impl StartError {
+    /// A failure described by `message`.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+        }
+    }
+}
+
+/// What a plugin is called.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PluginId {
+    /// Its `@id`; without one, its type and its place among the plugins of that type.
+    pub text: Arc<str>,
+    /// True for an `@id`: only such a name is shown in log lines and lasts when the file changes.
+    pub is_given: bool,
+}
+
+impl PluginId {
+    /// The `@id`, which is what log lines show.
+    pub fn given(&self) -> Option<&str> {
+        self.is_given.then_some(&*self.text)
+    }
+}
+
+/// A source of events.
+pub trait Input: Send {
+    /// Takes what must be had before the worker says it runs: sockets, a first look at the
+    /// files. Runs on the main thread, for one input after the other.
+    fn prepare(&mut self, listeners: &dyn Listeners) -> Result<(), StartError>;
+
+    /// Reads until `stop` is set, on a thread of its own. That thread is the shard: what it
+    /// emits is committed in its order.
+    fn run(self: Box<Self>, emitter: Emitter, stop: Stop);
+}
+
+/// A stage between a source and the outputs.
+pub trait Filter: Send + Sync {
+    /// Appends to `out` what becomes of `events`; what is dropped on purpose is no loss, what
+    /// cannot be handled is counted in `losses`.
+    fn filter(&self, tag: &str, events: Events<'_>, out: &mut EventBuffer, losses: &mut Losses);
+}
+
+/// An output that finishes with a batch before it returns.
+pub trait DirectOutput: Send + Sync {
+    /// Delivers `events`. An error is the source's to repeat.
+    fn emit(&self, tag: &str, events: Events<'_>) -> Result<(), DeliveryError>;
+}
+
+/// An output whose events wait in chunks.
+pub trait BufferedOutput: Send + Sync {
+    /// What its chunks hold.
+    fn content(&self) -> Content<'_>;
+
+    /// The deliverer of one flush thread; it owns its connections and open files.
+    fn sender(&self) -> Box<dyn Sender>;
+}
+
+/// What the bytes of a chunk are (fluentd.md section 4.1).
+pub enum Content<'a> {
+    /// Entries `[time, record]`, as they travel.
+    Events,
+    /// Whatever the formatter makes of each batch.
+    Formatted(&'a dyn BatchFormatter),
+}
+
+/// Turns a batch into the bytes an output keeps.
+pub trait BatchFormatter: Sync {
+    /// Appends the text of `events` to `out` and each event's end to `ends`, so that a chunk is
+    /// never cut within one. Returns how many events could not be formatted.
+    fn format(
+        &self,
+        tag: &str,
+        events: Events<'_>,
+        out: &mut Vec<u8>,
+        ends: &mut Vec<usize>,
+    ) -> u64;
+}
+
+/// Delivers chunks on one flush thread.
+///
+/// A sender may have several chunks under way: [`Sender::begin`] answers
+/// [`Progress::UnderWay`], and [`Sender::wait`] reports how each ended.
+pub trait Sender: Send {
+    /// Starts to deliver `chunk`.
+    fn begin(&mut self, chunk: &Chunk, now: Instant) -> Result<Progress, DeliveryError>;
+
+    /// How many chunks may be under way at once; at least 1.
+    fn window(&self) -> usize {
+        1
+    }
+
+    /// Waits up to `timeout` for chunks under way and appends how they ended to `settled`.
+    fn wait(&mut self, _timeout: Duration, _settled: &mut Vec<Settled>) {}
+}
+
+/// How far [`Sender::begin`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The chunk is at its destination, as surely as this output can know.
+    Delivered,
+    /// An answer is awaited.
+    UnderWay,
+}
+
+/// The end of a chunk that was under way.
+#[derive(Debug)]
+pub struct Settled {
+    /// Which chunk.
+    pub chunk: ChunkId,
+    /// Delivered, or why not.
+    pub outcome: Result<(), DeliveryError>,
+}
+
+/// Why a delivery failed, by what can be done about it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DeliveryError {
+    /// The destination is away or busy: the same chunk may pass later.
+    #[error("{0}")]
+    Retriable(String),
+    /// The destination was reached and did not confirm in time: the chunk goes out again at once,
+    /// and the retry state is left as it is (fluentd.md section 5.6).
+    #[error("{0}")]
+    Unconfirmed(String),
+    /// This content will never pass; it goes to the backup.
+    #[error("{0}")]
+    Unrecoverable(String),
+}

@@ -1,0 +1,81 @@
+//! Which plugin stands behind a `@type`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millrun_config::{Element, Schema};
+
+use crate::assembly::Assembly;
+use crate::graph::Node;
+use crate::plugin::{Filter, Input, PluginId};
+
+/// Makes an input of its `<source>`; `None` when a diagnostic says why not.
+pub type InputFactory = fn(&Element, &PluginId, &mut Assembly<'_>) -> Option<Box<dyn Input>>;
+/// Makes a filter of its `<filter>`.
+pub type FilterFactory = fn(&Element, &PluginId, &mut Assembly<'_>) -> Option<Arc<dyn Filter>>;
+/// Makes an output of its `<match>` or `<store>`.
+pub type OutputFactory = fn(&Element, &PluginId, &mut Assembly<'_>) -> Option<Node>;
+
+/// The known plugins, by kind and `@type`.
+#[derive(Default)]
+pub struct Registry {
+    inputs: BTreeMap<&'static str, Registration<InputFactory>>,
+    filters: BTreeMap<&'static str, Registration<FilterFactory>>,
+    outputs: BTreeMap<&'static str, Registration<OutputFactory>>,
+}
+
+/// A plugin's factory and what it may be configured with.
+#[derive(Clone, Copy)]
+pub struct Registration<F> {
+    /// Makes one.
+    pub factory: F,
+    /// Its parameters and sections.
+    pub schema: &'static Schema,
+}
+
+impl Registry {
+    /// Makes an input known under `name`.
+    pub fn add_input(
+        &mut self,
+        name: &'static str,
+        schema: &'static Schema,
+        factory: InputFactory,
+    ) {
+        self.inputs.insert(name, Registration { factory, schema });
+    }
+
+    /// Makes a filter known under `name`.
+    pub fn add_filter(
+        &mut self,
+        name: &'static str,
+        schema: &'static Schema,
+        factory: FilterFactory,
+    ) {
+        self.filters.insert(name, Registration { factory, schema });
+    }
+
+    /// Makes an output known under `name`.
+    pub fn add_output(
+        &mut self,
+        name: &'static str,
+        schema: &'static Schema,
+        factory: OutputFactory,
+    ) {
+        self.outputs.insert(name, Registration { factory, schema });
+    }
+
+    /// The inputs, by name.
+    pub fn inputs(&self) -> &BTreeMap<&'static str, Registration<InputFactory>> {
+        &self.inputs
+    }
+
+    /// The filters, by name.
+    pub fn filters(&self) -> &BTreeMap<&'static str, Registration<FilterFactory>> {
+        &self.filters
+    }
+
+    /// The outputs, by name.
+    pub fn outputs(&self) -> &BTreeMap<&'static str, Registration<OutputFactory>> {
+        &self.outputs
+    }
+}

@@ -1,0 +1,181 @@
+//! The `<system>` section: what holds for the whole instance (fluentd.md section 2.10).
+
+use std::path::{Path, PathBuf};
+
+use millrun_config::{Diagnostic, Diagnostics, Element, LogLevel, Mode, parameters, words};
+
+words! {
+    /// What an acknowledged transaction survives.
+    pub enum DurabilityName {
+        /// kill -9 of any process.
+        Process = "process",
+        /// Loss of power as well: each commit waits for the disk.
+        Power = "power",
+    }
+}
+
+parameters! {
+    /// What holds for the whole instance.
+    pub struct SystemParameters in "system" {
+        /// How many workers run the configuration side by side.
+        workers: u32 = "1";
+        /// Where buffers, positions and backups live that name no path of their own.
+        root_dir: Option<PathBuf>;
+        /// The least severity of the log lines written.
+        log_level: LogLevel = "info";
+        /// Seconds between the death of a worker and the start of its successor.
+        restart_worker_interval: std::time::Duration = "0";
+        /// Do not show the configuration in the log at start.
+        suppress_config_dump: bool = "false";
+        /// Start no source.
+        without_source: bool = "false";
+        /// Take a value of the wrong type for an error.
+        strict_config_value: bool = "false";
+        /// A directory whose files are read behind the main one; empty for none.
+        config_include_dir: Option<String>;
+        /// Permissions of files made.
+        file_permission: Option<Mode>;
+        /// Permissions of directories made.
+        dir_permission: Option<Mode>;
+        /// The name shown by ps.
+        process_name: Option<String>;
+        /// What an acknowledged transaction survives.
+        durability: DurabilityName = "process";
+    }
+}
+
+/// What the instance is run with: the section, with the command line's word over it.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// The section's parameters.
+    pub parameters: SystemParameters,
+    /// The worker this process is, from 0.
+    pub worker: u32,
+    /// Start no source.
+    pub without_source: bool,
+}
+
+impl System {
+    /// Reads the section of `root`; a second one is an error. `None` when a diagnostic says why.
+    pub fn read(root: &Element, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let mut sections = root.elements_named("system");
+        let section = sections.next();
+        if let Some(second) = sections.next() {
+            let fault = Diagnostic::error("<system> is duplicated. <system> should be only one");
+            diagnostics.push(fault.at(second.span(), "the second one"));
+        }
+        let absent = Element::new("system", "", root.span());
+        let parameters = SystemParameters::read(section.unwrap_or(&absent), diagnostics)?;
+        Some(Self {
+            without_source: parameters.without_source,
+            parameters,
+            worker: 0,
+        })
+    }
+
+    /// The directory of this instance's ledgers, and of buffers without a path.
+    ///
+    /// `root_dir` where it is set; else the directory systemd gives the service; else one below
+    /// the user's state directory named after the configuration file, so that instances side by
+    /// side never share one by accident.
+    pub fn state_root(&self, config_file: &Path, environment: &StateEnvironment) -> PathBuf {
+        if let Some(root) = &self.parameters.root_dir {
+            return root.clone();
+        }
+        if let Some(directory) = &environment.systemd_state {
+            return directory.clone();
+        }
+        let base = match (&environment.user_state, &environment.home) {
+            _ if environment.is_root => PathBuf::from("/var/lib"),
+            (Some(state), _) => state.clone(),
+            (None, Some(home)) => home.join(".local/state"),
+            (None, None) => PathBuf::from("/var/tmp"),
+        };
+        base.join("millrun").join(instance_name(config_file))
+    }
+}
+
+/// What decides where state is kept when the configuration does not say.
+#[derive(Clone, Debug, Default)]
+pub struct StateEnvironment {
+    /// `STATE_DIRECTORY`, set by systemd for a service with `StateDirectory=`.
+    pub systemd_state: Option<PathBuf>,
+    /// `XDG_STATE_HOME`.
+    pub user_state: Option<PathBuf>,
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+    /// The process runs as root.
+    pub is_root: bool,
+}
+
+/// A directory name that tells configuration files apart: the path with `/` made `-`.
+fn instance_name(config_file: &Path) -> String {
+    let path = std::path::absolute(config_file).unwrap_or_else(|_| config_file.to_owned());
+    let name: String = path
+        .to_string_lossy()
+        .trim_start_matches('/')
+        .chars()
+        .map(|character| if character == '/' { '-' } else { character })
+        .collect();
+    if name.is_empty() {
+        "default".to_owned()
+    } else {
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrun_config::{Environment, NoIncludes, RenderStyle, parse_str};
+
+    fn read(text: &str) -> (Option<System>, String) {
+        let parsed = parse_str("f.conf", text, &Environment::default(), &mut NoIncludes);
+        let mut diagnostics = parsed.diagnostics;
+        let system = System::read(&parsed.root, &mut diagnostics);
+        (
+            system,
+            diagnostics.render(&parsed.sources, RenderStyle::Plain),
+        )
+    }
+
+    #[test]
+    fn defaults_hold_without_a_section() {
+        let (system, diagnostics) = read("");
+        let system = system.unwrap();
+        assert_eq!((system.parameters.workers, diagnostics.as_str()), (1, ""));
+    }
+
+    #[test]
+    fn a_second_section_is_refused() {
+        let (_, diagnostics) = read("<system>\n</system>\n<system>\n</system>\n");
+        assert!(
+            diagnostics.contains("<system> is duplicated"),
+            "{diagnostics}"
+        );
+    }
+
+    #[test]
+    fn state_is_kept_where_root_dir_says_else_apart_for_each_configuration() {
+        let (system, _) = read("<system>\nroot_dir /srv/m\n</system>\n");
+        let environment = StateEnvironment {
+            home: Some("/home/u".into()),
+            ..Default::default()
+        };
+        let file = Path::new("/etc/fluent/a.conf");
+        assert_eq!(
+            system.unwrap().state_root(file, &environment),
+            Path::new("/srv/m")
+        );
+        let system = read("").0.unwrap();
+        assert_eq!(
+            system.state_root(file, &environment),
+            Path::new("/home/u/.local/state/millrun/etc-fluent-a.conf")
+        );
+        let service = StateEnvironment {
+            systemd_state: Some("/var/lib/x".into()),
+            ..environment
+        };
+        assert_eq!(system.state_root(file, &service), Path::new("/var/lib/x"));
+    }
+}
