@@ -59,7 +59,7 @@ pub use self::chunk_id::ChunkId;
 pub use self::config::{BufferConfig, BufferKind, FlushMode, OverflowAction};
 pub use self::error::{AppendError, LedgerError, OpenError, StateError};
 pub use self::ledger::{Incarnation, Intent, Ledger, SourceState};
-pub use self::metadata::Metadata;
+pub use self::metadata::{Metadata, Variables};
 pub use self::origin::{Fingerprint, Identity, LossKey, Origin, SourceNumber};
 pub use self::random::Random;
 pub use self::retry::{Retry, RetryConfig, RetryKind};

@@ -1,3 +1,6 @@
+/// The values of field chunk keys in the order of the configuration: name, and one msgpack value as it stood in the record.
+pub type Variables = Vec<(Box<str>, Box<[u8]>)>;
+
 /// What all events of one chunk have in common: the values of the output's chunk keys (specification 4.2).
 ///
 /// It is the key of the stage: one staged chunk per metadata and shard.
@@ -7,8 +10,8 @@ pub struct Metadata {
     pub timekey: Option<i64>,
     /// The tag, when `tag` is a chunk key.
     pub tag: Option<Box<str>>,
-    /// The values of field chunk keys in the order of the configuration: name, and one msgpack value as it stood in the record.
-    pub variables: Option<Vec<(Box<str>, Box<[u8]>)>>,
+    /// The values of the field chunk keys, when there are any.
+    pub variables: Option<Variables>,
     /// Number of a chunk within one oversized write; Fluentd numbers them so, millrun writes 0.
     pub seq: u32,
 }

@@ -85,8 +85,7 @@ impl Transaction<'_> {
         if !self.buffers.iter().any(|known| Arc::ptr_eq(known, buffer)) {
             self.buffers.push(buffer.clone());
         }
-        let Shard { number, ledger } = &*self.shard;
-        let appended = buffer.append(*number, ledger, metadata, bytes, count, split, now)?;
+        let appended = buffer.append(self.shard, metadata, bytes, count, split, now)?;
         if !appended.oversized.is_empty() {
             let key = LossKey {
                 plugin: buffer.name().into(),

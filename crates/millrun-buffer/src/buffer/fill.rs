@@ -9,7 +9,7 @@ use crate::chunk::{Body, ChunkStage, FileBody};
 use crate::ledger::{ChunkExtent, ChunkState, Outcome};
 use crate::{
     AppendError, BufferKind, Chunk, ChunkId, Durability, FlushMode, Ledger, Metadata, Origin,
-    Timestamp,
+    Shard, Timestamp,
 };
 
 /// What became of an append.
@@ -23,8 +23,7 @@ impl Buffer {
     /// Appends entries for the open transaction of a shard. `split` tells the length of the first entry of what it is given.
     pub(crate) fn append(
         &self,
-        shard: usize,
-        ledger: &Arc<Ledger>,
+        shard: &Shard,
         metadata: &Metadata,
         bytes: &[u8],
         count: u64,
@@ -35,7 +34,7 @@ impl Buffer {
         if bytes.is_empty() {
             return Ok(appended);
         }
-        if !self.has_space() && !(self.may_drop_oldest() && self.drop_oldest()?) {
+        if !self.has_space() && !self.make_space()? {
             let (size, limit) = (self.size(), self.config.total_limit_size);
             return Err(AppendError::Overflow {
                 buffer: self.name.clone(),
@@ -43,7 +42,7 @@ impl Buffer {
                 limit,
             });
         }
-        let Some(stage) = self.stages.get(shard) else {
+        let Some(stage) = self.stages.get(shard.number()) else {
             return Ok(appended);
         };
         let stage = &mut *lock(stage);
@@ -56,7 +55,7 @@ impl Buffer {
             self.roll(stage, metadata);
         }
         if self.fits(&ChunkExtent::default(), bytes.len() as u64, count) {
-            self.write_staged(stage, ledger, metadata, bytes, count, now)?;
+            self.write_staged(stage, shard.ledger(), metadata, bytes, count, now)?;
             return Ok(appended);
         }
         // More than a whole chunk: as many entries as fit into each.
@@ -71,7 +70,7 @@ impl Buffer {
                 appended.oversized.push((index, length));
             } else {
                 self.roll(stage, metadata);
-                self.write_staged(stage, ledger, metadata, run, entries, now)?;
+                self.write_staged(stage, shard.ledger(), metadata, run, entries, now)?;
             }
             index += entries;
         }

@@ -1,4 +1,5 @@
 mod fill;
+mod found;
 mod queue;
 mod resume;
 mod stage;
@@ -226,6 +227,11 @@ impl Buffer {
         self.size() < self.config.total_limit_size
     }
 
+    /// Bytes that are queued or being delivered.
+    pub fn queued_bytes(&self) -> u64 {
+        self.queue_bytes.load(Ordering::Relaxed)
+    }
+
     fn size(&self) -> u64 {
         let staged = self.stage_bytes.load(Ordering::Relaxed);
         staged.saturating_add(self.queue_bytes.load(Ordering::Relaxed))
@@ -323,8 +329,11 @@ impl Buffer {
         Ok(path)
     }
 
-    /// Makes room by dropping the oldest queued chunks; tells whether there is room now.
-    fn drop_oldest(&self) -> Result<bool, LedgerError> {
+    /// Makes room by dropping the oldest queued chunks, where that is wanted; tells whether there is room now.
+    fn make_space(&self) -> Result<bool, LedgerError> {
+        if self.config.overflow_action != OverflowAction::DropOldestChunk {
+            return Ok(false);
+        }
         while !self.has_space() {
             let Some(oldest) = self.queue.pop() else {
                 return Ok(false);
@@ -336,10 +345,6 @@ impl Buffer {
             self.finish(oldest, Some(reason))?;
         }
         Ok(true)
-    }
-
-    fn may_drop_oldest(&self) -> bool {
-        self.config.overflow_action == OverflowAction::DropOldestChunk
     }
 }
 

@@ -71,20 +71,48 @@ impl FileBody {
     }
 
     /// Rewrites the meta file in place.
-    pub(crate) fn write_meta(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let file = match &mut self.meta {
-            Some(file) => file,
-            none => {
-                let opened = match self.disk.open(&self.meta_path, Open::Existing) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                        self.disk.open(&self.meta_path, Open::New)
-                    }
-                    opened => opened,
-                };
-                none.insert(opened?)
-            }
+    ///
+    /// If it fails the file is removed: a meta file that is neither of the last commit nor of the one before would be taken
+    /// for another program's.
+    pub(crate) fn write_meta(&mut self, bytes: &[u8]) {
+        let opened = match self.meta.take() {
+            Some(file) => Ok(file),
+            None => match self.disk.open(&self.meta_path, Open::Existing) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.disk.open(&self.meta_path, Open::New)
+                }
+                opened => opened,
+            },
         };
-        file.write_at(bytes, 0)
+        match opened.and_then(|file| file.write_at(bytes, 0).map(|()| file)) {
+            Ok(file) => self.meta = Some(file),
+            Err(_) => drop(self.disk.remove(&self.meta_path)),
+        }
+    }
+
+    /// Replaces the meta file in one step.
+    pub(crate) fn replace_meta(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut beside = self.meta_path.clone().into_os_string();
+        beside.push(".tmp");
+        let file = self.disk.open(Path::new(&beside), Open::Truncated)?;
+        file.write_at(bytes, 0)?;
+        self.disk.rename(Path::new(&beside), &self.meta_path)
+    }
+
+    /// The meta file as it stands.
+    pub(super) fn meta_on_disk(&self) -> Option<Vec<u8>> {
+        disk::read_all(self.disk.as_ref(), &self.meta_path)
+            .ok()
+            .flatten()
+    }
+
+    /// Gives a meta file that was left under its old name the name that belongs to the data.
+    pub(crate) fn adopt_meta(&self, found: &Path) -> io::Result<()> {
+        if found == self.meta_path {
+            Ok(())
+        } else {
+            self.disk.rename(found, &self.meta_path)
+        }
     }
 
     /// Makes the data survive a power loss.

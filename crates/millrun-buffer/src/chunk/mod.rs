@@ -1,11 +1,12 @@
 mod file;
 mod meta;
+mod msgpack;
 mod paths;
 
 pub(crate) use self::file::FileBody;
 pub(crate) use self::meta::Meta;
 pub use self::paths::ChunkPaths;
-pub(crate) use self::paths::{ChunkFile, ChunkStage};
+pub(crate) use self::paths::ChunkStage;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -154,12 +155,24 @@ impl Chunk {
     }
 
     /// Writes the meta file, if there is one. A failure is not one of the chunk: recovery does not need the file.
-    pub(crate) fn write_meta(&mut self) {
+    fn write_meta(&mut self) {
         let Body::File(body) = &mut self.body else {
             return;
         };
         let meta = Meta::of(&self.metadata, self.id, self.created, self.committed);
-        let _ = body.write_meta(&meta.encode());
+        body.write_meta(&meta.encode());
+    }
+
+    /// Brings the meta file of a resumed chunk up to its last commit.
+    pub(crate) fn write_meta_if_behind(&mut self) {
+        let Body::File(body) = &self.body else { return };
+        let meta = Meta::of(&self.metadata, self.id, self.created, self.committed).encode();
+        if body
+            .meta_on_disk()
+            .is_some_and(|bytes| !bytes.starts_with(&meta))
+        {
+            self.write_meta();
+        }
     }
 
     /// Whether the open transaction is the first of its incarnation to reach this memory chunk.

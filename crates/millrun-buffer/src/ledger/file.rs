@@ -1,7 +1,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::record::{self, Record};
+use super::codec;
+use super::record::Record;
 use super::state::State;
 use crate::Durability;
 use crate::disk::{DiskFile, Open, SharedDisk};
@@ -60,13 +61,13 @@ impl LedgerFile {
         self.scratch.clear();
         for record in records {
             let before = self.scratch.len();
-            record::encode(record, self.length + before as u64, &mut self.scratch);
-            if self.scratch.len() - before > record::FRAME_LENGTH + record::BODY_LENGTH_MAX {
+            codec::encode(record, self.length + before as u64, &mut self.scratch);
+            if self.scratch.len() - before > codec::FRAME_LENGTH + codec::BODY_LENGTH_MAX {
                 return Ok(Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
                     format!(
                         "a ledger record is longer than {} bytes",
-                        record::BODY_LENGTH_MAX
+                        codec::BODY_LENGTH_MAX
                     ),
                 )));
             }
@@ -144,10 +145,10 @@ fn write_beside(
     scratch: &mut Vec<u8>,
 ) -> io::Result<Box<dyn DiskFile>> {
     scratch.clear();
-    record::encode_header(generation, scratch);
+    codec::encode_header(generation, scratch);
     for record in state.records() {
         let offset = scratch.len() as u64;
-        record::encode(&record, offset, scratch);
+        codec::encode(&record, offset, scratch);
     }
     let file = disk.open(&temporary(path), Open::Truncated)?;
     file.write_at(scratch, 0)?;
@@ -175,12 +176,12 @@ pub(super) struct Read {
 
 /// Reads a ledger; nothing of a file that does not begin as one.
 pub(super) fn read(bytes: &[u8]) -> Option<Read> {
-    let generation = record::decode_header(bytes)?;
+    let generation = codec::decode_header(bytes)?;
     let mut state = State::default();
-    let mut offset = record::HEADER_LENGTH;
+    let mut offset = codec::HEADER_LENGTH;
     while let Some((record, length)) = bytes
         .get(offset..)
-        .and_then(|rest| record::decode(rest, offset as u64))
+        .and_then(|rest| codec::decode(rest, offset as u64))
     {
         state.apply(&record);
         offset += length;

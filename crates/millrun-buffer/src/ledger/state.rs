@@ -15,7 +15,8 @@ const PEER_SEQUENCES_MAX: usize = 65_536;
 pub(super) struct State {
     pub(super) sources: BTreeMap<SourceNumber, Source>,
     pub(super) chunks: BTreeMap<ChunkId, Chunk>,
-    pub(super) delivered: BTreeSet<ChunkId>,
+    /// Whose files may still be there, and the buffer they are of, where it is known.
+    pub(super) delivered: BTreeMap<ChunkId, Box<str>>,
     pub(super) intents: BTreeMap<ChunkId, Intent>,
     pub(super) losses: BTreeMap<LossKey, u64>,
     pub(super) peers: BTreeMap<[u8; 16], Peer>,
@@ -185,7 +186,7 @@ impl State {
                 self.chunks.insert(*chunk, state);
             }
             Record::Commit(commit) => self.apply_commit(commit),
-            Record::Delivered { chunk } => self.deliver(*chunk),
+            Record::Delivered { chunk, buffer } => self.deliver(*chunk, buffer),
             Record::Losses { losses } => self.lose(losses),
             Record::Peer {
                 sender,
@@ -243,7 +244,7 @@ impl State {
                 peer.committed.insert(*sequence);
                 peer.forget_below(*lowest);
             }
-            CommitOrigin::Local { chunk } => self.deliver(*chunk),
+            CommitOrigin::Local { chunk } => self.deliver(*chunk, ""),
         }
     }
 
@@ -258,13 +259,13 @@ impl State {
     pub(super) fn records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         for (source, state) in &self.sources {
+            for (incarnation, state) in &state.incarnations {
+                records.push(state.record(*source, *incarnation));
+            }
             records.push(Record::Source {
                 source: *source,
                 key: state.key.clone(),
             });
-            for (incarnation, state) in &state.incarnations {
-                records.push(state.record(*source, *incarnation));
-            }
         }
         for (chunk, state) in &self.chunks {
             records.push(Record::Chunk {
@@ -276,11 +277,12 @@ impl State {
                 previous: state.previous,
             });
         }
-        records.extend(
-            self.delivered
-                .iter()
-                .map(|chunk| Record::Delivered { chunk: *chunk }),
-        );
+        for (chunk, buffer) in &self.delivered {
+            records.push(Record::Delivered {
+                chunk: *chunk,
+                buffer: buffer.clone(),
+            });
+        }
         records.extend(self.intents.iter().map(|(chunk, intent)| Record::Intent {
             chunk: *chunk,
             intent: intent.clone(),
@@ -347,13 +349,18 @@ impl State {
         }
         self.checkpoints.extend(other.checkpoints.clone());
         self.position_files.extend(other.position_files.clone());
-        for chunk in &other.delivered {
-            self.deliver(*chunk);
-        }
+        // Delivery is final, whichever ledger knows of it.
         let delivered = std::mem::take(&mut self.delivered);
-        for chunk in delivered {
-            self.deliver(chunk);
+        for (chunk, buffer) in delivered.iter().chain(&other.delivered) {
+            self.deliver(*chunk, buffer);
         }
+    }
+
+    /// Forgets what no ledger knows the name of: delivered chunks whose files are gone, and sources that a crash
+    /// kept from being born.
+    pub(super) fn forget_strangers(&mut self) {
+        self.delivered.retain(|_, buffer| !buffer.is_empty());
+        self.sources.retain(|_, source| !source.key.is_empty());
     }
 
     /// An incarnation, if it is known.
@@ -366,10 +373,13 @@ impl State {
         source.incarnations.entry(incarnation).or_default()
     }
 
-    fn deliver(&mut self, chunk: ChunkId) {
-        self.chunks.remove(&chunk);
+    fn deliver(&mut self, chunk: ChunkId, buffer: &str) {
+        let known = self.chunks.remove(&chunk).map(|state| state.buffer);
         self.intents.remove(&chunk);
-        self.delivered.insert(chunk);
+        let of = self.delivered.entry(chunk).or_default();
+        if of.is_empty() {
+            *of = known.unwrap_or_else(|| buffer.into());
+        }
     }
 
     fn lose(&mut self, losses: &[(LossKey, u64)]) {

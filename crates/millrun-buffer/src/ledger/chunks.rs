@@ -1,0 +1,105 @@
+use super::record::{Commit, CommitOrigin, Record};
+use super::{ChunkState, Ledger};
+use crate::{ChunkId, LedgerError, LossKey};
+
+impl Ledger {
+    /// A chunk file of a buffer is about to be made, or was adopted with this content.
+    pub(crate) fn note_chunk(
+        &self,
+        buffer: &str,
+        chunk: ChunkId,
+        state: &ChunkState,
+    ) -> Result<(), LedgerError> {
+        self.inner().write_synced(&[Record::Chunk {
+            buffer: buffer.into(),
+            chunk,
+            metadata: state.metadata.clone(),
+            created: state.created,
+            extent: state.extent,
+            previous: state.previous,
+        }])
+    }
+
+    /// A chunk has arrived or is dropped on purpose, with its count; recorded before its files are removed.
+    pub(crate) fn deliver(
+        &self,
+        chunk: ChunkId,
+        losses: Vec<(LossKey, u64)>,
+    ) -> Result<(), LedgerError> {
+        let mut inner = self.inner();
+        let record = if losses.is_empty() {
+            let buffer = inner
+                .state
+                .chunks
+                .get(&chunk)
+                .map(|state| state.buffer.clone());
+            Record::Delivered {
+                chunk,
+                buffer: buffer.unwrap_or_default(),
+            }
+        } else {
+            let origin = CommitOrigin::Local { chunk };
+            Record::Commit(Commit {
+                origin,
+                losses,
+                ..Commit::default()
+            })
+        };
+        inner.write_synced(&[record])
+    }
+
+    /// Counts what was dropped outside of a transaction.
+    pub(crate) fn count_losses(&self, losses: Vec<(LossKey, u64)>) -> Result<(), LedgerError> {
+        if losses.is_empty() {
+            return Ok(());
+        }
+        self.inner().write(&[Record::Losses { losses }])
+    }
+
+    /// A chunk's files are gone.
+    pub(crate) fn purge(&self, chunk: ChunkId) {
+        self.inner().state.purge(chunk);
+    }
+
+    /// Whether a chunk was delivered before a crash kept its files from being removed.
+    pub(crate) fn is_delivered(&self, chunk: ChunkId) -> bool {
+        self.inner().state.delivered.contains_key(&chunk)
+    }
+
+    /// A chunk as it was committed.
+    pub(crate) fn chunk(&self, chunk: ChunkId) -> Option<ChunkState> {
+        self.inner()
+            .state
+            .chunks
+            .get(&chunk)
+            .map(|state| ChunkState {
+                metadata: state.metadata.clone(),
+                created: state.created,
+                extent: state.extent,
+                previous: state.previous,
+            })
+    }
+
+    /// Whether the chunk was ever ours.
+    pub(crate) fn knows(&self, chunk: ChunkId) -> bool {
+        let inner = self.inner();
+        inner.state.delivered.contains_key(&chunk) || inner.state.chunks.contains_key(&chunk)
+    }
+
+    /// The chunks of a buffer and their committed lengths, 0 of delivered ones.
+    pub(crate) fn chunks_of(&self, buffer: &str) -> Vec<(ChunkId, u64)> {
+        let inner = self.inner();
+        let live = inner
+            .state
+            .chunks
+            .iter()
+            .filter(|(_, state)| *state.buffer == *buffer);
+        let live = live.map(|(chunk, state)| (*chunk, state.extent.length));
+        let done = inner
+            .state
+            .delivered
+            .iter()
+            .filter(|(_, of)| ***of == *buffer);
+        live.chain(done.map(|(chunk, _)| (*chunk, 0))).collect()
+    }
+}
