@@ -196,6 +196,16 @@ impl Diagnostics {
             .filter(|finding| finding.severity == Severity::Warning)
     }
 
+    /// Brings the findings into the order of the files and lines they are about.
+    pub fn sort_by_place(&mut self) {
+        self.findings.sort_by_key(|finding| {
+            finding
+                .primary
+                .as_ref()
+                .map(|label| (label.span.file, label.span.start))
+        });
+    }
+
     /// Adds all findings of another reading.
     pub fn extend(&mut self, other: Diagnostics) {
         for finding in other.findings {

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use crate::{Conversion, Json, Kind, Regexp, TimeSpan, ValueError, convert::range};
+use crate::{Conversion, Json, Kind, Regexp, TimeSpan, ValueError, value_error::range};
 
 /// A type that a parameter can have.
 pub trait FromValue: Sized {
@@ -150,7 +150,7 @@ impl FromValue for Duration {
             TimeSpan::Whole(seconds) => u64::try_from(seconds).ok().map(Self::from_secs),
             TimeSpan::Fraction(seconds) => Self::try_from_secs_f64(seconds).ok(),
         };
-        duration.ok_or_else(|| range(text, "a time that is not negative, in 64 bits of seconds"))
+        duration.ok_or_else(|| range(text, "a time that is not negative"))
     }
 }
 
@@ -162,7 +162,7 @@ impl FromValue for Mode {
             .ok()
             .filter(|mode| *mode <= 0o7777);
         mode.map(Self)
-            .ok_or_else(|| range(text, "octal permission bits up to 7777, such as 0644"))
+            .ok_or_else(|| range(text, "permission bits up to 7777"))
     }
 }
 

@@ -51,10 +51,11 @@ mod source;
 mod suggestion;
 mod token;
 mod value;
+mod value_error;
 
 pub use built_in::BuiltIn;
 pub use common::{Common, LogLevel};
-pub use convert::{Conversion, Pairs, Regexp, TimeSpan, ValueError};
+pub use convert::{Conversion, Pairs, Regexp, TimeSpan};
 pub use diagnostic::{
     Diagnostic, Diagnostics, Label, MAX_DIAGNOSTICS, RenderStyle, Severity, Strictness,
 };
@@ -76,3 +77,4 @@ pub use secret::{MASK, Secret};
 pub use source::{FileId, MAX_FILE_BYTES, Position, Source, Sources, Span};
 pub use suggestion::nearest;
 pub use value::{Content, Notation, Value};
+pub use value_error::ValueError;

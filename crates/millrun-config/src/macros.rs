@@ -158,7 +158,7 @@ macro_rules! parameters {
             const SCHEMA: ::core::option::Option<&'static $crate::Schema> =
                 ::core::option::Option::Some($name::SCHEMA);
 
-            #[allow(unused_variables)] // An empty declaration uses none of its arguments.
+            #[allow(unused_variables, reason = "an empty declaration uses none of its arguments")]
             fn read_declared(
                 element: &$crate::Element,
                 path: &$crate::SectionPath<'_>,

@@ -11,7 +11,7 @@
 //! an outer section closes the ones in between; one that fits none closes the innermost, since it
 //! is then most likely a misspelt name.
 
-use std::{collections::VecDeque, path::PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     BuiltIn, Diagnostic, Diagnostics, Element, Entry, Environment, Evaluate, FileId, Includes,
@@ -20,7 +20,7 @@ use crate::{
     include::{self, Including},
     lexer::tokenize,
     nearest,
-    token::{Literal, Token, TokenKind},
+    token::{Literal, Token, TokenKind, Tokens},
 };
 
 /// Keys with `@` that the language knows.
@@ -69,6 +69,8 @@ pub fn parse_with(
         including: Including::new(&name),
     };
     parser.file(file, &mut root, 0);
+    // The lexer speaks before the parser does; a reader wants the order of the lines.
+    parser.diagnostics.sort_by_place();
     Parsed {
         root,
         sources: parser.sources,
@@ -103,32 +105,6 @@ enum Ending {
     Seen,
     /// The closing tag of an outer section is next.
     Implied,
-}
-
-struct Tokens {
-    /// What is still to come, without comments.
-    tokens: VecDeque<Token>,
-    /// Where the file ends, for what is missing there.
-    end: Span,
-}
-
-impl Tokens {
-    fn next_if(&mut self, fits: impl FnOnce(&TokenKind) -> bool) -> Option<Token> {
-        self.tokens.pop_front_if(|token| fits(&token.kind))
-    }
-
-    /// The span of the next token.
-    fn span(&self) -> Span {
-        self.tokens.front().map_or(self.end, |token| token.span)
-    }
-
-    fn skip_line(&mut self) {
-        while self
-            .next_if(|kind| !matches!(kind, TokenKind::LineEnd | TokenKind::End))
-            .is_some()
-        {}
-        self.next_if(|kind| *kind == TokenKind::LineEnd);
-    }
 }
 
 impl Parser<'_> {
@@ -398,7 +374,7 @@ impl Parser<'_> {
                 self.error(message, span, "this belongs on a line of its own");
             }
             Some(_) => {
-                self.error(message, span, "this is too much");
+                self.error(message, span, "only a comment may follow");
                 tokens.skip_line();
             }
         }

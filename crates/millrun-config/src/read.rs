@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Content, Conversion, DefaultValue, Diagnostic, Diagnostics, Element, Entry, FromValue,
+    Content, Conversion, DefaultValue, Diagnostic, Diagnostics, Element, Entry, FromValue, Kind,
     Occurrence, Parameter, Schema, Section, Strictness, ValueError, nearest,
 };
 
@@ -155,33 +155,66 @@ pub fn read_parameter<T: FromValue>(
         diagnostics.push(error);
         return None;
     }
-    let name = parameter.name;
-    let missing = match entry.map(|entry| &entry.value.content) {
-        Some(Content::Text(text)) => return convert(text, entry, parameter, diagnostics),
-        Some(Content::Nil) => {
-            if let Some(nil) = T::nil().filter(|_| parameter.default == DefaultValue::Nil) {
-                return Some(nil);
-            }
-            format!("'{name}' parameter is required but nil is specified")
+    let content = entry.map(|entry| &entry.value.content);
+    match (content, parameter.default) {
+        (Some(Content::Text(text)), _) => convert(text, entry, parameter, diagnostics),
+        (Some(Content::Nil), DefaultValue::Nil) => T::nil(),
+        (None | Some(Content::Default), DefaultValue::Nil) => T::nil(),
+        (None | Some(Content::Default), DefaultValue::Text(text)) => {
+            convert(text, None, parameter, diagnostics)
         }
-        None => format!("'{name}' parameter is required"),
-        Some(Content::Default) => format!("'{name}' doesn't have default value"),
-    };
-    let is_nil = entry.is_some_and(|entry| entry.value.content == Content::Nil);
-    match parameter.default {
-        DefaultValue::Text(text) if !is_nil => return convert(text, None, parameter, diagnostics),
-        DefaultValue::Nil if !is_nil => return T::nil(),
-        _ => {}
+        (None | Some(Content::Default), DefaultValue::Required)
+        | (Some(Content::Nil), DefaultValue::Required | DefaultValue::Text(_)) => {
+            diagnostics.push(missing(element, entry, parameter, path));
+            None
+        }
     }
-    let error = Diagnostic::error(format!("{missing}{}", path.suffix()));
-    diagnostics.push(match entry {
-        Some(entry) => error.at(entry.value.span, "this gives nothing"),
-        None => {
-            let example = format!("add a line '{name} VALUE' (a {})", parameter.kind);
-            error.at(element.span(), "in this section").hint(example)
+}
+
+/// The error for a parameter that has no value.
+fn missing(
+    element: &Element,
+    entry: Option<&Entry>,
+    parameter: &Parameter,
+    path: &SectionPath<'_>,
+) -> Diagnostic {
+    let name = parameter.name;
+    let section = path.suffix();
+    let Some(entry) = entry else {
+        let error = Diagnostic::error(format!("'{name}' parameter is required{section}"));
+        let hint = format!(
+            "add a line '{name} VALUE' ({})",
+            expectation(parameter.kind)
+        );
+        return error.at(element.span(), "in this section").hint(hint);
+    };
+    let (problem, label) = match entry.value.content {
+        Content::Default => ("doesn't have default value", "there is no default to use"),
+        _ => (
+            "parameter is required but nil is specified",
+            "this gives nothing",
+        ),
+    };
+    let error = Diagnostic::error(format!("'{name}' {problem}{section}"));
+    error.at(entry.value.span, label)
+}
+
+/// What a value of a kind looks like.
+fn expectation(kind: Kind) -> String {
+    match kind {
+        Kind::Bool => "expected true or false".to_owned(),
+        Kind::Size => "expected a size such as 8m".to_owned(),
+        Kind::Time => "expected a time such as 10s".to_owned(),
+        Kind::Mode => "expected octal digits such as 0644".to_owned(),
+        Kind::Array(_) => "expected a list such as a,b".to_owned(),
+        Kind::Hash(_) => "expected pairs such as k:v,l:w".to_owned(),
+        Kind::Regexp => "expected a regular expression such as /^a/".to_owned(),
+        Kind::Integer => "expected an integer".to_owned(),
+        Kind::Enum(words) => format!("expected one of {}", words.join(", ")),
+        Kind::String | Kind::Float | Kind::Symbol | Kind::Path | Kind::Json => {
+            format!("expected a {kind}")
         }
-    });
-    None
+    }
 }
 
 /// The entry of a parameter under its name or its old one.
@@ -226,7 +259,8 @@ fn convert<T: FromValue>(
     let mut conversion = Conversion::new(diagnostics.strictness());
     let value = T::from_text(text, &mut conversion);
     let name = &entry.name;
-    for remark in conversion.remarks {
+    // An error says more than the remark that led to it.
+    for remark in conversion.remarks.into_iter().filter(|_| value.is_ok()) {
         diagnostics.push(Diagnostic::warning(format!("{name}: {remark}")).at(entry.value.span, ""));
     }
     value
@@ -235,7 +269,7 @@ fn convert<T: FromValue>(
                 ValueError::Nil => format!("'{name}' parameter is required but nil is specified"),
                 error => format!("{name}: {error}"),
             };
-            let expected = format!("expected {}", article(&parameter.kind.to_string()));
+            let expected = expectation(parameter.kind);
             let mut error_at = Diagnostic::error(message).at(entry.value.span, expected);
             if let ValueError::Word { text, options } = error {
                 error_at.hint = nearest(text, options.iter().copied())
@@ -244,15 +278,6 @@ fn convert<T: FromValue>(
             diagnostics.push(error_at);
         })
         .ok()
-}
-
-fn article(noun: &str) -> String {
-    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
-        "an"
-    } else {
-        "a"
-    };
-    format!("{article} {noun}")
 }
 
 /// Reads the sections of one name; `None` means that an error was added to the diagnostics.

@@ -11,7 +11,8 @@ pub struct Schema {
     pub directive: &'static str,
     /// The `@type` it belongs to, if it is a plugin's.
     pub plugin_type: Option<&'static str>,
-    /// What it does; one line, an empty line, details. Lines may start with a blank.
+    /// What it does: one line, an empty line, details. Every line ends with a newline and may start
+    /// with a blank.
     pub doc: &'static str,
     /// Its own parameters, in the order of declaration.
     pub parameters: &'static [Parameter],

@@ -91,15 +91,24 @@ pub struct Sources {
 
 impl Sources {
     /// Keeps a text and gives the id its spans carry. A byte-order mark is dropped; a text longer
-    /// than [`MAX_FILE_BYTES`] is cut there (callers refuse it before).
+    /// than [`MAX_FILE_BYTES`] is cut there (callers refuse it before). The same text of the same
+    /// path is kept once.
     pub fn add(&mut self, path: impl Into<PathBuf>, text: &str) -> FileId {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let text = text
             .get(..text.floor_char_boundary(MAX_FILE_BYTES))
             .unwrap_or(text);
-        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        let path = path.into();
+        let known = self
+            .files
+            .iter()
+            .position(|file| file.path == path && file.text == text);
+        let id = FileId(u32::try_from(known.unwrap_or(self.files.len())).unwrap_or(u32::MAX));
+        if known.is_some() {
+            return id;
+        }
         self.files.push(Source {
-            path: path.into(),
+            path,
             text: text.to_owned(),
         });
         id

@@ -9,6 +9,8 @@
 //!
 //! Every statement ends with `LineEnd`, the file with `End`. Blank lines leave no token.
 
+use std::collections::VecDeque;
+
 use crate::{Notation, Span};
 
 /// A token and where it stands.
@@ -60,4 +62,33 @@ pub(crate) enum Part {
     Text { text: String, span: Span },
     /// The expression between `#{` and `}`.
     Code { text: String, span: Span },
+}
+
+/// The tokens of a file that are still to come.
+pub(crate) struct Tokens {
+    /// What is still to come, without comments.
+    pub(crate) tokens: VecDeque<Token>,
+    /// Where the file ends, for what is missing there.
+    pub(crate) end: Span,
+}
+
+impl Tokens {
+    /// Takes the next token if it fits.
+    pub(crate) fn next_if(&mut self, fits: impl FnOnce(&TokenKind) -> bool) -> Option<Token> {
+        self.tokens.pop_front_if(|token| fits(&token.kind))
+    }
+
+    /// The span of the next token.
+    pub(crate) fn span(&self) -> Span {
+        self.tokens.front().map_or(self.end, |token| token.span)
+    }
+
+    /// Goes on behind the end of the statement.
+    pub(crate) fn skip_line(&mut self) {
+        while self
+            .next_if(|kind| !matches!(kind, TokenKind::LineEnd | TokenKind::End))
+            .is_some()
+        {}
+        self.next_if(|kind| *kind == TokenKind::LineEnd);
+    }
 }

@@ -3,8 +3,12 @@
 //! Each kind lists its expected deviations with a reason; one that starts to agree fails as well,
 //! so the lists cannot rot.
 
-// The house's exceptions for tests reach only functions marked as such, not their helpers.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the house's exception for tests does not reach their helpers"
+)]
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 

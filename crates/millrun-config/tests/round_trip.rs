@@ -1,5 +1,8 @@
 //! Any text is read without a panic, and a printed tree is read back as the same tree.
-#![allow(clippy::unwrap_used)] // The house's exception for tests does not reach helpers.
+#![allow(
+    clippy::unwrap_used,
+    reason = "the house's exception for tests does not reach their helpers"
+)]
 
 use millrun_config::{
     Content, Element, Entry, Environment, NoIncludes, Notation, Parsed, Sources, Span, Value,

@@ -1,0 +1,674 @@
+//! What a person sees when a configuration is wrong: the whole text of every error.
+
+use crate::support::Test;
+
+#[test]
+fn an_escape_that_does_not_exist() {
+    Test::new(
+        r#"
+            <match a>
+              path "C:\dir"
+            </match>
+        "#,
+    )
+    .says(
+        r#"
+            error: unexpected back-slash escape character 'd'
+             --> fluent.conf:2:11
+              |
+            2 |   path "C:\dir"
+              |           ^^ expected one of \" \' \\ \n \r \t \f \b \0
+              |
+              = help: write '\\' for a backslash, or use single quotes
+        "#,
+    );
+}
+
+#[test]
+fn a_literal_that_is_no_json() {
+    Test::new(
+        "
+            <match a>
+              k {a: 1}
+            </match>
+        ",
+    )
+    .says(
+        "
+            error: got incomplete JSON hash configuration
+             --> fluent.conf:2:6
+              |
+            2 |   k {a: 1}
+              |      ^ expected a key in double quotes
+              |
+              = help: quote the whole value if it is not meant as JSON
+        ",
+    );
+}
+
+#[test]
+fn a_json_value_without_quotes() {
+    Test::new(
+        "
+            <match a>
+              k [1, # one
+                two]
+            </match>
+        ",
+    )
+    .says(
+        "
+            error: got incomplete JSON array configuration
+             --> fluent.conf:3:5
+              |
+            3 |     two]
+              |     ^ expected a JSON value; text must be in double quotes
+              |
+              = help: quote the whole value if it is not meant as JSON
+        ",
+    );
+}
+
+#[test]
+fn a_literal_without_an_end() {
+    Test::new(
+        "
+            <match a>
+              k [1,
+            </match>
+        ",
+    )
+    .says(
+        "
+            error: got incomplete JSON array configuration
+             --> fluent.conf:2:5
+              |
+            2 |   k [1,
+              |     ^ expected a matching ']' somewhere below
+        ",
+    );
+}
+
+#[test]
+fn a_double_quote_without_an_end() {
+    Test::new(
+        r#"
+            <match a>
+              k "abc
+            </match>
+        "#,
+    )
+    .says(
+        r#"
+            error: unexpected end of file in a double quoted string
+             --> fluent.conf:2:5
+              |
+            2 |   k "abc
+              |     ^ this quote is never closed
+        "#,
+    );
+}
+
+#[test]
+fn a_single_quote_without_an_end() {
+    Test::new(
+        "
+            <match a>
+              k 'abc
+            </match>
+        ",
+    )
+    .says(
+        "
+            error: unexpected end of line in a single quoted string
+             --> fluent.conf:2:5
+              |
+            2 |   k 'abc
+              |     ^ this quote is never closed
+              |
+              = help: a string over several lines needs double quotes
+        ",
+    );
+}
+
+#[test]
+fn text_after_a_value() {
+    Test::new(
+        r#"
+            <match a>
+              k "v" w # c
+            </match>
+        "#,
+    )
+    .says(
+        r#"
+            error: expected end of line
+             --> fluent.conf:2:9
+              |
+            2 |   k "v" w # c
+              |         ^^^^^ only a comment may follow
+        "#,
+    );
+}
+
+#[test]
+fn a_tag_without_an_end() {
+    Test::new(
+        "
+            <match a
+              @type x
+            </match>
+        ",
+    )
+    .says(
+        "
+            error: expected '>'
+             --> fluent.conf:1:9
+              |
+            1 | <match a
+              |         ^ expected '>' at the end of the tag
+        ",
+    );
+}
+
+#[test]
+fn a_tag_without_a_name() {
+    Test::new(
+        "
+            <>
+            </>
+        ",
+    )
+    .says(
+        "
+            error: expected tag name
+             --> fluent.conf:1:1
+              |
+            1 | <>
+              | ^ expected a name such as 'match' after '<'
+        ",
+    );
+}
+
+#[test]
+fn a_closing_tag_that_is_misspelt() {
+    Test::new(
+        "
+            <match a>
+              @type x
+            </macth>
+        ",
+    )
+    .says(
+        "
+            error: unmatched end tag
+             --> fluent.conf:3:1
+              |
+            1 | <match a>
+              | --------- this section is open
+            2 |   @type x
+            3 | </macth>
+              | ^^^^^^^ expected '</match>'
+        ",
+    );
+}
+
+#[test]
+fn a_closing_tag_of_an_outer_section() {
+    Test::new(
+        "
+            <match a>
+              <buffer>
+                @type x
+            </match>
+            x y
+        ",
+    )
+    .says(
+        "
+            error: unmatched end tag
+             --> fluent.conf:4:1
+              |
+            2 |   <buffer>
+              |   -------- this section is open
+            3 |     @type x
+            4 | </match>
+              | ^^^^^^^ expected '</buffer>'
+        ",
+    );
+}
+
+#[test]
+fn a_closing_tag_without_a_section() {
+    Test::new(
+        "
+            </a>
+        ",
+    )
+    .says(
+        "
+            error: unmatched end tag
+             --> fluent.conf:1:1
+              |
+            1 | </a>
+              | ^^^ there is no open section here
+        ",
+    );
+}
+
+#[test]
+fn a_section_without_a_closing_tag() {
+    Test::new(
+        "
+            <a>
+              k v
+        ",
+    )
+    .says(
+        "
+            error: expected end tag '</a>' but got end of file
+             --> fluent.conf:2:7
+              |
+            1 | <a>
+              | --- this section is never closed
+            2 |   k v
+              |      ^ the file ends here
+        ",
+    );
+}
+
+#[test]
+fn two_tags_on_a_line() {
+    Test::new(
+        "
+            <a>
+              <b>
+              </b></a>
+        ",
+    )
+    .says(
+        "
+            error: expected end of line after end tag
+             --> fluent.conf:3:7
+              |
+            3 |   </b></a>
+              |       ^^^ this belongs on a line of its own
+        ",
+    );
+}
+
+#[test]
+fn text_after_a_tag() {
+    Test::new(
+        "
+            <a> b
+            </a> c
+        ",
+    )
+    .says(
+        "
+            error: expected end of line after tag
+             --> fluent.conf:1:5
+              |
+            1 | <a> b
+              |     ^ only a comment may follow
+
+            error: expected end of line after end tag
+             --> fluent.conf:2:6
+              |
+            2 | </a> c
+              |      ^ only a comment may follow
+        ",
+    );
+}
+
+#[test]
+fn a_reserved_name() {
+    Test::new(
+        "
+            <match a>
+              @tpye x
+            </match>
+        ",
+    )
+    .says(
+        "
+            error: parameter '@tpye' begins with '@', which is reserved
+             --> fluent.conf:2:3
+              |
+            2 |   @tpye x
+              |   ^^^^^ expected @type, @id, @label, @log_level, @include
+              |
+              = help: did you mean '@type'?
+        ",
+    );
+}
+
+#[test]
+fn a_name_with_an_at_sign_where_records_are_made() {
+    Test::new(
+        "
+            <record>
+              @timestamp x
+            </record>
+        ",
+    )
+    .says(
+        "
+            warning: parameter '@timestamp' begins with '@', which is reserved
+             --> fluent.conf:2:3
+              |
+            2 |   @timestamp x
+              |   ^^^^^^^^^^
+        ",
+    );
+}
+
+#[test]
+fn embedded_ruby_that_is_not_supported() {
+    Test::new(
+        r##"
+            <match a>
+              path "#{ENV['HOME'].strip}/x"
+            </match>
+        "##,
+    )
+    .says(
+        r##"
+            error: this Ruby expression is not supported
+             --> fluent.conf:2:22
+              |
+            2 |   path "#{ENV['HOME'].strip}/x"
+              |                      ^ expected '||', '+' or the end
+              |
+              = help: supported: ENV['X'], ENV.fetch('X', 'd'), 'text', 1, ||, +, hostname …
+        "##,
+    );
+}
+
+#[test]
+fn embedded_ruby_that_is_misspelt() {
+    Test::new(
+        r##"
+            <match a>
+              host "#{hostnam}"
+            </match>
+        "##,
+    )
+    .says(
+        r##"
+            error: this Ruby expression is not supported
+             --> fluent.conf:2:11
+              |
+            2 |   host "#{hostnam}"
+              |           ^^^^^^^ expected a text, a number, ENV['X'], hostname or worker_id
+              |
+              = help: did you mean 'hostname'?
+        "##,
+    );
+}
+
+#[test]
+fn embedded_ruby_without_an_end() {
+    Test::new(
+        r##"
+            <match a>
+              k "#{1
+            </match>
+        "##,
+    )
+    .says(
+        r##"
+            error: unexpected end of file in embedded Ruby
+             --> fluent.conf:2:6
+              |
+            2 |   k "#{1
+              |      ^^ expected a matching '}'
+              |
+              = help: write '\#{' for the characters themselves
+        "##,
+    );
+}
+
+#[test]
+fn embedded_ruby_that_needs_a_variable() {
+    Test::new(
+        r##"
+            <match a>
+              k ["#{ENV.fetch('NOPE')}"]
+            </match>
+        "##,
+    )
+    .says(
+        r##"
+            error: environment variable 'NOPE' is not set
+             --> fluent.conf:2:9
+              |
+            2 |   k ["#{ENV.fetch('NOPE')}"]
+              |         ^^^^^^^^^^^^^^^^^
+              |
+              = help: set it, or write ENV.fetch('NOPE', 'default')
+        "##,
+    );
+}
+
+#[test]
+fn a_parameter_that_is_written_twice() {
+    Test::new(
+        "
+            <match a>
+              k v
+              k w
+            </match>
+        ",
+    )
+    .says(
+        "
+            warning: parameter 'k' is written twice in <match a>
+             --> fluent.conf:3:3
+              |
+            2 |   k v
+              |   - this one does not
+            3 |   k w
+              |   ^^^ this one counts
+        ",
+    );
+}
+
+#[test]
+fn a_comment_that_is_a_value() {
+    Test::new(
+        "
+            <match a>
+              flag   # on
+            </match>
+        ",
+    )
+    .says(
+        "
+            warning: the comment is the value of 'flag'
+             --> fluent.conf:2:10
+              |
+            2 |   flag   # on
+              |          ^^^^
+              |
+              = help: put the comment on a line of its own
+        ",
+    );
+}
+
+#[test]
+fn an_include_from_the_network() {
+    Test::new(
+        "
+            @include http://x/y.conf
+        ",
+    )
+    .says(
+        "
+            error: http includes are not supported
+             --> fluent.conf:1:10
+              |
+            1 | @include http://x/y.conf
+              |          ^^^^^^^^^^^^^^^ expected a path or a pattern
+              |
+              = help: fetch the file before the start and include the copy
+        ",
+    );
+}
+
+#[test]
+fn an_include_without_a_file() {
+    Test::new(
+        "
+            @include
+        ",
+    )
+    .says(
+        "
+            error: @include names no file
+             --> fluent.conf:1:1
+              |
+            1 | @include
+              | ^^^^^^^^ expected a path or a pattern
+        ",
+    );
+}
+
+#[test]
+fn an_error_in_an_included_file_is_shown_there() {
+    Test::new(
+        "
+            <match a>
+              @include conf.d/*.conf
+            </match>
+        ",
+    )
+    .file("conf.d/a.conf", "  k v\n  l 'w\n")
+    .says(
+        "
+            error: unexpected end of line in a single quoted string
+             --> conf.d/a.conf:2:3
+              |
+            2 | l 'w
+              |   ^ this quote is never closed
+              |
+              = help: a string over several lines needs double quotes
+        ",
+    );
+}
+
+#[test]
+fn an_include_of_itself() {
+    Test::new(
+        "
+            @include a.conf
+        ",
+    )
+    .file("a.conf", "@include b.conf")
+    .file("b.conf", "@include ./a.conf")
+    .says(
+        "
+            error: 'a.conf' includes itself
+             --> b.conf:1:10
+              |
+            1 | @include ./a.conf
+              |          ^^^^^^^^ this include is left out
+              |
+              = help: read so far: fluent.conf → a.conf → b.conf
+        ",
+    );
+}
+
+#[test]
+fn an_include_of_a_backup() {
+    Test::new(
+        "
+            @include *.conf
+        ",
+    )
+    .file("a.old.conf", "k v")
+    .says(
+        "
+            warning: 'a.old.conf' looks like a backup and is included
+             --> fluent.conf:1:10
+              |
+            1 | @include *.conf
+              |          ^^^^^^
+              |
+              = help: move the file out of the directory
+        ",
+    );
+}
+
+#[test]
+fn an_include_without_an_at_sign() {
+    Test::new(
+        "
+            include none.conf
+        ",
+    )
+    .says(
+        "
+            warning: 'include' is deprecated. Use '@include' instead
+             --> fluent.conf:1:1
+              |
+            1 | include none.conf
+              | ^^^^^^^
+        ",
+    );
+}
+
+#[test]
+fn all_errors_come_out_in_one_run_in_the_order_of_the_lines() {
+    Test::new(
+        r#"
+            <match a>
+              a "\q"
+              b {a}
+              c 'x
+              d "y" z
+            </match>
+            </x>
+        "#,
+    )
+    .says(
+        r#"
+            error: unexpected back-slash escape character 'q'
+             --> fluent.conf:2:6
+              |
+            2 |   a "\q"
+              |      ^^ expected one of \" \' \\ \n \r \t \f \b \0
+              |
+              = help: write '\\' for a backslash, or use single quotes
+
+            error: got incomplete JSON hash configuration
+             --> fluent.conf:3:6
+              |
+            3 |   b {a}
+              |      ^ expected a key in double quotes
+              |
+              = help: quote the whole value if it is not meant as JSON
+
+            error: unexpected end of line in a single quoted string
+             --> fluent.conf:4:5
+              |
+            4 |   c 'x
+              |     ^ this quote is never closed
+              |
+              = help: a string over several lines needs double quotes
+
+            error: expected end of line
+             --> fluent.conf:5:9
+              |
+            5 |   d "y" z
+              |         ^ only a comment may follow
+
+            error: unmatched end tag
+             --> fluent.conf:7:1
+              |
+            7 | </x>
+              | ^^^ there is no open section here
+        "#,
+    );
+}

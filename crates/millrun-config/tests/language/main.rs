@@ -1,0 +1,12 @@
+//! The language from outside: what a person sees of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the house's exception for tests does not reach their helpers"
+)]
+
+mod dump;
+mod errors;
+mod includes;
+mod parameters;
+mod support;
