@@ -144,7 +144,7 @@ fn settings(config: &Config) -> Settings {
 
 fn policy(config: &Config) -> Policy {
     Policy {
-        noun: "worker",
+        noun: "Worker",
         slots: config.workers,
         start_delay: config.start_worker_delay,
         start_delay_rand: config.start_worker_delay_rand,

@@ -25,7 +25,7 @@ use crate::worker::process::tie_to_parent;
 const EXIT_ERROR: i32 = 1;
 
 /// How much longer than its workers a server may take to stop.
-const SERVER_STOP_MARGIN: Duration = Duration::from_secs(5);
+const SERVER_STOP_MARGIN: Duration = Duration::from_secs(2);
 
 /// Is the supervisor process: keeps a server running until told to stop, and returns the exit code.
 pub(crate) fn supervise<S, F, W>(server: S, build_worker: F, config: Config) -> i32
@@ -112,7 +112,7 @@ fn policy(config: &Config) -> Policy {
         Delegation::Children
     };
     Policy {
-        noun: "server",
+        noun: "Server",
         slots: 1,
         start_delay: config.server_restart_wait,
         start_delay_rand: 0.0,

@@ -32,6 +32,8 @@
 //! * A stop ends: every child that was asked to leave has a deadline, and the last resort is repeated.
 //! * What was asked more urgently replaces what was asked before, at once.
 
+mod leaving;
+mod lives;
 mod policy;
 mod slot;
 mod state;

@@ -51,7 +51,8 @@ pub(crate) enum Phase {
 pub(crate) struct Life {
     pub(crate) generation: Generation,
     pub(crate) started: Monotonic,
-    pub(crate) heard: Monotonic,
+    /// When it gave its last sign of life. Before the first one it is not silent, it is starting.
+    pub(crate) heard: Option<Monotonic>,
 }
 
 /// What follows the exit that was asked for.
@@ -113,7 +114,11 @@ impl Slot {
         start_timeout: Option<Duration>,
         heartbeat_timeout: Option<Duration>,
     ) -> Option<Monotonic> {
-        let silence = |life: &Life| heartbeat_timeout.map(|limit| life.heard.saturating_add(limit));
+        let silence = |life: &Life| {
+            life.heard
+                .zip(heartbeat_timeout)
+                .map(|(heard, limit)| heard.saturating_add(limit))
+        };
         match &self.phase {
             Phase::Empty | Phase::Failed => None,
             Phase::Backoff { until } => Some(*until),

@@ -102,7 +102,7 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
             Ok(Err(error)) => {
                 settings
                     .log
-                    .log(Level::Error, &format!("worker {}: {error}", birth.slot));
+                    .log(Level::Error, &format!("Worker {}: {error}", birth.slot));
                 EXIT_ERROR
             }
             // The panic hook has printed why.

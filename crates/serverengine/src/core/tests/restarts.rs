@@ -1,0 +1,166 @@
+//! Restarts, reloads and other commands to children that stay.
+
+use super::*;
+
+#[test]
+fn b20_a_graceful_restart_rolls_and_waits_for_readiness() {
+    let mut machine = Machine::ready(policy(3));
+    let load = Action::LoadConfig(Change::Restart(Mode::Graceful));
+    assert_eq!(
+        machine.command(0, Command::Restart(Mode::Graceful)),
+        [Action::ReopenLog, load]
+    );
+    let loaded = Event::ConfigLoaded {
+        change: Change::Restart(Mode::Graceful),
+        result: Ok(()),
+    };
+    assert_eq!(machine.at(0, loaded), [stop(0, 1, Urgency::Graceful)]);
+    assert_eq!(machine.exits(10, 0, 1, 0), [spawn(0, 4)]);
+    assert_eq!(machine.at(20, Event::Timer), []);
+    let ready = |slot, generation| Event::ChildReady {
+        slot,
+        generation: G(generation),
+    };
+    assert_eq!(machine.at(30, ready(0, 4)), [stop(1, 2, Urgency::Graceful)]);
+    // The new one dies before it is ready: the third keeps working until a new one stands.
+    assert_eq!(machine.exits(40, 1, 2, 0), [spawn(1, 5)]);
+    assert_eq!(machine.exits(50, 1, 5, 1), [spawn(1, 6)]);
+    assert_eq!(machine.at(60, ready(1, 6)), [stop(2, 3, Urgency::Graceful)]);
+    assert_eq!(machine.exits(70, 2, 3, 0), [spawn(2, 7)]);
+    assert_eq!(machine.at(80, ready(2, 7)), []);
+    assert_eq!(machine.deadline(), None);
+}
+
+#[test]
+fn an_immediate_restart_takes_all_at_once() {
+    let mut machine = Machine::ready(policy(2));
+    let loaded = Event::ConfigLoaded {
+        change: Change::Restart(Mode::Immediate),
+        result: Ok(()),
+    };
+    assert_eq!(
+        machine.at(0, loaded),
+        [
+            stop(0, 1, Urgency::Immediate),
+            stop(1, 2, Urgency::Immediate)
+        ]
+    );
+    assert_eq!(machine.exits(1, 0, 1, 1), [spawn(0, 3)]);
+    assert_eq!(machine.exits(1, 1, 2, 1), [spawn(1, 4)]);
+}
+
+#[test]
+fn a_stop_during_a_restart_wins() {
+    let mut machine = Machine::ready(policy(2));
+    let change = Change::Restart(Mode::Graceful);
+    machine.at(
+        0,
+        Event::ConfigLoaded {
+            change,
+            result: Ok(()),
+        },
+    );
+    assert_eq!(machine.command(1, TERM), [stop(1, 2, Urgency::Graceful)]);
+    assert_eq!(machine.exits(2, 0, 1, 0), []);
+    assert_eq!(machine.exits(3, 1, 2, 0), [Action::Exit(0)]);
+}
+
+#[test]
+fn a_refused_configuration_changes_nothing() {
+    let mut machine = Machine::ready(policy(1));
+    for (change, kept) in [
+        (Change::Reload, "nothing was reloaded"),
+        (Change::Restart(Mode::Graceful), "nothing was restarted"),
+    ] {
+        let result = Err("line 3: no such plugin".to_owned());
+        assert_eq!(machine.at(0, Event::ConfigLoaded { change, result }), []);
+        let line = format!("new configuration refused, {kept}: line 3: no such plugin");
+        assert_eq!(machine.logged.pop(), Some(line));
+    }
+}
+
+#[test]
+fn a_reload_reaches_every_child_and_replaces_none() {
+    let mut machine = Machine::ready(policy(2));
+    assert_eq!(
+        machine.command(0, Command::Reload),
+        [Action::ReopenLog, Action::LoadConfig(Change::Reload)]
+    );
+    let order = |slot, generation| Action::Order {
+        slot,
+        generation,
+        order: Order::Reload,
+    };
+    assert_eq!(
+        machine.at(
+            0,
+            Event::ConfigLoaded {
+                change: Change::Reload,
+                result: Ok(())
+            }
+        ),
+        [order(0, G(1)), order(1, G(2))]
+    );
+}
+
+#[test]
+fn a_dump_is_ignored_once_stopping() {
+    let mut machine = Machine::ready(policy(1));
+    assert_eq!(machine.command(0, Command::Dump)[0], Action::Dump);
+    machine.command(1, TERM);
+    assert_eq!(
+        machine.command(2, Command::Dump),
+        [],
+        "systemd sends CONT after each TERM"
+    );
+}
+
+#[test]
+fn a_supervisor_passes_restarts_down() {
+    let mut machine = Machine::ready(Policy {
+        restart: Delegation::Children,
+        ..policy(1)
+    });
+    let order = Order::Restart(Mode::Immediate);
+    assert_eq!(
+        machine.command(0, Command::Restart(Mode::Immediate)),
+        [
+            Action::ReopenLog,
+            Action::Order {
+                slot: 0,
+                generation: G(1),
+                order
+            }
+        ]
+    );
+}
+
+#[test]
+fn news_of_a_past_child_change_nothing() {
+    let mut machine = Machine::ready(policy(1));
+    machine.exits(0, 0, 1, 1);
+    let before = format!("{:?}", machine.state);
+    assert_eq!(machine.exits(1, 0, 1, 1), []);
+    machine.at(
+        1,
+        Event::ChildReady {
+            slot: 0,
+            generation: G(1),
+        },
+    );
+    machine.at(
+        1,
+        Event::Heartbeat {
+            slot: 0,
+            generation: G(1),
+        },
+    );
+    machine.at(
+        1,
+        Event::ChildReady {
+            slot: 9,
+            generation: G(2),
+        },
+    );
+    assert_eq!(format!("{:?}", machine.state), before);
+}

@@ -1,0 +1,76 @@
+//! What /proc says about processes.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+/// Returns parent, process group and state of a process that exists.
+fn stat(pid: u32) -> Option<(u32, u32, char)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    Some((parent, group, state))
+}
+
+/// Returns whether a process runs. A dead one that nobody has reaped does not.
+pub(crate) fn runs(pid: u32) -> bool {
+    stat(pid).is_some_and(|(_, _, state)| !matches!(state, 'Z' | 'X'))
+}
+
+pub(crate) fn group_of(pid: u32) -> u32 {
+    stat(pid).unwrap().1
+}
+
+pub(crate) fn name_of(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm"))
+        .unwrap()
+        .trim()
+        .to_owned()
+}
+
+/// Returns all descendants of a process, the dead ones that wait to be reaped included.
+pub(crate) fn descendants(ancestor: u32) -> Vec<u32> {
+    let mut parents = BTreeMap::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        if let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+            && let Some((parent, _, _)) = stat(pid)
+        {
+            parents.insert(pid, parent);
+        }
+    }
+    let mut found = vec![ancestor];
+    let mut next = 0;
+    while let Some(pid) = found.get(next).copied() {
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, parent)| **parent == pid)
+                .map(|(pid, _)| *pid),
+        );
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// Returns number and target of each open descriptor of a process.
+pub(crate) fn descriptors_of(pid: u32) -> BTreeMap<u32, String> {
+    let folder = format!("/proc/{pid}/fd");
+    let own_look = format!("/proc/{pid}/fd");
+    fs::read_dir(folder)
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| {
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            let target = fs::read_link(entry.path())
+                .ok()?
+                .to_string_lossy()
+                .into_owned();
+            // The descriptor this look itself needs.
+            (target != own_look).then_some((number, target))
+        })
+        .collect()
+}

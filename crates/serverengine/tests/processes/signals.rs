@@ -1,0 +1,200 @@
+//! What each signal does.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::driver::{Driver, Introduced, send};
+use crate::proc;
+
+crate::tests![
+    term_and_int_stop_gracefully,
+    quit_stops_at_once_without_hooks,
+    b5_quit_after_term_acts_at_once,
+    b4_a_worker_that_closed_every_descriptor_is_stoppable,
+    b18_a_worker_that_ignores_its_stop_is_killed_at_the_deadline,
+    b20_usr1_restarts_one_by_one,
+    hup_restarts_all_at_once,
+    usr2_reloads_in_every_process,
+    a_refused_reload_reaches_nobody,
+    cont_dumps,
+    meanings_can_be_changed_and_signals_forwarded,
+    a_supervisor_passes_everything_down,
+    signals_to_a_worker_itself,
+];
+
+fn term_and_int_stop_gracefully() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut driver = Driver::working("workers=2", 2);
+        driver.signal(signal);
+        assert_eq!(driver.ends().code(), Some(0));
+        let text = driver.text();
+        assert_eq!(
+            driver.count(" stop"),
+            2 + 1,
+            "each worker once, and the log: {text}"
+        );
+        assert_eq!(driver.count("returns"), 2);
+        assert!(text.ends_with("after_run\n"), "{text}");
+    }
+}
+
+fn quit_stops_at_once_without_hooks() {
+    let mut driver = Driver::working("workers=2", 2);
+    driver.signal(Signal::SIGQUIT);
+    assert_eq!(driver.ends().code(), Some(0));
+    assert_eq!(driver.count("returns"), 0);
+    assert_eq!(driver.count("after_run"), 1);
+}
+
+fn b5_quit_after_term_acts_at_once() {
+    let mut driver = Driver::working("workers=2 ignores_stop=1", 2);
+    driver.signal(Signal::SIGTERM);
+    driver.wait_for_count("worker - ", 2);
+    let asked = Instant::now();
+    driver.signal(Signal::SIGQUIT);
+    assert_eq!(driver.ends().code(), Some(0));
+    assert!(
+        asked.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        asked.elapsed()
+    );
+}
+
+fn b4_a_worker_that_closed_every_descriptor_is_stoppable() {
+    let mut driver = Driver::working("behave=closes_all kill=300", 1);
+    driver.signal(Signal::SIGTERM);
+    assert_eq!(driver.ends().code(), Some(0));
+}
+
+fn b18_a_worker_that_ignores_its_stop_is_killed_at_the_deadline() {
+    let mut driver = Driver::working("ignores_stop=1 kill=200", 1);
+    // So that it ignores the immediate stop, too.
+    let worker = driver.workers()[0].pid;
+    send(worker, Signal::SIGSTOP);
+    let asked = Instant::now();
+    driver.signal(Signal::SIGTERM);
+    assert_eq!(driver.ends().code(), Some(0));
+    assert!(asked.elapsed() >= Duration::from_millis(400));
+    driver.wait_for("log WARN Worker 0 did not stop: killed");
+    driver.wait_for("log INFO Worker 0 finished with signal SIGKILL");
+}
+
+fn b20_usr1_restarts_one_by_one() {
+    let driver = Driver::working("workers=3 ready_after=50", 3);
+    driver.signal(Signal::SIGUSR1);
+    let workers = driver.wait_for_workers(6);
+    let replaced = ids(&workers[3..]);
+    assert_eq!(replaced, [0, 1, 2]);
+    // Between the end of one and the readiness of its successor nobody else leaves.
+    let text = driver.text();
+    let steps = text
+        .lines()
+        .skip_while(|line| !line.contains("Received graceful restart"))
+        .filter_map(|line| {
+            ["returns", "works"]
+                .into_iter()
+                .find(|step| line.ends_with(step))
+        })
+        .collect::<Vec<_>>();
+    assert_eq!(steps, ["returns", "works"].repeat(3), "{text}");
+    assert_eq!(
+        driver.count("reload_config"),
+        1,
+        "a restart reads the configuration"
+    );
+}
+
+fn hup_restarts_all_at_once() {
+    let driver = Driver::working("workers=2", 2);
+    let before = driver.workers();
+    driver.signal(Signal::SIGHUP);
+    driver.wait_for_workers(4);
+    assert!(before.iter().all(|worker| !proc::runs(worker.pid)));
+    assert_eq!(driver.count("returns"), 0);
+}
+
+fn usr2_reloads_in_every_process() {
+    let driver = Driver::working("workers=2", 2);
+    driver.signal(Signal::SIGUSR2);
+    driver.wait_for_count(" reload", 4);
+    assert_eq!(
+        driver.count("server "),
+        3,
+        "inherited, before_run, reload_config"
+    );
+    assert!(driver.workers().iter().all(|worker| proc::runs(worker.pid)));
+    assert_eq!(driver.workers().len(), 2);
+}
+
+fn a_refused_reload_reaches_nobody() {
+    let mut driver = Driver::working("workers=1 refuse=1", 1);
+    driver.signal(Signal::SIGUSR2);
+    let refused = "log ERROR new configuration refused, nothing was reloaded: line 3 is wrong";
+    driver.wait_for(refused);
+    driver.signal(Signal::SIGUSR1);
+    driver.wait_for("nothing was restarted: line 3 is wrong");
+    driver.signal(Signal::SIGTERM);
+    assert_eq!(driver.ends().code(), Some(0));
+    assert_eq!(driver.workers().len(), 1);
+    assert_eq!(
+        driver.count("worker - "),
+        1,
+        "no hook but stop: {}",
+        driver.text()
+    );
+}
+
+fn cont_dumps() {
+    let driver = Driver::working("workers=2", 2);
+    driver.signal(Signal::SIGCONT);
+    driver.wait_for_count(" dump", 2);
+    driver.wait_for("log INFO dump: Worker 1 pid ");
+}
+
+fn meanings_can_be_changed_and_signals_forwarded() {
+    let mut driver = Driver::working("workers=2 forward=1", 2);
+    driver.signal(Signal::SIGUSR1);
+    driver.wait_for_count("signal Usr1", 2);
+    send(driver.workers()[0].pid, Signal::SIGUSR1);
+    driver.wait_for_count("signal Usr1", 3);
+    assert_eq!(driver.workers().len(), 2);
+    driver.signal(Signal::SIGHUP);
+    driver.wait_for_workers(4);
+    assert_eq!(driver.count("returns"), 2, "gracefully");
+    driver.signal(Signal::SIGINT);
+    assert_eq!(driver.ends().code(), Some(0));
+}
+
+fn a_supervisor_passes_everything_down() {
+    let mut driver = Driver::working("workers=2 supervisor=1", 2);
+    driver.signal(Signal::SIGUSR2);
+    driver.wait_for_count(" reload", 2);
+    driver.signal(Signal::SIGCONT);
+    driver.wait_for_count(" dump", 2);
+    driver.signal(Signal::SIGUSR1);
+    assert_eq!(ids(&driver.wait_for_workers(4)[2..]), [0, 1]);
+    driver.signal(Signal::SIGHUP);
+    driver.wait_for_workers(6);
+    assert_eq!(driver.count("before_run"), 1, "the server itself stays");
+    let family = proc::descendants(driver.pid());
+    driver.signal(Signal::SIGTERM);
+    assert_eq!(driver.ends().code(), Some(0));
+    assert!(family.iter().all(|pid| !proc::runs(*pid)));
+    assert_eq!(driver.count("after_run"), 1);
+}
+
+fn signals_to_a_worker_itself() {
+    let driver = Driver::working("", 1);
+    let worker = |number: usize| driver.wait_for_workers(number + 1)[number].pid;
+    send(worker(0), Signal::SIGUSR2);
+    driver.wait_for_count(" reload", 1);
+    send(worker(0), Signal::SIGINT);
+    send(worker(1), Signal::SIGQUIT);
+    driver.wait_for("exited unexpectedly with status 1");
+    worker(2);
+}
+
+fn ids(workers: &[Introduced]) -> Vec<usize> {
+    workers.iter().map(|worker| worker.id).collect()
+}

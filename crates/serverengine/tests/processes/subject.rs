@@ -1,0 +1,222 @@
+//! The server under test. It says on standard output what happens to it, one line per event:
+//! `worker <id> <pid> <what>` or `server <pid> <what>`; its log goes there, too.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use serverengine::{
+    Backoff, BlockingFlag, BoxError, Config, Level, ListenOptions, Meaning, Server, Signal,
+    SignalMeanings, Worker, WorkerContext,
+};
+
+/// Holds the options of the server under test: `key=value` words.
+pub(crate) const ENVIRONMENT: &str = "SERVERENGINE_TEST_SUBJECT";
+
+/// Options of the server under test.
+#[derive(Clone)]
+struct Options(String);
+
+impl Options {
+    fn text(&self, key: &str) -> Option<&str> {
+        self.0
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    fn number(&self, key: &str) -> Option<u64> {
+        self.text(key).map(|value| value.parse().unwrap())
+    }
+
+    fn millis(&self, key: &str) -> Option<Duration> {
+        self.number(key).map(Duration::from_millis)
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.text(key).is_some()
+    }
+}
+
+pub(crate) fn run() -> ExitCode {
+    let options = Options(std::env::var(ENVIRONMENT).unwrap());
+    say(
+        "server",
+        &format!(
+            "inherited {}",
+            crate::proc::descriptors_of(std::process::id()).len()
+        ),
+    );
+    let mut config = Config {
+        workers: options.number("workers").unwrap_or(1) as usize,
+        supervisor: options.has("supervisor"),
+        server_restart_wait: Duration::ZERO,
+        start_worker_delay: options.millis("start_delay").unwrap_or_default(),
+        explicit_readiness: options.has("ready_after"),
+        unrecoverable_exit_codes: vec![77],
+        stop_immediately_at_unrecoverable_exit: true,
+        worker_process_name: Some("subject:%d".to_owned()),
+        worker_heartbeat_interval: Duration::from_millis(100),
+        log: std::sync::Arc::new(|level: Level, text: &str| {
+            println!("log {level} {text}");
+        }),
+        ..Config::default()
+    };
+    if let Some(timeout) = options.millis("heartbeat") {
+        config.worker_heartbeat_timeout = Some(timeout);
+    }
+    if let Some(timeout) = options.millis("kill") {
+        config.worker_graceful_kill_timeout = Some(timeout);
+        config.worker_immediate_kill_timeout = Some(timeout);
+    }
+    if options.has("no_backoff") {
+        config.restart_backoff = Backoff {
+            reset_after: Duration::ZERO,
+            ..Backoff::default()
+        };
+    }
+    if options.has("forward") {
+        config.signals = SignalMeanings {
+            usr1: Meaning::Forward,
+            hup: Meaning::GracefulRestart,
+            int: Meaning::GracefulStop,
+            ..SignalMeanings::default()
+        };
+    }
+    let server = Subject(options.clone());
+    let build = move |_| SubjectWorker {
+        options: options.clone(),
+        stop: BlockingFlag::new(),
+    };
+    serverengine::create(server, build, config).run()
+}
+
+/// Writes one line by one system call, so that lines of several processes do not mix.
+fn say(who: &str, what: &str) {
+    println!("{who} {} {what}", std::process::id());
+}
+
+struct Subject(Options);
+
+impl Server for Subject {
+    fn before_run(&mut self) -> Result<(), BoxError> {
+        say("server", "before_run");
+        match self.0.text("before_run") {
+            Some("error") => return Err("no disk".into()),
+            Some("thread") => {
+                std::thread::spawn(|| std::thread::sleep(Duration::from_secs(60)));
+            }
+            Some(millis) => std::thread::sleep(Duration::from_millis(millis.parse().unwrap())),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn after_run(&mut self) {
+        say("server", "after_run");
+    }
+
+    fn reload_config(&mut self) -> Result<(), BoxError> {
+        say("server", "reload_config");
+        if self.0.has("refuse") {
+            Err("line 3 is wrong".into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+struct SubjectWorker {
+    options: Options,
+    stop: BlockingFlag,
+}
+
+impl SubjectWorker {
+    fn behave(&self, context: &WorkerContext) -> Result<(), BoxError> {
+        match self.options.text("behave") {
+            Some("error") => return Err("nothing to do".into()),
+            Some("panic") => panic!("on purpose"),
+            Some("exit") => std::process::exit(7),
+            Some("unrecoverable") if context.worker_id() == 0 => std::process::exit(77),
+            // A child in the worker's own process group, and one in a session of its own.
+            Some("child") => spawn(Command::new("sleep").arg("1000"), "child"),
+            Some("daemon") => spawn(Command::new("setsid").args(["sleep", "1000"]), "daemon"),
+            Some("closes_all") => {
+                for descriptor in 3..64 {
+                    // Foreign code that "cleans up" descriptors it never opened.
+                    let _ = nix::unistd::close(descriptor);
+                }
+            }
+            Some("disarms") => nix::sys::prctl::set_pdeathsig(None)?,
+            Some("serves") => {
+                let address = self
+                    .options
+                    .text("address")
+                    .unwrap()
+                    .parse::<SocketAddr>()?;
+                let listener = context.listen_tcp(address, ListenOptions::default())?;
+                say("listener", &listener.local_addr()?.to_string());
+                std::thread::spawn(move || serve(&listener));
+            }
+            Some("unix") => {
+                let path = self.options.text("path").unwrap();
+                let listener = context.listen_unix(path, ListenOptions::default())?;
+                std::mem::forget(listener);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Worker for SubjectWorker {
+    fn run(&self, context: &WorkerContext) -> Result<(), BoxError> {
+        let who = format!("worker {}", context.worker_id());
+        say(&who, &format!("run generation {}", context.generation()));
+        self.behave(context)
+            .inspect_err(|error| say(&who, &format!("error {error}")))?;
+        if let Some(delay) = self.options.millis("ready_after") {
+            std::thread::sleep(delay);
+            context.ready()?;
+        }
+        say(&who, "works");
+        while !self.stop.wait_for_set(Duration::from_secs(60)) {}
+        say(&who, "returns");
+        Ok(())
+    }
+
+    fn stop(&self) {
+        say("worker -", "stop");
+        if self.options.has("ignores_stop") {
+            // A hook that never returns, as well as a run that never ends.
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        self.stop.set();
+    }
+
+    fn reload(&self) {
+        say("worker -", "reload");
+    }
+
+    fn dump(&self) {
+        say("worker -", "dump");
+    }
+
+    fn signal(&self, signal: Signal) {
+        say("worker -", &format!("signal {signal:?}"));
+    }
+}
+
+#[allow(clippy::zombie_processes)] // It is killed with its parent; that is what the tests are about.
+fn spawn(command: &mut Command, name: &str) {
+    let child = command.arg0("subject-sleep").spawn().unwrap();
+    say(name, &child.id().to_string());
+}
+
+fn serve(listener: &TcpListener) {
+    use std::io::Write;
+    for connection in listener.incoming() {
+        // A client that is gone already is its own affair.
+        let _ = connection.and_then(|mut it| it.write_all(b"served\n"));
+    }
+}
