@@ -122,11 +122,10 @@ fn print_items(element: &Element, indent: &str, text: &mut String) {
 }
 
 fn printed_key(name: &str) -> String {
-    let is_reserved = matches!(name, "@type" | "@id" | "@label" | "@log_level");
     let is_bare = !name.is_empty()
-        && name != "include"
-        && !name.starts_with(['"', '\'', '#', '<'])
-        && (is_reserved || !name.starts_with('@'))
+        && !matches!(name, "include" | "@include")
+        // A byte-order mark at the start of a file would be taken for one.
+        && !name.starts_with(['"', '\'', '#', '<', '\u{feff}'])
         && !name.contains([' ', '\t', '\r', '\n']);
     if is_bare {
         name.to_owned()

@@ -74,10 +74,14 @@ pub(crate) fn leading_float(text: &str) -> f64 {
     number.parse().unwrap_or(0.0)
 }
 
-/// Ruby's `Float()`, without its hexadecimal form.
+/// Ruby's `Float()`; of its hexadecimal form only whole numbers.
 pub(crate) fn strict_float(text: &str) -> Option<f64> {
     let text = text.trim();
     let (sign, unsigned) = split_sign(text);
+    if unsigned.starts_with("0x") || unsigned.starts_with("0X") {
+        let whole = strict_integer(text)?.ok()?;
+        return Some(whole as f64);
+    }
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(split_sign(exponent))),
         None => (unsigned, None),
@@ -174,5 +178,6 @@ mod tests {
             assert_eq!(strict_float(text), None, "{text}");
         }
         assert_eq!(strict_float("1_0.5"), Some(10.5));
+        assert_eq!(strict_float("-0x1A"), Some(-26.0));
     }
 }

@@ -271,9 +271,7 @@ impl Parser<'_> {
         open: Option<&Open<'_>>,
     ) {
         let name = self.text(&key);
-        if key.notation == Notation::Bare {
-            self.check_reserved(&name, name_span, open);
-        }
+        self.check_reserved(&name, name_span, open);
         let value = match tokens.next_if(|kind| matches!(kind, TokenKind::Value(_))) {
             Some(Token {
                 kind: TokenKind::Value(literal),

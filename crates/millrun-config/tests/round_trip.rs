@@ -90,6 +90,13 @@ fn element() -> impl Strategy<Value = Element> {
     })
 }
 
+#[test]
+fn a_byte_order_mark_that_is_a_name_is_not_printed_as_one_of_a_file() {
+    let first = parse("\u{feff}\u{feff}");
+    let again = parse(&print(&first.root));
+    assert_eq!(Tree::of(&again.root), Tree::of(&first.root));
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_without_a_panic(pieces in vec(piece(), 0..40)) {

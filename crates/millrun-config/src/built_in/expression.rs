@@ -60,6 +60,13 @@ pub(super) enum ExpressionKind {
 /// Reads a whole expression.
 pub(super) fn parse(code: &str) -> Result<Expression, EvaluateError> {
     let tokens = tokenize(code)?;
+    if tokens.is_empty() {
+        // `#{}` is nil.
+        return Ok(Expression {
+            kind: ExpressionKind::Literal(Ruby::Nil),
+            range: 0..code.len(),
+        });
+    }
     let mut parser = Parser {
         tokens: &tokens,
         next: 0,

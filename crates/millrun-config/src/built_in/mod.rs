@@ -141,6 +141,7 @@ mod tests {
             ("ENV['X']", "x"),
             ("ENV[\"X\"]", "x"),
             ("ENV['Y']", ""),
+            (" ", ""),
             ("ENV.fetch('X')", "x"),
             ("ENV.fetch('Y', 'd')", "d"),
             ("ENV.fetch(\"Y\", ENV['X'])", "x"),
@@ -183,7 +184,7 @@ mod tests {
             ),
             ("ENV['Y'] + 'a'", "cannot add nil and a text", 0..14),
             ("ENV[", "this Ruby expression is incomplete", 4..4),
-            ("", "this Ruby expression is incomplete", 0..0),
+            ("1 +", "this Ruby expression is incomplete", 3..3),
             ("'a", "this string is never closed", 0..2),
             (
                 "'a' || \"#{1}\"",

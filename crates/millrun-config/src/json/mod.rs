@@ -187,6 +187,7 @@ mod tests {
             "expected a JSON value; text must be in double quotes at 5"
         );
         assert_eq!(again("[1 2]"), "expected ',' or ']' at 3");
+        assert_eq!(again("[1e999]"), "expected a number below 1.8e308 at 1");
         assert_eq!(
             again("[01]"),
             "expected a number without leading zeros at 1"

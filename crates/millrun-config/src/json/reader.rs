@@ -237,7 +237,13 @@ impl Reader<'_> {
         Ok(match text.parse() {
             Ok(integer) if !is_float => Json::Integer(integer),
             _ if !is_float => Json::BigInteger(text.to_owned()),
-            _ => Json::Float(text.parse().unwrap_or(f64::INFINITY)),
+            _ => match text.parse() {
+                Ok(float) if f64::is_finite(float) => Json::Float(float),
+                _ => {
+                    self.offset = start;
+                    return Err(self.expected("a number below 1.8e308"));
+                }
+            },
         })
     }
 
