@@ -213,9 +213,14 @@ impl Receiver {
         }))
     }
 
-    /// True when the client may leave: all that came is whole messages, all given out.
-    pub fn is_between_messages(&self) -> bool {
-        self.oversized.is_none() && self.input.unread().len() == self.given
+    /// Bytes that came and are not part of a message given out. More than 0 when the client has
+    /// left means that it left within a message.
+    pub fn unread(&self) -> u64 {
+        let discarded = match self.oversized {
+            Some(_) => self.position.saturating_sub(self.message_at),
+            None => 0,
+        };
+        discarded + (self.input.unread().len() - self.given) as u64
     }
 
     /// Bytes of the connection in whole messages given out so far.

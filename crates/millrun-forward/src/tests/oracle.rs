@@ -292,7 +292,7 @@ proptest! {
         }
         let expected: Vec<Outcome> = messages.iter().filter_map(slow).collect();
         prop_assert_eq!(outcomes, expected);
-        prop_assert!(receiver.is_between_messages());
+        prop_assert_eq!(receiver.unread(), 0);
         prop_assert_eq!(receiver.position(), bytes.len() as u64);
     }
 }

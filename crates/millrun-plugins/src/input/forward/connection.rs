@@ -1,0 +1,233 @@
+//! One connection: read, store, answer.
+
+use std::borrow::Cow;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use millrun_buffer::Origin;
+use millrun_event::EventTime;
+use millrun_forward::{Message, Mode, Oversized, Received, Receiver};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use super::parameters::Plan;
+use super::server::Server;
+use super::sink::Sink;
+
+/// How long a client may take to read its acknowledgements before it is given up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Carries one connection to its end, and says in the log why it ended where that is of interest.
+pub(super) async fn serve<S: Sink>(server: &Server<S>, stream: &TcpStream, peer: SocketAddr) {
+    let plan = &server.plan;
+    let host = peer.ip().to_canonical();
+    // Acknowledgements are small and waited for. A socket that refuses an option still works.
+    drop(stream.set_nodelay(true));
+    if plan.send_keepalive_packet {
+        drop(SockRef::from(stream).set_keepalive(true));
+    }
+    let mut connection = Connection {
+        server,
+        host,
+        receiver: receiver(plan, host),
+        answers: Vec::new(),
+    };
+    match connection.run(stream).await {
+        Ok(()) => {}
+        Err(End::Left { unread: 0 }) => {}
+        Err(End::Left { unread }) => tracing::warn!(
+            plugin_id = plan.id.given(), host = %host, port = peer.port(), unread,
+            "the client left within a message, which is not taken"
+        ),
+        Err(End::Network(error)) => tracing::warn!(
+            plugin_id = plan.id.given(), host = %host, port = peer.port(), error = %error,
+            "a connection broke; the client sends again what was not acknowledged"
+        ),
+        Err(End::Refused(error)) => tracing::error!(
+            plugin_id = plan.id.given(), host = %host, port = peer.port(), error = %error,
+            "unexpected error on reading data"
+        ),
+        Err(End::Unstored(error)) => tracing::error!(
+            plugin_id = plan.id.given(), host = %host, port = peer.port(), error = %error,
+            "emit failed; the connection is closed without an acknowledgement"
+        ),
+    }
+}
+
+fn receiver(plan: &Plan, host: IpAddr) -> Receiver {
+    let mut settings = plan.receiver.clone();
+    if let Some(key) = &plan.source_address_key {
+        settings.fields = vec![(key.clone(), host.to_string().into_bytes())];
+    }
+    Receiver::new(settings)
+}
+
+struct Connection<'a, S> {
+    server: &'a Server<S>,
+    host: IpAddr,
+    receiver: Receiver,
+    /// Acknowledgements of what was stored and not answered yet.
+    answers: Vec<u8>,
+}
+
+/// Why a connection ends before its client wants it to.
+enum End {
+    Left { unread: u64 },
+    Network(io::Error),
+    Refused(millrun_forward::ReceiveError),
+    Unstored(millrun_core::EmitError),
+}
+
+impl<S: Sink> Connection<'_, S> {
+    async fn run(&mut self, stream: &TcpStream) -> Result<(), End> {
+        loop {
+            // No room is taken before there is something to read: idle connections cost nothing.
+            stream.readable().await.map_err(End::Network)?;
+            match stream.try_read(self.receiver.room()) {
+                Ok(0) => {
+                    let unread = self.receiver.unread();
+                    return Err(End::Left { unread });
+                }
+                Ok(len) => self.receiver.filled(len),
+                Err(error) if is_passing(&error) => continue,
+                Err(error) => return Err(End::Network(error)),
+            }
+            // What was stored is answered also where something behind it is refused.
+            let taken = self.take_messages();
+            self.answer(stream).await?;
+            let messages = taken?;
+            if messages > 0 && self.server.plan.deny_keepalive {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Stores every whole message; says how many there were.
+    fn take_messages(&mut self) -> Result<usize, End> {
+        let Self {
+            server,
+            host,
+            receiver,
+            answers,
+        } = self;
+        let plan = &server.plan;
+        let now = EventTime::now();
+        let mut messages = 0;
+        while let Some(received) = receiver.poll(now).map_err(End::Refused)? {
+            match received {
+                Received::Message(message) => {
+                    store(server, *host, &message)?;
+                    if let Some(ack) = message.ack {
+                        ack.write(answers);
+                    }
+                }
+                Received::Oversized(oversized) => {
+                    warn_of_oversized(plan, *host, &oversized, answers)
+                }
+                Received::Broken(value) => tracing::warn!(
+                    plugin_id = plan.id.given(), host = %host, msg = shown(value).as_ref(),
+                    "incoming chunk is broken:"
+                ),
+            }
+            messages += 1;
+            if plan.deny_keepalive {
+                break;
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Writes the acknowledgements due. Nothing more is read meanwhile, so a client that does not
+    /// read them cannot make them pile up.
+    async fn answer(&mut self, stream: &TcpStream) -> Result<(), End> {
+        if self.answers.is_empty() {
+            return Ok(());
+        }
+        let written = tokio::time::timeout(ANSWER_TIMEOUT, write_all(stream, &self.answers)).await;
+        self.answers.clear();
+        match written {
+            Ok(written) => written.map_err(End::Network),
+            Err(_) => Err(End::Network(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the client does not read its acknowledgements",
+            ))),
+        }
+    }
+}
+
+fn store<S: Sink>(server: &Server<S>, host: IpAddr, message: &Message<'_>) -> Result<(), End> {
+    let plan = &server.plan;
+    let tag = String::from_utf8_lossy(message.tag);
+    if message.invalid > 0 {
+        let plugin_id = plan.id.given();
+        let (tag, count) = (tag.as_ref(), message.invalid);
+        match message.mode {
+            Mode::Message => {
+                tracing::warn!(plugin_id, host = %host, tag, "got invalid event and drop it:");
+            }
+            _ => tracing::warn!(plugin_id, host = %host, tag, count, "skip invalid event:"),
+        }
+    }
+    if let Some(limit) = plan
+        .chunk_size_warn_limit
+        .filter(|limit| message.size > *limit)
+    {
+        tracing::warn!(
+            plugin_id = plan.id.given(), tag = tag.as_ref(), host = %host, limit, size = message.size,
+            "Input chunk size is larger than 'chunk_size_warn_limit':"
+        );
+    }
+    if message.events.is_empty() {
+        return Ok(());
+    }
+    let mut sink = server.sink.borrow_mut();
+    sink.store(&tag, message.events, Origin::None)
+        .map_err(End::Unstored)
+}
+
+/// A dropped message is answered all the same: without an answer the client would send it again
+/// for ever, and never get to what comes behind (Fluentd does that).
+fn warn_of_oversized(plan: &Plan, host: IpAddr, oversized: &Oversized<'_>, answers: &mut Vec<u8>) {
+    tracing::warn!(
+        plugin_id = plan.id.given(),
+        tag = String::from_utf8_lossy(oversized.tag).as_ref(),
+        host = %host,
+        limit = plan.receiver.chunk_size_limit,
+        size = oversized.size,
+        "Input chunk size is larger than 'chunk_size_limit', dropped:"
+    );
+    if let Some(ack) = oversized.ack {
+        ack.write(answers);
+    }
+}
+
+async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(bytes) {
+            Ok(len) => bytes = bytes.get(len..).unwrap_or_default(),
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
+/// The beginning of a value for the log, as hexadecimal digits where it is no text.
+fn shown(value: &[u8]) -> Cow<'_, str> {
+    /// A log line is for reading.
+    const SHOWN_BYTES_MAX: usize = 64;
+    let head = value.get(..SHOWN_BYTES_MAX).unwrap_or(value);
+    match std::str::from_utf8(head) {
+        Ok(text) if text.chars().all(|letter| !letter.is_control()) => Cow::Borrowed(text),
+        _ => head.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}

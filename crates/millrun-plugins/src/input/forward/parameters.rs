@@ -1,0 +1,170 @@
+//! What a `<source>` of type forward may say, and what it means.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::time::Duration;
+
+use millrun_config::{Diagnostic, Diagnostics, Element, Size, parameters};
+use millrun_core::PluginId;
+use millrun_forward::ReceiverSettings;
+
+parameters! {
+    /// Receives events over the forward protocol, TCP and the UDP heartbeat.
+    pub struct ForwardParameters in "source", type "forward" {
+        /// The port to listen on, TCP and UDP.
+        port: u16 = "24224";
+        /// The address to listen on.
+        bind: String = "0.0.0.0";
+        /// How many connections may wait to be accepted.
+        backlog: Option<u32>;
+        /// Close a connection after its first message.
+        deny_keepalive: bool = "false";
+        /// Let the system probe whether a silent client is still there.
+        send_keepalive_packet: bool = "false";
+        /// Warn of messages larger than this.
+        chunk_size_warn_limit: Option<Size>;
+        /// Drop messages larger than this.
+        chunk_size_limit: Option<Size>;
+        /// What a compressed message may expand to.
+        decompression_size_limit: Size = "268435456";
+        /// Leave out entries that are no events. Without effect: they are always left out.
+        skip_invalid_event: bool = "true";
+        /// The field that is set to the client's address.
+        source_address_key: Option<String>;
+        /// The field that is set to the client's host name.
+        source_hostname_key: Option<String>;
+        /// Replaces the tags of all events.
+        tag: Option<String>;
+        /// Stands before every tag, with a dot between.
+        add_tag_prefix: Option<String>;
+        /// Look up the client's host name for the log.
+        resolve_hostname: Option<bool>;
+        /// Without effect: connections are closed in order.
+        linger_timeout: Option<u32>, deprecated = "it has no effect";
+        /// Without effect: nothing here blocks.
+        blocking_timeout: Duration = "0.5";
+    }
+    sections {
+        /// TLS.
+        transport: Option<Element>;
+        /// Shared key and users.
+        security: Option<Element>;
+    }
+}
+
+/// What the parameters mean.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) id: PluginId,
+    pub(super) address: SocketAddr,
+    pub(super) backlog: Option<u32>,
+    pub(super) deny_keepalive: bool,
+    pub(super) send_keepalive_packet: bool,
+    pub(super) chunk_size_warn_limit: Option<u64>,
+    pub(super) source_address_key: Option<Vec<u8>>,
+    pub(super) receiver: ReceiverSettings,
+}
+
+impl Plan {
+    /// `None` when a diagnostic says why not.
+    pub(super) fn new(
+        parameters: &ForwardParameters,
+        id: &PluginId,
+        element: &Element,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Self> {
+        let mut faults = Faults {
+            element,
+            diagnostics,
+            found: false,
+        };
+        if parameters.deny_keepalive && parameters.send_keepalive_packet {
+            faults.add(
+                "send_keepalive_packet",
+                "send_keepalive_packet and deny_keepalive exclude each other",
+                "remove one of them",
+            );
+        }
+        for (name, value) in [
+            ("tag", &parameters.tag),
+            ("add_tag_prefix", &parameters.add_tag_prefix),
+        ] {
+            if value.as_deref() == Some("") {
+                let fault = format!("'{name}' parameter must not be empty");
+                faults.add(name, &fault, "write a tag, or remove the line");
+            }
+        }
+        if parameters.source_hostname_key.is_some() {
+            faults.add(
+                "source_hostname_key",
+                "source_hostname_key is not supported yet",
+                "use source_address_key",
+            );
+        }
+        if let Some(transport) = &parameters.transport
+            && !matches!(transport.argument(), "" | "tcp")
+        {
+            faults.section(transport, "in_forward does not speak TLS yet");
+        }
+        if let Some(security) = &parameters.security {
+            faults.section(security, "in_forward does not check shared keys yet");
+        }
+        let address = resolve(&parameters.bind, parameters.port);
+        if address.is_none() {
+            let fault = format!("'{}' is no address of this host", parameters.bind);
+            faults.add("bind", &fault, "write an IP address, 0.0.0.0 or :: for all");
+        }
+        if faults.found {
+            return None;
+        }
+
+        let mut receiver = ReceiverSettings::default();
+        receiver.tag = parameters.tag.clone().map(String::into_bytes);
+        receiver.add_tag_prefix = parameters.add_tag_prefix.clone().map(String::into_bytes);
+        receiver.chunk_size_limit = parameters.chunk_size_limit.map(|size| size.0);
+        receiver.decompression_bytes_max = parameters.decompression_size_limit.0;
+        Some(Self {
+            id: id.clone(),
+            address: address?,
+            backlog: parameters.backlog,
+            deny_keepalive: parameters.deny_keepalive,
+            send_keepalive_packet: parameters.send_keepalive_packet,
+            chunk_size_warn_limit: parameters.chunk_size_warn_limit.map(|size| size.0),
+            source_address_key: parameters
+                .source_address_key
+                .clone()
+                .map(String::into_bytes),
+            receiver,
+        })
+    }
+}
+
+/// Collects what is wrong, so that all of it is said at once.
+struct Faults<'a> {
+    element: &'a Element,
+    diagnostics: &'a mut Diagnostics,
+    found: bool,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, parameter: &str, fault: &str, hint: &str) {
+        let entry = self.element.entry(parameter);
+        let span = entry.map_or(self.element.span(), |entry| entry.value.span);
+        let fault = Diagnostic::error(fault).at(span, "written here").hint(hint);
+        self.diagnostics.push(fault);
+        self.found = true;
+    }
+
+    fn section(&mut self, section: &Element, fault: &str) {
+        let fault = Diagnostic::error(fault).at(section.span(), "this section asks for it");
+        let hint = "remove the section, and let only trusted hosts reach the port";
+        self.diagnostics.push(fault.hint(hint));
+        self.found = true;
+    }
+}
+
+fn resolve(bind: &str, port: u16) -> Option<SocketAddr> {
+    (bind.trim_matches(['[', ']']), port)
+        .to_socket_addrs()
+        .ok()?
+        .next()
+}

@@ -1,0 +1,235 @@
+//! The server with real sockets and a list for a sink.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use millrun_buffer::Origin;
+use millrun_config::{Diagnostics, Environment, NoIncludes, RenderStyle, parse_str};
+use millrun_core::{EmitError, PluginId, Stop};
+use millrun_event::Events;
+
+use super::parameters::{ForwardParameters, Plan};
+use super::server;
+use super::sink::Sink;
+
+/// Long enough for a busy machine; nothing here waits for it to pass.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Default)]
+struct List {
+    stored: Arc<Mutex<Vec<(String, u32)>>>,
+    refuse: Arc<Mutex<bool>>,
+}
+
+impl Sink for List {
+    fn store(&mut self, tag: &str, events: Events<'_>, _: Origin) -> Result<(), EmitError> {
+        if *self.refuse.lock().unwrap() {
+            return Err(EmitError::Refused("the disk is full".into()));
+        }
+        self.stored
+            .lock()
+            .unwrap()
+            .push((tag.to_owned(), events.count));
+        Ok(())
+    }
+}
+
+impl List {
+    fn wait_for(&self, count: usize) -> Vec<(String, u32)> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let stored = self.stored.lock().unwrap().clone();
+            if stored.len() >= count {
+                return stored;
+            }
+            assert!(Instant::now() < deadline, "only {stored:?} came");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+struct Running {
+    address: SocketAddr,
+    list: List,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    fn new(lines: &str) -> Self {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        let udp = UdpSocket::bind(address).unwrap();
+        let (list, stop) = (List::default(), Stop::new());
+        let thread = std::thread::spawn({
+            let (plan, list, stop) = (plan(lines).unwrap(), list.clone(), stop.clone());
+            move || server::run(plan, tcp, udp, list, &stop).unwrap()
+        });
+        let thread = Some(thread);
+        Self {
+            address,
+            list,
+            stop,
+            thread,
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.set();
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// The plan of a source with these lines; what is wrong with it, as text.
+fn plan(lines: &str) -> Result<Plan, String> {
+    let text = format!("<source>\n@type forward\n{lines}\n</source>");
+    let environment = Environment::default();
+    let parsed = parse_str("f.conf", &text, &environment, &mut NoIncludes);
+    let mut diagnostics = Diagnostics::default();
+    let element = &parsed.root.elements()[0];
+    let id = PluginId {
+        text: "forward_1".into(),
+        is_given: false,
+    };
+    ForwardParameters::read(element, &mut diagnostics)
+        .and_then(|parameters| Plan::new(&parameters, &id, element, &mut diagnostics))
+        .ok_or_else(|| diagnostics.render(&parsed.sources, RenderStyle::Plain))
+}
+
+const WITH_CHUNK: &[u8] = b"\x94\xa3app\x01\x81\xa1k\x01\x81\xa5chunk\xa2id";
+const ACK: &[u8] = b"\x81\xa3ack\xa2id";
+
+fn expect(stream: &mut TcpStream, bytes: &[u8]) {
+    let mut answer = vec![0; bytes.len()];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(answer, bytes);
+}
+
+fn expect_end(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    // A reset is an end too.
+    let _ = stream.read_to_end(&mut rest);
+    assert_eq!(rest, b"");
+}
+
+#[test]
+fn messages_are_stored_and_then_answered() {
+    let server = Running::new("");
+    let mut client = server.connect();
+    for byte in WITH_CHUNK {
+        client.write_all(&[*byte]).unwrap();
+    }
+    expect(&mut client, ACK);
+    assert_eq!(server.list.wait_for(1), [("app".to_owned(), 1)]);
+}
+
+#[test]
+fn a_client_that_shuts_its_side_gets_its_answer() {
+    let server = Running::new("");
+    let mut client = server.connect();
+    client.write_all(WITH_CHUNK).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    expect(&mut client, ACK);
+    expect_end(&mut client);
+}
+
+#[test]
+fn what_is_not_stored_is_not_answered() {
+    let server = Running::new("");
+    *server.list.refuse.lock().unwrap() = true;
+    let mut client = server.connect();
+    client.write_all(WITH_CHUNK).unwrap();
+    expect_end(&mut client);
+}
+
+#[test]
+fn what_came_before_a_broken_message_is_answered() {
+    let server = Running::new("");
+    let mut client = server.connect();
+    client
+        .write_all(&[WITH_CHUNK, b"\x93\xc1"].concat())
+        .unwrap();
+    expect(&mut client, ACK);
+    expect_end(&mut client);
+}
+
+#[test]
+fn a_client_that_stops_within_a_message_delays_nobody() {
+    let server = Running::new("");
+    let mut slow = server.connect();
+    slow.write_all(&WITH_CHUNK[..7]).unwrap();
+    let mut quick = server.connect();
+    quick.write_all(WITH_CHUNK).unwrap();
+    expect(&mut quick, ACK);
+    slow.write_all(&WITH_CHUNK[7..]).unwrap();
+    expect(&mut slow, ACK);
+}
+
+#[test]
+fn heartbeats_are_answered_with_a_zero_byte() {
+    let server = Running::new("");
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.connect(server.address).unwrap();
+    for heartbeat in [&b"\0"[..], b"anything", b""] {
+        client.send(heartbeat).unwrap();
+        let mut answer = [7; 8];
+        assert_eq!(client.recv(&mut answer).unwrap(), 1);
+        assert_eq!(answer[0], 0);
+    }
+}
+
+#[test]
+fn deny_keepalive_ends_the_connection_after_one_message() {
+    let server = Running::new("deny_keepalive true");
+    let mut client = server.connect();
+    client
+        .write_all(&[WITH_CHUNK, WITH_CHUNK].concat())
+        .unwrap();
+    expect(&mut client, ACK);
+    expect_end(&mut client);
+    assert_eq!(server.list.wait_for(1).len(), 1);
+}
+
+#[test]
+fn a_dropped_message_is_answered() {
+    let server = Running::new("chunk_size_limit 8");
+    let mut client = server.connect();
+    client.write_all(WITH_CHUNK).unwrap();
+    expect(&mut client, ACK);
+    assert!(server.list.stored.lock().unwrap().is_empty());
+}
+
+#[test]
+fn faults_of_the_section_are_shown_where_they_stand() {
+    let fault = plan("deny_keepalive true\nsend_keepalive_packet true").unwrap_err();
+    assert!(fault.contains("exclude each other"), "{fault}");
+    assert!(fault.contains("f.conf:4:"), "{fault}");
+    let fault = plan("tag \"\"\nadd_tag_prefix \"\"").unwrap_err();
+    assert!(
+        fault.contains("'tag' parameter must not be empty"),
+        "{fault}"
+    );
+    assert!(
+        fault.contains("'add_tag_prefix' parameter must not be empty"),
+        "{fault}"
+    );
+    let fault = plan("bind not.an.address.invalid").unwrap_err();
+    assert!(fault.contains("is no address of this host"), "{fault}");
+    let fault = plan("<security>\nshared_key k\nself_hostname h\n</security>").unwrap_err();
+    assert!(fault.contains("does not check shared keys yet"), "{fault}");
+    let fault = plan("<transport tls>\n</transport>").unwrap_err();
+    assert!(fault.contains("does not speak TLS yet"), "{fault}");
+    assert!(plan("<transport tcp>\n</transport>\nbind ::1").is_ok());
+}
