@@ -1,0 +1,36 @@
+//! The `json` formatter: the record as one line of JSON.
+
+use millrun_event::Entry;
+use millrun_event::json::{FloatText, write_value};
+
+use super::{EventFormatter, FormatError, LineEnd, Scratch};
+
+/// ```text
+/// <format>
+///   @type json
+///   json_parser oj      # how floats look: oj, or json and yajl
+///   newline lf          # lf, crlf
+///   add_newline true
+/// </format>
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Json {
+    /// How floats are printed.
+    pub(crate) floats: FloatText,
+    /// What ends the line.
+    pub(crate) line_end: LineEnd,
+}
+
+impl EventFormatter for Json {
+    fn format(
+        &self,
+        _tag: &str,
+        entry: &Entry<'_>,
+        _scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        write_value(entry.record_bytes(), self.floats, out)?;
+        out.extend_from_slice(self.line_end.bytes());
+        Ok(())
+    }
+}
