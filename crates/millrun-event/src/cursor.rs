@@ -169,27 +169,33 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn value(&mut self) -> Result<&'a [u8], Malformed> {
         let start = self.at;
-        match self.skip() {
-            Ok(()) => Ok(self.since(start)),
-            Err(error) => {
-                self.at = start;
-                Err(error)
-            }
-        }
+        self.skip()?;
+        Ok(self.since(start))
     }
 
-    /// Passes over one value with all it holds, validating it.
+    /// Passes over one value with all it holds, validating it. On an error the cursor stays before
+    /// the value.
     #[inline]
     pub fn skip(&mut self) -> Result<(), Malformed> {
+        let start = self.at;
         match self.skip_head()? {
             0 => Ok(()),
-            children => self.skip_children(children, 1),
+            children => self.skip_all(start, children),
         }
     }
 
-    /// Passes over the `count` values that follow.
+    /// Passes over the `count` values that follow. On an error the cursor stays before them.
     pub fn skip_values(&mut self, count: u64) -> Result<(), Malformed> {
-        self.skip_children(count, 1)
+        self.skip_all(self.at, count)
+    }
+
+    #[inline]
+    fn skip_all(&mut self, start: usize, count: u64) -> Result<(), Malformed> {
+        let skipped = self.skip_children(count, 1);
+        if skipped.is_err() {
+            self.at = start;
+        }
+        skipped
     }
 
     /// Passes over `left` values that lie in a container `depth` levels deep. The depth is what

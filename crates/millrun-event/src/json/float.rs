@@ -3,7 +3,7 @@
 //! ```text
 //!                 1e15                1.2e17                 1e20       0.00001    -0.0   NaN
 //! Oj              1000000000000000.0  120000000000000000.0   1.0e+20    1.0e-05    0.0    null
-//! JsonGem         1.0e+15             1.2e+17                1.0e+20    1.0e-05    -0.0   null
+//! Json            1.0e+15             1.2e+17                1.0e+20    1.0e-05    -0.0   null
 //! Ruby (to_s)     1000000000000000.0  1.2e+17                1.0e+20    1.0e-05    -0.0   NaN
 //! ```
 //!
@@ -18,7 +18,7 @@ pub enum FloatText {
     #[default]
     Oj,
     /// The json and yajl libraries.
-    JsonGem,
+    Json,
     /// `Float#to_s`, for text that is not JSON.
     Ruby,
 }
@@ -27,7 +27,7 @@ pub enum FloatText {
 pub fn write_float(out: &mut Vec<u8>, number: f64, style: FloatText) {
     if !number.is_finite() {
         out.extend_from_slice(match style {
-            FloatText::Oj | FloatText::JsonGem => b"null",
+            FloatText::Oj | FloatText::Json => b"null",
             FloatText::Ruby if number.is_nan() => b"NaN",
             FloatText::Ruby if number > 0.0 => b"Infinity",
             FloatText::Ruby => b"-Infinity",
@@ -43,7 +43,7 @@ pub fn write_float(out: &mut Vec<u8>, number: f64, style: FloatText) {
             return;
         }
         FloatText::Oj | FloatText::Ruby => 16,
-        FloatText::JsonGem => 15,
+        FloatText::Json => 15,
     };
     let mut buffer = zmij::Buffer::new();
     let decimal = Decimal::of(buffer.format_finite(number).as_bytes());
@@ -180,7 +180,7 @@ mod tests {
         ];
         for (number, oj, gem, ruby) in table {
             assert_eq!(text(number, FloatText::Oj), oj);
-            assert_eq!(text(number, FloatText::JsonGem), gem);
+            assert_eq!(text(number, FloatText::Json), gem);
             assert_eq!(text(number, FloatText::Ruby), ruby);
         }
     }
@@ -190,7 +190,7 @@ mod tests {
         fn reads_back_as_the_same_double(bits in any::<u64>()) {
             let number = f64::from_bits(bits);
             prop_assume!(number.is_finite());
-            for style in [FloatText::Oj, FloatText::JsonGem, FloatText::Ruby] {
+            for style in [FloatText::Oj, FloatText::Json, FloatText::Ruby] {
                 prop_assert_eq!(text(number, style).parse::<f64>().unwrap(), number);
             }
         }
