@@ -1,0 +1,401 @@
+//! Which files are followed: paths come and go, files move between names.
+//!
+//! ```text
+//!                     ┌── stands at the path ──┐  renamed, removed   ┌─ retiring ─┐ at its end and quiet for
+//! a new file ────────▶│        current         │────────────────────▶│  read on   │ rotate_wait
+//!   first_sight       └────────────────────────┘                     └────────────┘──────┐
+//!                        ▲ same path or another one of ours       ▲ grew again           ▼
+//!                        └────────────────────────────────────────┴────────────────── closed
+//! ```
+//!
+//! A *file* (device, inode, fingerprint) is what is read; a path is only where it is found. So a
+//! pattern that also matches the rotated name does not read the file twice, and a file that was
+//! rotated while nobody watched is searched by its inode and read to its end. A closed life is
+//! remembered until its file is gone.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use millrun_buffer::{Fingerprint, Identity};
+use tracing::{info, warn};
+
+use super::files::{FileId, FileSystem, Stat};
+use super::life::{Life, Reader};
+use super::paths::{Listing, Paths, tag_of};
+use super::positions::{Keyed, Stored, UNWATCHED};
+use super::pump::Pump;
+use super::sink::{Recovered, Refused, Sink};
+use super::watch::{Turn, Watch};
+
+/// Most closed lives remembered. What is beyond, oldest first, is forgotten; under a pattern that
+/// matches rotated names it would be read again.
+pub(crate) const CLOSED_MAX: usize = 16 * 1024;
+
+/// What the follower is configured with.
+pub(crate) struct Settings {
+    pub(crate) plugin_id: String,
+    pub(crate) tag: String,
+    pub(crate) paths: Paths,
+    pub(crate) rotate_wait: Duration,
+    pub(crate) read_from_head: bool,
+    /// One warning per unreadable path, not one per look.
+    pub(crate) ignore_repeated_permission_error: bool,
+    /// Puts the present time into a path's `%Y%m%d`.
+    pub(crate) dated: Box<dyn Fn(&str) -> String + Send>,
+}
+
+/// The end of a life, for the position file.
+struct Over {
+    path: PathBuf,
+    inode: u64,
+    position: u64,
+    /// The file is gone, or its content is another one.
+    is_gone: bool,
+}
+
+/// The files of one source.
+pub(crate) struct Follower<S: FileSystem> {
+    pub(crate) settings: Settings,
+    pub(crate) pump: Pump<S>,
+    pub(super) watches: BTreeMap<Arc<Path>, Watch<S::File>>,
+    /// Paths that may have something to read, the next one first.
+    ready: VecDeque<Arc<Path>>,
+    /// The files open in any watch.
+    pub(super) open: HashSet<FileId>,
+    /// Lives without an open file, oldest first.
+    pub(super) closed: VecDeque<Life>,
+    /// Positions that another program left in the position file.
+    pub(super) imported: Vec<Stored>,
+    /// Lives that are over since the last look at the positions.
+    over: Vec<Over>,
+    is_started: bool,
+}
+
+impl<S: FileSystem> Follower<S> {
+    /// A follower that has looked at nothing yet.
+    pub(crate) fn new(settings: Settings, pump: Pump<S>) -> Self {
+        Self {
+            settings,
+            pump,
+            watches: BTreeMap::new(),
+            ready: VecDeque::new(),
+            open: HashSet::new(),
+            closed: VecDeque::new(),
+            imported: Vec::new(),
+            over: Vec::new(),
+            is_started: false,
+        }
+    }
+
+    /// Takes up what earlier processes left: ours in the sink, another program's as `imported`
+    /// from the position file, which counts where it is further than ours.
+    pub(crate) fn recover(&mut self, imported: Vec<Stored>, sink: &mut dyn Sink) {
+        for recovered in sink.recovered() {
+            let Recovered { path, source, incarnation, identity, position, marks } = recovered;
+            let further = imported.iter().any(|entry| {
+                entry.path == path
+                    && entry.inode == identity.inode
+                    && entry.position != UNWATCHED
+                    && entry.position > position
+            });
+            if further {
+                sink.forget(source, incarnation);
+                continue;
+            }
+            let homes = self.homes_of(&path);
+            let life = Life { path, homes, source, incarnation, identity, position, marks };
+            self.closed.push_back(life);
+        }
+        self.closed.make_contiguous().sort_by_key(|life| (life.source, life.incarnation));
+        self.imported = imported;
+    }
+
+    /// Lists the paths anew, then looks at every one of them.
+    pub(crate) fn refresh(&mut self, now: Instant, wall: SystemTime, sink: &mut dyn Sink) {
+        let Settings { paths, dated, .. } = &self.settings;
+        let Listing { literal, found } = paths.list(&self.pump.files, dated, wall);
+        for watch in self.watches.values_mut() {
+            watch.is_listed = false;
+        }
+        for path in literal.into_iter().chain(found) {
+            let is_started = self.is_started;
+            let is_new = || is_started || sink.knows(&path);
+            let watch = self.watches.entry(path.as_path().into());
+            let watch = watch.or_insert_with(|| Watch::new(is_new()));
+            watch.is_listed = true;
+        }
+        self.search(now, sink);
+        self.check_all(now, sink);
+        self.is_started = true;
+    }
+
+    /// Looks at every path.
+    pub(crate) fn check_all(&mut self, now: Instant, sink: &mut dyn Sink) {
+        let paths: Vec<Arc<Path>> = self.watches.keys().map(Arc::clone).collect();
+        for path in paths {
+            self.check(&path, now, sink);
+        }
+        self.watches.retain(|_, watch| watch.is_listed || watch.readers().next().is_some());
+    }
+
+    /// Looks at what stands at `path` now.
+    pub(crate) fn check(&mut self, path: &Arc<Path>, now: Instant, sink: &mut dyn Sink) {
+        let Some(watch) = self.watches.get_mut(path) else { return };
+        let stat = match self.pump.files.stat(path) {
+            Ok(stat) if stat.is_regular => Some(stat),
+            Ok(_) => None,
+            Err(error) if is_absence(&error) => None,
+            Err(error) => return self.unreadable(path, &error),
+        };
+        let current = watch.current.as_ref().map(|reader| reader.life.id());
+        match (stat, current) {
+            (Some(stat), Some(id)) if stat.id == id && watch.is_listed => {
+                if watch.current.as_ref().is_some_and(|reader| !reader.is_drained(&stat)) {
+                    self.queue(path);
+                }
+            }
+            (stat, Some(_)) => {
+                let seconds = self.settings.rotate_wait.as_secs_f64();
+                let plugin_id = &*self.settings.plugin_id;
+                if watch.is_listed {
+                    info!(plugin_id, "detected rotation of {}; waiting {seconds} seconds", path.display());
+                }
+                watch.retire(now);
+                watch.is_new = true;
+                if stat.is_some() && watch.is_listed {
+                    self.open(path, sink);
+                }
+            }
+            (Some(_), None) if watch.is_listed => self.open(path, sink),
+            (_, None) => watch.is_new |= self.is_started || stat.is_none(),
+        }
+        if self.watches.get(path).is_some_and(|watch| !watch.retiring.is_empty()) {
+            self.queue(path);
+        }
+    }
+
+    /// Gives each path that may have something to read one turn. [`Turn::Idle`] means that
+    /// everything there was is read.
+    pub(crate) fn work(&mut self, now: Instant, sink: &mut dyn Sink) -> Turn {
+        for _ in 0..self.ready.len() {
+            let Some(path) = self.ready.pop_front() else { break };
+            let Some(watch) = self.watches.get_mut(&path) else { continue };
+            watch.is_queued = false;
+            let tag = &*self.settings.tag;
+            let mut tags = |path: &Path| Arc::from(tag_of(tag, path));
+            let mut done = Vec::new();
+            let rotate_wait = self.settings.rotate_wait;
+            let turn = watch.turn(&mut self.pump, &mut tags, now, rotate_wait, sink, &mut done);
+            for reader in done {
+                self.close(reader, sink);
+            }
+            match turn {
+                Turn::Idle => {}
+                Turn::More => self.queue(&path),
+                Turn::Refused => {
+                    // First again when there is room.
+                    self.queue(&path);
+                    self.ready.rotate_right(1);
+                    return Turn::Refused;
+                }
+            }
+        }
+        if self.ready.is_empty() { Turn::Idle } else { Turn::More }
+    }
+
+    /// Notes that `path` may have something to read.
+    pub(crate) fn queue(&mut self, path: &Arc<Path>) {
+        if let Some(watch) = self.watches.get_mut(path).filter(|watch| !watch.is_queued) {
+            watch.is_queued = true;
+            self.ready.push_back(Arc::clone(path));
+        }
+    }
+
+    /// The followed paths.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Arc<Path>> {
+        self.watches.keys()
+    }
+
+    /// What the position file is to say: for each file its path, inode and position, in the order
+    /// in which they are to be written. Lives that are over come once, and as [`UNWATCHED`] where
+    /// the entry has no file any more.
+    pub(crate) fn positions(&mut self, keyed: Keyed, sink: &dyn Sink) -> Vec<Stored> {
+        let mut stored = Vec::new();
+        for Over { path, inode, position, is_gone } in std::mem::take(&mut self.over) {
+            let has_successor =
+                || self.watches.get(&*path).is_some_and(|watch| watch.readers().next().is_some());
+            let position = match keyed {
+                Keyed::ByInode if is_gone => UNWATCHED,
+                Keyed::ByInode => position,
+                Keyed::ByPath if has_successor() => continue,
+                Keyed::ByPath => UNWATCHED,
+            };
+            stored.push(Stored { path, position, inode });
+        }
+        for reader in self.watches.values().flat_map(Watch::readers) {
+            let position = sink.low_water(&reader.life);
+            let (path, inode) = (reader.life.path.clone(), reader.life.identity.inode);
+            stored.push(Stored { path, position, inode });
+        }
+        if keyed == Keyed::ByPath {
+            // A path has one entry: that of its newest file.
+            let newest: HashMap<_, _> =
+                stored.iter().enumerate().map(|(at, entry)| (entry.path.clone(), at)).collect();
+            let mut at = 0;
+            stored.retain(|entry| {
+                at += 1;
+                newest.get(&entry.path) == Some(&(at - 1))
+            });
+        }
+        stored
+    }
+
+    /// Opens what stands at `path`, which has no current file.
+    fn open(&mut self, path: &Arc<Path>, sink: &mut dyn Sink) {
+        match self.try_open(path, sink) {
+            Ok(()) => {}
+            Err(error) if is_absence(&error) => {}
+            Err(error) => self.unreadable(path, &error),
+        }
+    }
+
+    fn try_open(&mut self, path: &Arc<Path>, sink: &mut dyn Sink) -> io::Result<()> {
+        let file = self.pump.files.open(path)?;
+        let stat = self.pump.files.stat_open(&file)?;
+        let Some(watch) = self.watches.get_mut(path).filter(|_| stat.is_regular) else {
+            return Ok(());
+        };
+        if self.open.contains(&stat.id) {
+            // It is being read under another name; or it came back to this one.
+            let came_back = |retiring: &super::watch::Retiring<S::File>| retiring.reader.life.id() == stat.id;
+            if let Some(index) = watch.retiring.iter().position(came_back) {
+                watch.current = watch.retiring.remove(index).map(|retiring| retiring.reader);
+                self.queue(path);
+            }
+            return Ok(());
+        }
+        watch.is_unreadable = false;
+        let from_head = watch.is_new || self.settings.read_from_head;
+        let life = match self.life_of(path, &file, &stat, from_head, sink)? {
+            Ok(life) => life,
+            Err(Refused::Full) => return Ok(()),
+            Err(Refused::Failed(error)) => return Err(io::Error::other(error)),
+        };
+        info!(plugin_id = self.settings.plugin_id, "following tail of {}", path.display());
+        self.open.insert(stat.id);
+        if let Some(watch) = self.watches.get_mut(path) {
+            watch.current = Some(Reader::new(life, file));
+            watch.is_new = true;
+        }
+        self.queue(path);
+        Ok(())
+    }
+
+    /// The life of the content of `file`: one that is known, or a new one.
+    fn life_of(
+        &mut self,
+        path: &Path,
+        file: &S::File,
+        stat: &Stat,
+        from_head: bool,
+        sink: &mut dyn Sink,
+    ) -> io::Result<Result<Life, Refused>> {
+        let mut head = vec![0; Fingerprint::LENGTH_MAX];
+        let count = self.pump.files.read_at(file, 0, &mut head)?;
+        head.truncate(count);
+        let mut from_head = from_head;
+        while let Some(index) = self.closed.iter().position(|life| life.id() == stat.id) {
+            let Some(life) = self.closed.remove(index) else { break };
+            if stat.size >= life.position && life.identity.fingerprint.fits(&head) {
+                return Ok(Ok(life));
+            }
+            sink.forget(life.source, life.incarnation);
+            from_head = true;
+        }
+        let imported = self.imported.iter().filter(|entry| entry.path == path && entry.inode != 0);
+        let start = match imported.last() {
+            Some(entry) if entry.inode == stat.id.inode && entry.position <= stat.size => {
+                entry.position
+            }
+            Some(_) => 0,
+            None if from_head => 0,
+            None => stat.size,
+        };
+        self.imported.retain(|entry| entry.path != path || entry.inode != stat.id.inode);
+        Ok(self.first_sight(path, stat.id, &head, start, sink))
+    }
+
+    /// Begins a new life of the file that was found at `path`.
+    pub(super) fn first_sight(
+        &self,
+        path: &Path,
+        id: FileId,
+        head: &[u8],
+        start: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<Life, Refused> {
+        let taken = usize::try_from(start).unwrap_or(usize::MAX).min(head.len());
+        let fingerprint = Fingerprint::of(head.get(..taken).unwrap_or_default());
+        let identity = Identity { device: id.device, inode: id.inode, fingerprint };
+        let (source, incarnation) = sink.first_sight(path, identity, start)?;
+        let (path, homes) = (path.to_owned(), self.homes_of(path));
+        Ok(Life { path, homes, source, incarnation, identity, position: start, marks: Vec::new() })
+    }
+
+    /// Closes a file that was read to its end.
+    fn close(&mut self, reader: Reader<S::File>, sink: &mut dyn Sink) {
+        let life = reader.life;
+        self.open.remove(&life.id());
+        let is_gone = self.pump.files.stat_open(&reader.file).is_ok_and(|stat| stat.links == 0);
+        if is_gone {
+            self.forget(&life, sink);
+        } else {
+            self.over.push(over(&life, false));
+            self.closed.push_back(life);
+        }
+        while self.closed.len() > CLOSED_MAX {
+            if let Some(oldest) = self.closed.pop_front() {
+                self.forget(&oldest, sink);
+            }
+        }
+    }
+
+    /// Forgets a life whose file is gone or has other content.
+    pub(super) fn forget(&mut self, life: &Life, sink: &mut dyn Sink) {
+        self.over.push(over(life, true));
+        sink.forget(life.source, life.incarnation);
+    }
+
+    fn unreadable(&mut self, path: &Arc<Path>, error: &io::Error) {
+        let repeated = self.settings.ignore_repeated_permission_error;
+        let Some(watch) = self.watches.get_mut(path) else { return };
+        // One warning for each time it becomes unreadable, or one per look.
+        if !(watch.is_unreadable && repeated) {
+            let plugin_id = &*self.settings.plugin_id;
+            let path = path.display();
+            warn!(plugin_id, %error, "{path} unreadable. It is excluded and would be examined next time.");
+        }
+        watch.is_unreadable = true;
+        watch.is_new = true;
+    }
+
+    /// Where a file is searched that lost the name `path`: beside it, and beside what it links to.
+    pub(super) fn homes_of(&self, path: &Path) -> Vec<PathBuf> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let mut homes = vec![parent.unwrap_or(Path::new(".")).to_owned()];
+        homes.extend(self.pump.files.home(path).ok().filter(|home| *home != homes[0]));
+        homes
+    }
+}
+
+fn over(life: &Life, is_gone: bool) -> Over {
+    let Life { path, identity, position, .. } = life;
+    Over { path: path.clone(), inode: identity.inode, position: *position, is_gone }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}

@@ -1,0 +1,138 @@
+//! One step of one reader: read, encode, hand over, and only then move on.
+
+use std::os::unix::ffi::OsStrExt;
+
+use millrun_event::{EventBuffer, EventTime, Events};
+use tracing::warn;
+
+use super::block::Block;
+use super::encode::Encoder;
+use super::files::FileSystem;
+use super::life::{Ending, LINE_BYTES_MAX, Life, Read, Reader};
+use super::repeats::Repeats;
+use super::sink::{Lost, Piece, Refused, Sink};
+
+/// What all readers of a tail share: the buffers, the encoder, the clock.
+pub(crate) struct Pump<S> {
+    pub(crate) files: S,
+    pub(crate) encoder: Encoder,
+    pub(crate) plugin_id: String,
+    /// The wall clock. Asked once per block.
+    pub(crate) clock: fn() -> EventTime,
+    /// Most lines of one batch, where the configuration wants fewer than a block holds.
+    pub(crate) lines_max: Option<usize>,
+    pub(crate) block: Block,
+    pub(crate) events: EventBuffer,
+    pub(crate) repeats: Repeats,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// So many bytes of the file are done with. There may be more.
+    Moved(u64),
+    /// There is nothing more for now.
+    AtEnd,
+    /// The content is another one.
+    Replaced,
+    /// The sink takes nothing now; the same step is to be done again later.
+    Refused,
+}
+
+impl<S: FileSystem> Pump<S> {
+    /// Takes the next piece of `reader`'s file to `sink`.
+    pub(crate) fn step(
+        &mut self,
+        reader: &mut Reader<S::File>,
+        tag: &str,
+        ending: Ending,
+        sink: &mut dyn Sink,
+    ) -> Step {
+        let outcome = self.try_step(reader, tag, ending, sink);
+        outcome.unwrap_or_else(|refused| self.refused(&reader.life, &refused))
+    }
+
+    /// Says why the sink refused, where that is news.
+    pub(crate) fn refused(&mut self, life: &Life, refused: &Refused) -> Step {
+        if let Refused::Failed(error) = refused {
+            let now = (self.clock)();
+            if let Some(suppressed) = self.repeats.pass(now) {
+                let (plugin_id, path) = (&*self.plugin_id, life.path.display());
+                warn!(plugin_id, error, suppressed, "cannot keep what was read of {path}; it is read again later");
+            }
+        }
+        Step::Refused
+    }
+
+    fn try_step(
+        &mut self,
+        reader: &mut Reader<S::File>,
+        tag: &str,
+        ending: Ending,
+        sink: &mut dyn Sink,
+    ) -> Result<Step, Refused> {
+        if !sink.has_room() {
+            return Err(Refused::Full);
+        }
+        let read = match reader.read(&self.files, &mut self.block, ending) {
+            Ok(read) => read,
+            Err(error) => {
+                if let Some(suppressed) = self.repeats.pass((self.clock)()) {
+                    let (plugin_id, path) = (&*self.plugin_id, reader.life.path.display());
+                    warn!(plugin_id, %error, suppressed, "cannot read {path}; it is tried again");
+                }
+                return Ok(Step::AtEnd);
+            }
+        };
+        self.events.clear();
+        let (range, fingerprint, lost) = match read {
+            Read::AtEnd => return Ok(Step::AtEnd),
+            Read::Searching => return Ok(Step::Moved(self.block.size() as u64)),
+            Read::Replaced(unread) => {
+                if unread > 0 {
+                    let (plugin_id, path) = (&*self.plugin_id, reader.life.path.display());
+                    warn!(plugin_id, bytes = unread, "{path} was truncated before it was read to its end");
+                    let at = reader.life.position;
+                    let lost = Lost { truncated: 1, ..Lost::default() };
+                    sink.emit(tag, Events::default(), piece(&reader.life, at..at), lost)?;
+                }
+                return Ok(Step::Replaced);
+            }
+            Read::Oversized(range, fingerprint) => {
+                let path = reader.life.path.as_os_str().as_bytes();
+                self.encoder.warn_oversized(LINE_BYTES_MAX, path, (self.clock)(), 1);
+                (range, fingerprint, Lost { oversized: 1, ..Lost::default() })
+            }
+            Read::Lines(mut range, mut fingerprint) => {
+                let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+                let mut bytes = self.block.filled(length);
+                if let Some(fewer) = self.lines_max.and_then(|limit| first_lines(bytes, limit)) {
+                    bytes = fewer;
+                    range.end = range.start + fewer.len() as u64;
+                    fingerprint = reader.fingerprint_at(range.end);
+                }
+                let path = reader.life.path.as_os_str().as_bytes();
+                let lost = self.encoder.encode(bytes, path, (self.clock)(), &mut self.events);
+                (range, fingerprint, lost)
+            }
+        };
+        if fingerprint != reader.life.identity.fingerprint {
+            // First, so that no committed byte lies outside what the fingerprint vouches for.
+            sink.identify(reader.life.source, reader.life.incarnation, fingerprint)?;
+            reader.life.identity.fingerprint = fingerprint;
+        }
+        sink.emit(tag, self.events.as_events(), piece(&reader.life, range.clone()), lost)?;
+        reader.advance(range.end);
+        Ok(Step::Moved(range.end - range.start))
+    }
+}
+
+fn piece(life: &Life, range: std::ops::Range<u64>) -> Piece {
+    Piece { source: life.source, incarnation: life.incarnation, range }
+}
+
+/// The first `limit` lines of `block`, if it has more.
+fn first_lines(block: &[u8], limit: usize) -> Option<&[u8]> {
+    let last = memchr::memchr_iter(b'\n', block).nth(limit.checked_sub(1)?)?;
+    block.get(..last + 1).filter(|first| first.len() < block.len())
+}

@@ -1,0 +1,166 @@
+//! One path, and the lives of the files that stood there.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::files::FileSystem;
+use super::life::{Ending, Life, Reader};
+use super::pump::{Pump, Step};
+use super::sink::Sink;
+
+/// Bytes that one path may have read before it is another's turn.
+pub(crate) const TURN_BYTES: u64 = 1024 * 1024;
+
+/// A followed path.
+#[derive(Debug)]
+pub(crate) struct Watch<F> {
+    /// The file that stands at the path.
+    pub(crate) current: Option<Reader<F>>,
+    /// Files that stood there before, oldest first.
+    pub(crate) retiring: VecDeque<Retiring<F>>,
+    /// A file that is seen here for the first time is read from its head.
+    pub(crate) is_new: bool,
+    /// The configuration names it. If not, it goes when its last file is read.
+    pub(crate) is_listed: bool,
+    /// The last look failed and a warning said so.
+    pub(crate) is_unreadable: bool,
+    /// It stands in the queue of those that may have something to read.
+    pub(crate) is_queued: bool,
+}
+
+/// A file that lost its path.
+#[derive(Debug)]
+pub(crate) struct Retiring<F> {
+    pub(crate) reader: Reader<F>,
+    /// When something was last read from it.
+    pub(crate) quiet_since: Instant,
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Everything there was is read.
+    Idle,
+    /// There may be more.
+    More,
+    /// The sink takes nothing now.
+    Refused,
+}
+
+impl<F> Watch<F> {
+    pub(crate) fn new(is_new: bool) -> Self {
+        Self {
+            current: None,
+            retiring: VecDeque::new(),
+            is_new,
+            is_listed: true,
+            is_unreadable: false,
+            is_queued: false,
+        }
+    }
+
+    /// Moves the current file to those that lost the path.
+    pub(crate) fn retire(&mut self, now: Instant) {
+        if let Some(reader) = self.current.take() {
+            self.retiring.push_back(Retiring { reader, quiet_since: now });
+        }
+    }
+
+    /// All its lives, oldest first.
+    pub(crate) fn readers(&self) -> impl Iterator<Item = &Reader<F>> {
+        self.retiring.iter().map(|retiring| &retiring.reader).chain(&self.current)
+    }
+
+    /// Reads on, the oldest file first, so that lines come in the order in which they were
+    /// written. Files that are done with after `rotate_wait` of silence go to `done`.
+    pub(crate) fn turn<S: FileSystem<File = F>>(
+        &mut self,
+        pump: &mut Pump<S>,
+        tags: &mut dyn FnMut(&Path) -> Arc<str>,
+        now: Instant,
+        rotate_wait: Duration,
+        sink: &mut dyn Sink,
+        done: &mut Vec<Reader<F>>,
+    ) -> Turn {
+        let mut budget = TURN_BYTES;
+        let mut index = 0;
+        while let Some(retiring) = self.retiring.get_mut(index) {
+            let tag = tags(&retiring.reader.life.path);
+            let reader = &mut retiring.reader;
+            let seen = reader.seen();
+            let mut turn = drain(pump, reader, &tag, Ending::Newline, &mut budget, sink);
+            let waited = now.saturating_duration_since(retiring.quiet_since);
+            if turn == Turn::Idle && reader.seen() == seen && waited >= rotate_wait {
+                // Nobody writes to it any more: its last line ends as it does.
+                reader.look_again();
+                turn = drain(pump, reader, &tag, Ending::AsItIs, &mut budget, sink);
+                if turn == Turn::Idle && reader.seen() == seen {
+                    done.extend(self.retiring.remove(index).map(|retiring| retiring.reader));
+                    continue;
+                }
+            }
+            if reader.seen() != seen {
+                retiring.quiet_since = now;
+            }
+            match turn {
+                Turn::Idle => index += 1,
+                Turn::More | Turn::Refused => return turn,
+            }
+        }
+        let Some(reader) = &mut self.current else { return Turn::Idle };
+        let tag = tags(&reader.life.path);
+        drain(pump, reader, &tag, Ending::Newline, &mut budget, sink)
+    }
+}
+
+/// Steps until the file's end or that of the budget.
+fn drain<S: FileSystem>(
+    pump: &mut Pump<S>,
+    reader: &mut Reader<S::File>,
+    tag: &str,
+    ending: Ending,
+    budget: &mut u64,
+    sink: &mut dyn Sink,
+) -> Turn {
+    loop {
+        match pump.step(reader, tag, ending, sink) {
+            Step::Moved(bytes) => *budget = budget.saturating_sub(bytes),
+            Step::AtEnd => return Turn::Idle,
+            Step::Refused => return Turn::Refused,
+            Step::Replaced => match begin_again(pump, reader, sink) {
+                // A file that is replaced all the time must not hold up the others.
+                Turn::Idle => *budget = budget.saturating_sub(pump.block.size() as u64),
+                turn => return turn,
+            },
+        }
+        if *budget == 0 {
+            return Turn::More;
+        }
+    }
+}
+
+/// The content was truncated or replaced in place: a new life of the same file begins at 0.
+fn begin_again<S: FileSystem>(
+    pump: &mut Pump<S>,
+    reader: &mut Reader<S::File>,
+    sink: &mut dyn Sink,
+) -> Turn {
+    let Life { path, source, incarnation, identity, .. } = &reader.life;
+    let identity = millrun_buffer::Identity { fingerprint: Default::default(), ..*identity };
+    match sink.first_sight(path, identity, 0) {
+        Ok((new_source, new_incarnation)) => {
+            let (plugin_id, path) = (&*pump.plugin_id, path.display());
+            tracing::info!(plugin_id, "detected rotation of {path}");
+            tracing::info!(plugin_id, "following tail of {path}");
+            sink.forget(*source, *incarnation);
+            reader.begin_again(new_source, new_incarnation);
+            Turn::Idle
+        }
+        Err(refused) => {
+            pump.refused(&reader.life, &refused);
+            Turn::Refused
+        }
+    }
+}
