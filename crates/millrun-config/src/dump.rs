@@ -74,10 +74,10 @@ fn dump_element(
 fn dump_entry(entry: &Entry, context: Context) -> String {
     let name = &entry.name;
     let parameter = context.schema.and_then(|schema| schema.parameter(name));
-    let kind = match parameter {
-        Some(parameter) => Some(parameter.kind),
-        None if name == "@type" && context.is_section => Some(Kind::String),
-        None => None,
+    let kind = if name == "@type" && context.is_section {
+        Some(Kind::String)
+    } else {
+        parameter.map(|parameter| parameter.kind)
     };
     let is_secret = parameter.is_some_and(|parameter| parameter.is_secret);
     let value = match &entry.value.content {

@@ -107,6 +107,13 @@ impl Element {
         self.value(name).and_then(Value::as_text)
     }
 
+    /// Where a parameter's value stands; the section's tag if the parameter is not there. For
+    /// complaints about what a value means.
+    #[must_use]
+    pub fn span_of(&self, name: &str) -> Span {
+        self.value(name).map_or(self.span, |value| value.span)
+    }
+
     /// The plugin's name: `@type`, or the old `type`.
     #[must_use]
     pub fn plugin_type(&self) -> Option<&str> {

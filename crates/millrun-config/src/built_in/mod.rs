@@ -204,6 +204,8 @@ mod tests {
             "did you mean 'hostname'?"
         );
         assert!(evaluate(&"(".repeat(100_000)).is_err());
+        let error = evaluate(&"1+".repeat(100_000)).unwrap_err();
+        assert_eq!(error.message, "this Ruby expression is too long");
     }
 
     proptest! {

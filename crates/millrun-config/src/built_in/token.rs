@@ -4,6 +4,9 @@ use std::{iter::Peekable, ops::Range, str::CharIndices};
 
 use crate::EvaluateError;
 
+/// Longest expression; the tree of a sum is as deep as the sum is long.
+const MAX_TOKENS: usize = 1000;
+
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
@@ -55,6 +58,14 @@ pub(super) fn tokenize(code: &str) -> Result<Vec<Token>, EvaluateError> {
             TokenKind::Other
         };
         let end = characters.peek().map_or(code.len(), |(index, _)| *index);
+        if tokens.len() == MAX_TOKENS {
+            return Err(EvaluateError {
+                message: "this Ruby expression is too long".to_owned(),
+                label: format!("expected at most {MAX_TOKENS} words and signs"),
+                hint: None,
+                range: start..end,
+            });
+        }
         tokens.push(Token {
             kind,
             range: start..end,

@@ -10,3 +10,4 @@ mod errors;
 mod includes;
 mod parameters;
 mod support;
+mod syntax;
