@@ -13,7 +13,7 @@
     reason = "helpers of tests may be blunt, as tests may"
 )]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +25,8 @@ use millrun_buffer::{
 };
 
 const SCHEDULES: u64 = 2_000;
-const LINES: u32 = 120;
-const LIVES_MAX: u64 = 8;
+const LINES: u32 = 80;
+const LIVES_MAX: u64 = 6;
 const STEPS_MAX: u64 = 60;
 const SOURCES: usize = 2;
 
@@ -71,6 +71,8 @@ struct World {
     files: Vec<String>,
     topology: Topology,
     received: BTreeMap<&'static str, HashMap<ChunkId, String>>,
+    /// Chunks whose delivery is recorded.
+    done: HashSet<ChunkId>,
     now: Timestamp,
     losses: u64,
 }
@@ -135,6 +137,7 @@ impl World {
             files: (0..SOURCES).map(file).collect(),
             topology,
             received: BTreeMap::new(),
+            done: HashSet::new(),
             now: Timestamp::from_secs(1_700_000_000),
             losses: 0,
         }
@@ -229,7 +232,7 @@ impl World {
     fn live(&mut self, disk: &SimulatedDisk, random: &mut Random) -> Result<(), Died> {
         let mut process = self.start(disk, random)?;
         for _ in 0..random.below(STEPS_MAX) {
-            match random.below(12) {
+            match random.below(13) {
                 0..=5 => {
                     let reader = random.below(SOURCES as u64) as usize;
                     // A failed transaction leaves nothing; the same lines are tried again.
@@ -248,6 +251,7 @@ impl World {
                 }
                 8 => disk.limit_space(Some(random.below(300))),
                 9 => disk.limit_space(None),
+                10 => disk.fail_once(random.below(10)),
                 _ => {
                     let _ = self.deliver(&process, random.below(3) == 0);
                 }
@@ -352,7 +356,13 @@ impl World {
                 before.is_none_or(|before| before == text),
                 "a chunk changed after delivery"
             );
+            let id = chunk.id();
+            assert!(
+                !self.done.contains(&id),
+                "{name}: {id} comes again after its delivery was recorded"
+            );
             buffer.delivered(chunk)?;
+            self.done.insert(id);
         }
         Ok(())
     }
@@ -362,6 +372,21 @@ impl World {
         let mut process = self
             .start(disk, random)
             .expect("a disk without faults can be recovered");
+        for path in disk
+            .paths()
+            .iter()
+            .filter(|path| path.starts_with("/buffers"))
+        {
+            let content = disk.peek(path).unwrap();
+            let is_meta = path
+                .extension()
+                .is_some_and(|extension| extension == "meta");
+            assert!(
+                is_meta || content.ends_with(b"\n"),
+                "{} ends in a torn line",
+                path.display()
+            );
+        }
         for reader in 0..SOURCES {
             while process.readers[reader].position < self.files[reader].len() as u64 {
                 self.transact(&mut process, reader, random)

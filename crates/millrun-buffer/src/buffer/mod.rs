@@ -20,8 +20,8 @@ use self::stage::Stage;
 use crate::chunk::{Body, ChunkStage, FileBody};
 use crate::disk::{Open, SharedDisk};
 use crate::{
-    BufferConfig, BufferKind, Chunk, ChunkPaths, FlushMode, Ledger, LedgerError, LossKey,
-    OpenError, OverflowAction, Random, Timestamp,
+    BufferConfig, BufferKind, Chunk, ChunkPaths, Durability, FlushMode, Ledger, LedgerError,
+    LossKey, OpenError, OverflowAction, Random, Timestamp,
 };
 
 /// Memory of delivered chunks kept for new ones, so that the data path never faults in fresh pages.
@@ -164,13 +164,27 @@ impl Buffer {
     }
 
     /// Takes the head of the queue for delivery.
+    ///
+    /// Nothing is handed out either while the disk refuses to give its files the names of a queued chunk: under their old
+    /// names it would grow again after a crash, and no receiver could tell what it had of it.
     pub fn take(&self) -> Option<Chunk> {
-        self.queue.pop()
+        let mut chunk = self.queue.pop()?;
+        if self.seal(&mut chunk).is_ok() {
+            return Some(chunk);
+        }
+        self.queue.push_front(chunk);
+        None
     }
 
-    /// Takes the head of the queue, waiting for one at most `timeout`, or until [`close`](Self::close).
+    /// Takes the head of the queue as [`take`](Self::take) does, waiting at most `timeout`, or until
+    /// [`close`](Self::close).
     pub fn take_within(&self, timeout: Duration) -> Option<Chunk> {
-        self.queue.pop_within(timeout)
+        let mut chunk = self.queue.pop_within(timeout)?;
+        if self.seal(&mut chunk).is_ok() {
+            return Some(chunk);
+        }
+        self.queue.push_front_and_wait(chunk, timeout);
+        None
     }
 
     /// Ends all waiting in [`take_within`](Self::take_within); chunks can still be taken.
@@ -260,14 +274,29 @@ impl Buffer {
         }
     }
 
-    /// Moves a committed chunk to the queue. The name on disk follows if it can; recovery takes either.
+    /// Moves a committed chunk to the queue.
     fn enqueue(&self, mut chunk: Chunk) {
-        if let (Body::File(body), Some(paths)) = (&mut chunk.body, &self.paths) {
-            let _ = body.rename(paths.data(ChunkStage::Queued, chunk.id));
-        }
+        // If it fails now, it is tried again before the chunk is handed out.
+        let _ = self.seal(&mut chunk);
         self.stage_bytes.fetch_sub(chunk.len(), Ordering::Relaxed);
         self.queue_bytes.fetch_add(chunk.len(), Ordering::Relaxed);
         self.queue.push(chunk);
+    }
+
+    /// Gives the files the names of a chunk that does not grow any more.
+    fn seal(&self, chunk: &mut Chunk) -> io::Result<()> {
+        let (Body::File(body), Some(paths)) = (&mut chunk.body, &self.paths) else {
+            return Ok(());
+        };
+        let sealed = paths.data(ChunkStage::Queued, chunk.id);
+        if body.data_path() == sealed {
+            return Ok(());
+        }
+        body.rename(sealed)?;
+        match chunk.ledger.durability() {
+            Durability::Process => Ok(()),
+            Durability::Power => self.disk.sync_dir(paths.directory()),
+        }
     }
 
     fn finish(&self, chunk: Chunk, loss: Option<LossKey>) -> Result<(), LedgerError> {
@@ -303,7 +332,7 @@ impl Buffer {
         let synced = body
             .remove()
             .and_then(|()| match (ledger.durability(), &self.paths) {
-                (crate::Durability::Power, Some(paths)) => self.disk.sync_dir(paths.directory()),
+                (Durability::Power, Some(paths)) => self.disk.sync_dir(paths.directory()),
                 _ => Ok(()),
             });
         // Files that are still there are removed at the next start, if the ledger still knows them as delivered.

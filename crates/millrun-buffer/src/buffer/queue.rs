@@ -28,6 +28,15 @@ impl Queue {
         self.filled.notify_one();
     }
 
+    /// Puts a chunk back that cannot be handed out yet, and lets time pass before the next try.
+    pub(super) fn push_front_and_wait(&self, chunk: Chunk, timeout: Duration) {
+        let mut waiting = self.waiting();
+        waiting.chunks.push_front(chunk);
+        if !waiting.closed {
+            drop(self.filled.wait_timeout(waiting, timeout));
+        }
+    }
+
     pub(super) fn pop(&self) -> Option<Chunk> {
         self.waiting().chunks.pop_front()
     }

@@ -123,7 +123,7 @@ impl Buffer {
             }
             if length > 0 {
                 resumed.notes.push(format!(
-                    "chunk {id} of buffer {} ({length} bytes) is gone: another program delivered or removed it",
+                    "chunk {id} of buffer {} ({length} bytes) is gone: its delivery could not be recorded, or another program removed it",
                     self.name
                 ));
             }

@@ -123,15 +123,15 @@ impl FileBody {
         }
     }
 
-    /// Gives the files the names of a queued chunk and closes them.
+    /// Gives the files other names and closes them. Only the data file's name matters: a meta file that is left under
+    /// the old name is found again.
     pub(crate) fn rename(&mut self, data_path: PathBuf) -> io::Result<()> {
         self.close();
         let renamed_meta = meta_path(&data_path);
         self.disk.rename(&self.data_path, &data_path)?;
         self.data_path = data_path;
-        match self.disk.rename(&self.meta_path, &renamed_meta) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => self.meta_path = renamed_meta,
+        if self.disk.rename(&self.meta_path, &renamed_meta).is_ok() {
+            self.meta_path = renamed_meta;
         }
         Ok(())
     }

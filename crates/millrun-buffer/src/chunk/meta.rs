@@ -61,26 +61,18 @@ impl Meta {
         // Fluentd never removes a meta file alone; we may not have come to write it.
         let Some(found) = found else { return true };
         let new = Self::of(metadata, id, created, extent).encode();
-        let old = if previous.length == 0 {
-            // The first commit found an empty file.
-            Vec::new()
-        } else {
-            Self::of(metadata, id, created, previous).encode()
-        };
+        let old = Self::of(metadata, id, created, previous).encode();
         let written = found
             .iter()
             .zip(&new)
             .take_while(|(found, new)| found == new)
             .count();
-        if written == new.len() {
-            return true;
-        }
-        match (found.get(written..), old.get(written..)) {
-            // Whatever stands behind the old map stood there before.
-            (Some(rest), Some(old_rest)) => rest.starts_with(old_rest),
-            (Some(rest), None) => rest.is_empty(),
-            (None, _) => false,
-        }
+        let rest = found.get(written..).unwrap_or_default();
+        // Torn where it replaced the old map, whatever stood behind that; or where the file was new.
+        let torn = old
+            .get(written..)
+            .is_some_and(|old_rest| rest.starts_with(old_rest));
+        written == new.len() || rest.is_empty() || (torn && previous.length > 0)
     }
 
     /// The bytes of the file.

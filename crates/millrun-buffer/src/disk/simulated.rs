@@ -31,6 +31,8 @@ struct State {
     steps: u64,
     crash: Option<Crash>,
     crashed: bool,
+    /// The count of steps at which one fails.
+    fail_at: Option<u64>,
     space_left: Option<u64>,
 }
 
@@ -66,6 +68,14 @@ impl SimulatedDisk {
     /// The number of changes so far.
     pub fn steps(&self) -> u64 {
         self.state().steps
+    }
+
+    /// Makes one change fail, counted in steps from now, and the disk live on.
+    ///
+    /// A write leaves a part or all of its bytes, anything else does not happen.
+    pub fn fail_once(&self, after_steps: u64) {
+        let mut state = self.state();
+        state.fail_at = Some(state.steps + after_steps);
     }
 
     /// Leaves `bytes` of free space, or endless space.
@@ -123,6 +133,10 @@ impl State {
             return Ok(Step::Last(Random::from_seed(crash.seed ^ self.steps)));
         }
         self.steps += 1;
+        if self.fail_at.is_some_and(|at| self.steps > at) {
+            self.fail_at = None;
+            return Ok(Step::Failed(Random::from_seed(self.steps)));
+        }
         Ok(Step::Whole)
     }
 
@@ -133,6 +147,8 @@ impl State {
 
 enum Step {
     Whole,
+    /// It fails and the disk lives on.
+    Failed(Random),
     Last(Random),
 }
 
@@ -141,6 +157,7 @@ impl Step {
     fn happens(&mut self) -> bool {
         match self {
             Self::Whole => true,
+            Self::Failed(_) => false,
             Self::Last(random) => random.below(2) == 1,
         }
     }
@@ -148,6 +165,7 @@ impl Step {
     fn end(self) -> io::Result<()> {
         match self {
             Self::Whole => Ok(()),
+            Self::Failed(_) => Err(io::Error::other("the simulated disk has a fault")),
             Self::Last(_) => Err(died()),
         }
     }
@@ -242,8 +260,14 @@ impl DiskFile for SimulatedFile {
         let mut state = self.disk.state();
         let mut step = state.step()?;
         let mut written = bytes.len();
-        if let Step::Last(random) = &mut step {
-            written = random.below(bytes.len() as u64 + 1) as usize;
+        if let Step::Failed(random) | Step::Last(random) = &mut step {
+            // The whole of it as often as any part.
+            let part = random.below(bytes.len() as u64 + 1) as usize;
+            written = if random.below(2) == 0 {
+                part
+            } else {
+                bytes.len()
+            };
         }
         let mut content = lock(&self.content);
         let mut full = false;
