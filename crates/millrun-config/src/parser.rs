@@ -99,14 +99,6 @@ impl Open<'_> {
     }
 }
 
-/// Whether the end of a section was seen.
-#[derive(PartialEq, Eq)]
-enum Ending {
-    Seen,
-    /// The closing tag of an outer section is next.
-    Implied,
-}
-
 impl Parser<'_> {
     /// Reads all items of a file into an element that may have some already.
     pub(crate) fn file(&mut self, file: FileId, element: &mut Element, depth: usize) {
@@ -123,25 +115,27 @@ impl Parser<'_> {
         let mut tokens = Tokens {
             tokens: tokens.into(),
             end,
+            is_cut_off: false,
         };
         self.items(&mut tokens, element, None, depth);
     }
 
+    /// Reads items up to the end of the section, or of the file where none is open.
     fn items(
         &mut self,
         tokens: &mut Tokens,
         element: &mut Element,
         open: Option<&Open<'_>>,
         depth: usize,
-    ) -> Ending {
+    ) {
         while let Some(Token { kind, span }) = tokens.tokens.pop_front() {
             match kind {
                 TokenKind::OpenTag(name) => {
                     self.element(tokens, element, (name, span), open, depth);
                 }
                 TokenKind::CloseTag(name) => {
-                    if let Some(ending) = self.close(tokens, name, span, open) {
-                        return ending;
+                    if self.close(tokens, name, span, open) {
+                        return;
                     }
                 }
                 TokenKind::Key(key) => self.parameter(tokens, element, (key, span), open),
@@ -154,13 +148,12 @@ impl Parser<'_> {
                 | TokenKind::Junk => self.error("unexpected text", span, "expected end of line"),
             }
         }
-        if let Some(open) = open {
+        if let Some(open) = open.filter(|_| !tokens.is_cut_off) {
             let message = format!("expected end tag '</{}>' but got end of file", open.name);
             let error = Diagnostic::error(message).at(tokens.end, "the file ends here");
             self.diagnostics
                 .push(error.and(open.span, "this section is never closed"));
         }
-        Ending::Implied
     }
 
     fn element(
@@ -207,7 +200,7 @@ impl Parser<'_> {
             let message = format!("sections are nested deeper than {MAX_ELEMENT_DEPTH}");
             self.error(&message, span, "this one is not read");
             // What follows could only repeat the complaint.
-            tokens.tokens.clear();
+            tokens.cut_off();
             return;
         }
         let name = element.name().to_owned();
@@ -220,18 +213,18 @@ impl Parser<'_> {
         parent.push(element);
     }
 
-    /// A closing tag; `None` means that it closes nothing.
+    /// Reads a closing tag; whether it ends the innermost section.
     fn close(
         &mut self,
         tokens: &mut Tokens,
         name: String,
         span: Span,
         open: Option<&Open<'_>>,
-    ) -> Option<Ending> {
+    ) -> bool {
         let Some(open) = open else {
             self.error("unmatched end tag", span, "there is no open section here");
             tokens.skip_line();
-            return None;
+            return false;
         };
         let is_match = name == open.name;
         if !is_match {
@@ -245,7 +238,7 @@ impl Parser<'_> {
                     kind: TokenKind::CloseTag(name),
                     span,
                 });
-                return Some(Ending::Implied);
+                return true;
             }
         }
         if tokens.next_if(|kind| *kind == TokenKind::TagEnd).is_some() {
@@ -260,7 +253,7 @@ impl Parser<'_> {
             }
             tokens.skip_line();
         }
-        Some(Ending::Seen)
+        true
     }
 
     fn parameter(

@@ -70,6 +70,8 @@ pub(crate) struct Tokens {
     pub(crate) tokens: VecDeque<Token>,
     /// Where the file ends, for what is missing there.
     pub(crate) end: Span,
+    /// The rest was given up.
+    pub(crate) is_cut_off: bool,
 }
 
 impl Tokens {
@@ -81,6 +83,12 @@ impl Tokens {
     /// The span of the next token.
     pub(crate) fn span(&self) -> Span {
         self.tokens.front().map_or(self.end, |token| token.span)
+    }
+
+    /// Gives up the rest of the file.
+    pub(crate) fn cut_off(&mut self) {
+        self.tokens.clear();
+        self.is_cut_off = true;
     }
 
     /// Goes on behind the end of the statement.
