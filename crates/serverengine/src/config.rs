@@ -59,6 +59,10 @@ pub struct Config {
     /// Patience after an immediate stop, before the kill. `None`: for ever.
     pub worker_immediate_kill_timeout: Option<Duration>,
 
+    /// A listening socket that no worker of the running generation asked for is closed when the workers
+    /// have been ready for this long.
+    pub listener_release_after: Duration,
+
     /// Exit codes after which a worker is not replaced. The server ends with such a code when no worker
     /// is left.
     pub unrecoverable_exit_codes: Vec<i32>,
@@ -94,6 +98,7 @@ impl Default for Config {
             worker_heartbeat_timeout: Some(Duration::from_secs(30)),
             worker_graceful_kill_timeout: Some(Duration::from_secs(30)),
             worker_immediate_kill_timeout: Some(Duration::from_secs(5)),
+            listener_release_after: Duration::from_secs(10),
             unrecoverable_exit_codes: Vec::new(),
             stop_immediately_at_unrecoverable_exit: false,
             server_process_name: None,

@@ -20,7 +20,6 @@
 //!         }
 //!         Ok(())
 //!     }
-//!     fn stop(&self) {}
 //! }
 //!
 //! fn main() -> ExitCode {

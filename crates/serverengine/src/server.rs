@@ -82,6 +82,7 @@ where
         config.signals,
         Arc::clone(&config.log),
         upstream,
+        config.listener_release_after,
     )
     .and_then(Control::run)
     {

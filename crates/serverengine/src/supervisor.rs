@@ -44,10 +44,13 @@ where
     }
     let policy = policy(&config);
     let signals = config.signals;
+    let release_after = config.listener_release_after;
     let role = SupervisorRole {
         parts: Some((server, build_worker, config)),
     };
-    match Control::new(role, policy, signals, Arc::clone(&log), None).and_then(Control::run) {
+    match Control::new(role, policy, signals, Arc::clone(&log), None, release_after)
+        .and_then(Control::run)
+    {
         Ok((_, code)) => code,
         Err(error) => fatal(&format!("the supervisor's control loop failed: {error}")),
     }

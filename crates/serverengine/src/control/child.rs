@@ -5,9 +5,12 @@ use std::os::fd::AsFd;
 
 use nix::sys::signal::Signal as NixSignal;
 
-use crate::core::{Command, Event, Generation, Mode, Order, SlotId, Urgency};
+use crate::core::{
+    Command, Event, ExitReason, Generation, Mode, Monotonic, Order, SlotId, Urgency,
+};
 use crate::lifeline::frame::Frame;
 use crate::lifeline::{Lifeline, Message};
+use crate::listen::Claim;
 use crate::log::Level;
 use crate::sys::{self, Fork, PidFd};
 
@@ -31,11 +34,21 @@ pub(super) struct Child {
     exit: PidFd,
     /// `None` after the child closed its end while it goes on living.
     lifeline: Option<Lifeline>,
+    ready_since: Option<Monotonic>,
 }
 
 impl Child {
     pub(super) fn pid(&self) -> i32 {
         self.exit.pid()
+    }
+
+    /// Returns whether this child speaks for a slot.
+    pub(super) fn claims_for(&self, slot: SlotId) -> bool {
+        self.slot == slot
+    }
+
+    pub(super) fn ready_since(&self) -> Option<Monotonic> {
+        self.ready_since
     }
 }
 
@@ -78,6 +91,7 @@ impl<R: Role> Control<R> {
                 slot,
                 exit,
                 lifeline: Some(ours),
+                ready_since: None,
             };
             self.watch(&child, generation)?;
             Ok(child)
@@ -110,6 +124,7 @@ impl<R: Role> Control<R> {
     }
 
     pub(super) fn read_lifeline(&mut self, generation: Generation) {
+        let now = self.now();
         for _ in 0..FRAMES_AT_ONCE_MAX {
             let Some(child) = self.children.get_mut(&generation) else {
                 return;
@@ -120,15 +135,18 @@ impl<R: Role> Control<R> {
             let slot = child.slot;
             match lifeline.receive() {
                 Ok(Message::Frame(Frame::Ready, _)) => {
+                    child.ready_since.get_or_insert(now);
                     self.events
                         .push_back(Event::ChildReady { slot, generation });
+                    self.expect_release(now);
                 }
                 Ok(Message::Frame(Frame::Heartbeat, _)) => {
                     self.events.push_back(Event::Heartbeat { slot, generation });
                 }
                 Ok(Message::Frame(Frame::Listen { request, key }, _)) => {
-                    self.answer_listen(generation, request, key);
+                    self.answer_listen(Claim { slot, generation }, request, key);
                 }
+                Ok(Message::Frame(Frame::Release { key }, _)) => self.release_listener(&key),
                 // What only parents say, or what a newer version would: not for us.
                 Ok(
                     Message::Frame(
@@ -181,7 +199,7 @@ impl<R: Role> Control<R> {
             Ok(None) | Err(_) => {
                 let text = "a child's exit status was taken by foreign code in the server process";
                 self.log.log(Level::Warn, text);
-                let reason = crate::core::ExitReason::Code(UNKNOWN_STATUS);
+                let reason = ExitReason::Code(UNKNOWN_STATUS);
                 self.after_exit(child.slot, generation, reason);
             }
         }

@@ -2,44 +2,44 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::core::Generation;
+use crate::core::{Generation, Monotonic, SlotId};
 use crate::lifeline::frame::Frame;
-use crate::listen::SocketKey;
+use crate::listen::{Claim, SocketKey, remove_file};
+use crate::log::Level;
 
 use super::{Control, Role};
 
 impl<R: Role> Control<R> {
-    pub(super) fn answer_listen(&mut self, generation: Generation, request: u32, key: SocketKey) {
-        if let Some(upstream) = &mut self.upstream
-            && !self.listeners.knows(&key)
-        {
-            if let Err(error) = upstream.relay(generation, request, key) {
-                let errno = error.raw_os_error().unwrap_or(libc::EPIPE);
-                let text = "the supervisor does not answer".to_owned();
-                self.reply(
-                    generation,
-                    &Frame::Refused {
-                        request,
-                        errno,
-                        text,
-                    },
-                    None,
-                );
+    pub(super) fn answer_listen(&mut self, claim: Claim, request: u32, key: SocketKey) {
+        let answer = match (&mut self.upstream, self.listeners.known(&key, claim)) {
+            (_, Some(known)) => known,
+            (None, None) => self.listeners.socket(&key, claim),
+            (Some(upstream), None) => {
+                if let Err(error) = upstream.relay(claim, request, key) {
+                    let errno = error.raw_os_error().unwrap_or(libc::EPIPE);
+                    let text = "the supervisor does not answer".to_owned();
+                    self.reply(
+                        claim.generation,
+                        &Frame::Refused {
+                            request,
+                            errno,
+                            text,
+                        },
+                        None,
+                    );
+                }
+                return;
             }
-            return;
-        }
-        match self.listeners.socket(&key) {
+        };
+        match answer {
             Ok(socket) => {
-                self.reply(
-                    generation,
-                    &Frame::Listener { request },
-                    Some(socket.as_fd()),
-                );
+                let frame = Frame::Listener { request };
+                self.reply(claim.generation, &frame, Some(socket.as_fd()));
             }
             Err(refusal) => {
                 let (errno, text) = (refusal.errno, refusal.detail);
                 self.reply(
-                    generation,
+                    claim.generation,
                     &Frame::Refused {
                         request,
                         errno,
@@ -62,8 +62,8 @@ impl<R: Role> Control<R> {
         let frame = Frame::Listener {
             request: relayed.request,
         };
-        self.reply(relayed.generation, &frame, Some(socket.as_fd()));
-        self.listeners.insert(relayed.key, socket);
+        self.reply(relayed.claim.generation, &frame, Some(socket.as_fd()));
+        self.listeners.insert(relayed.key, socket, relayed.claim);
     }
 
     pub(super) fn listener_refused(&mut self, request: u32, errno: i32, text: String) {
@@ -78,6 +78,44 @@ impl<R: Role> Control<R> {
             errno,
             text,
         };
-        self.reply(relayed.generation, &frame, None);
+        self.reply(relayed.claim.generation, &frame, None);
+    }
+
+    /// A child is ready: in a while it will have asked for all the sockets it wants.
+    pub(super) fn expect_release(&mut self, now: Monotonic) {
+        self.next_release = Some(now.saturating_add(self.release_after));
+    }
+
+    /// Closes sockets that nobody wants any more.
+    pub(super) fn release_listeners(&mut self, now: Monotonic) {
+        if self.next_release.is_none_or(|moment| now < moment) {
+            return;
+        }
+        self.next_release = None;
+        if self.listeners.is_empty() {
+            return;
+        }
+        let settled = |slot: SlotId| -> Option<Generation> {
+            let (generation, child) = self
+                .children
+                .iter()
+                .find(|(_, child)| child.claims_for(slot))?;
+            let since = child.ready_since()?;
+            (since.saturating_add(self.release_after) <= now).then_some(*generation)
+        };
+        for key in self.listeners.release_unclaimed(settled) {
+            let text = format!("no worker listens on {} any more: closed", key.address);
+            self.log.log(Level::Info, &text);
+            match &self.upstream {
+                // If it does not arrive, the supervisor closes the socket with the next server.
+                Some(upstream) => upstream.say_release(key),
+                None => remove_file(&key),
+            }
+        }
+    }
+
+    pub(super) fn release_listener(&mut self, key: &SocketKey) {
+        self.listeners.release(key);
+        remove_file(key);
     }
 }

@@ -67,6 +67,9 @@ pub(crate) struct Control<R: Role> {
     listeners: ListenerTable,
     upstream: Option<Upstream>,
     survivors: Survivors,
+    /// How long a ready child may take to ask for its listening sockets.
+    release_after: Duration,
+    next_release: Option<Monotonic>,
     events: VecDeque<Event>,
     exit_code: Option<i32>,
 }
@@ -86,6 +89,7 @@ impl<R: Role> Control<R> {
         signals: SignalMeanings,
         log: Arc<dyn Log>,
         upstream: Option<Upstream>,
+        release_after: Duration,
     ) -> io::Result<Self> {
         let poller = Poller::new()?;
         if let Some(upstream) = &upstream {
@@ -104,6 +108,8 @@ impl<R: Role> Control<R> {
             children: BTreeMap::new(),
             listeners: ListenerTable::default(),
             upstream,
+            release_after,
+            next_release: None,
             events: VecDeque::new(),
             exit_code: None,
         })
@@ -122,6 +128,7 @@ impl<R: Role> Control<R> {
                 self.look_at(source)?;
             }
             self.sweep();
+            self.release_listeners(self.now());
             if let Some(upstream) = &mut self.upstream {
                 upstream.heartbeat(self.started.elapsed());
             }
@@ -219,7 +226,7 @@ impl<R: Role> Control<R> {
         let now = self.now();
         let heartbeat = self.upstream.as_ref().map(Upstream::next_heartbeat);
         let sweep = self.survivors.next_look(now);
-        [self.state.deadline(), heartbeat, sweep]
+        [self.state.deadline(), heartbeat, sweep, self.next_release]
             .into_iter()
             .flatten()
             .min()

@@ -5,10 +5,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use crate::core::{Command, Event, Generation, Mode, Monotonic};
+use crate::core::{Command, Event, Mode, Monotonic};
 use crate::lifeline::frame::Frame;
 use crate::lifeline::{Lifeline, Message};
-use crate::listen::SocketKey;
+use crate::listen::{Claim, SocketKey};
 use crate::log::Level;
 
 use super::{Control, Role};
@@ -27,7 +27,7 @@ pub(crate) struct Upstream {
 
 /// A child's request that the level above has not answered yet.
 pub(super) struct Relayed {
-    pub(super) generation: Generation,
+    pub(super) claim: Claim,
     pub(super) request: u32,
     pub(super) key: SocketKey,
 }
@@ -48,6 +48,10 @@ impl Upstream {
         let _ = self.lifeline.send(&Frame::Ready, None);
     }
 
+    pub(super) fn say_release(&self, key: SocketKey) {
+        let _ = self.lifeline.send(&Frame::Release { key }, None);
+    }
+
     pub(super) fn next_heartbeat(&self) -> Monotonic {
         self.next_heartbeat
     }
@@ -60,12 +64,7 @@ impl Upstream {
         }
     }
 
-    pub(super) fn relay(
-        &mut self,
-        generation: Generation,
-        request: u32,
-        key: SocketKey,
-    ) -> io::Result<()> {
+    pub(super) fn relay(&mut self, claim: Claim, request: u32, key: SocketKey) -> io::Result<()> {
         if self.relayed.len() >= RELAYED_MAX {
             return Err(io::Error::from_raw_os_error(libc::EAGAIN));
         }
@@ -81,7 +80,7 @@ impl Upstream {
         self.relayed.insert(
             own,
             Relayed {
-                generation,
+                claim,
                 request,
                 key,
             },
@@ -128,7 +127,13 @@ impl<R: Role> Control<R> {
                     self.listener_refused(request, errno, text);
                 }
                 Ok(
-                    Message::Frame(Frame::Ready | Frame::Heartbeat | Frame::Listen { .. }, _)
+                    Message::Frame(
+                        Frame::Ready
+                        | Frame::Heartbeat
+                        | Frame::Listen { .. }
+                        | Frame::Release { .. },
+                        _,
+                    )
                     | Message::Unknown,
                 ) => {}
                 Ok(Message::Nothing) => return,

@@ -5,6 +5,7 @@
 //!   01                                  READY
 //!   02                                  HEARTBEAT
 //!   03 request:u32 socket               LISTEN
+//!   07 socket                           RELEASE
 //! parent → child
 //!   04 request:u32                      LISTENER, with the descriptor
 //!   05 request:u32 errno:i32 text       REFUSED
@@ -44,6 +45,10 @@ pub(crate) enum Frame {
         request: u32,
         key: SocketKey,
     },
+    /// A server no longer needs a socket that its supervisor holds.
+    Release {
+        key: SocketKey,
+    },
     Listener {
         request: u32,
     },
@@ -64,6 +69,10 @@ impl Frame {
             Self::Listen { request, key } => {
                 bytes.push(3);
                 bytes.extend(request.to_le_bytes());
+                encode_key(key, &mut bytes);
+            }
+            Self::Release { key } => {
+                bytes.push(7);
                 encode_key(key, &mut bytes);
             }
             Self::Listener { request } => {
@@ -127,6 +136,9 @@ impl Frame {
                 7 => Order::Forward(rest.number()?.cast_signed()),
                 _ => return None,
             }),
+            7 => Self::Release {
+                key: decode_key(&mut rest)?,
+            },
             _ => return None,
         };
         rest.0.is_empty().then_some(frame)
@@ -210,6 +222,9 @@ mod tests {
         let mut frames = vec![
             Frame::Ready,
             Frame::Heartbeat,
+            Frame::Release {
+                key: key(ListenAddress::Udp("0.0.0.0:514".parse().unwrap())),
+            },
             Frame::Listener { request: u32::MAX },
             Frame::Refused {
                 request: 7,

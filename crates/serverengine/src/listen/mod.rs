@@ -7,10 +7,17 @@
 //! ```text
 //!   worker ──LISTEN key──► server ──(under a supervisor: relayed)──► supervisor
 //!   worker ◄─LISTENER+fd── server ◄──────────LISTENER+fd──────────── table[key]
+//!                          server ──RELEASE key────────────────────► closed
 //! ```
 //!
 //! `0.0.0.0:80` and `127.0.0.1:80` are different keys. Two keys that the kernel cannot serve at once are
 //! an error for the second one, never a silent substitute.
+//!
+//! An address that nobody wants any more, because the configuration changed, is closed: when every worker
+//! that asked for it has a successor that is ready for [`Config::listener_release_after`] and did not
+//! ask. Until then its queue waits.
+//!
+//! [`Config::listener_release_after`]: crate::Config::listener_release_after
 //!
 //! All duplicates are one open socket to the kernel: a worker that makes its listener non-blocking makes
 //! it so for all.
@@ -24,7 +31,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use error::ListenError;
-pub(crate) use table::ListenerTable;
+pub(crate) use table::{Claim, ListenerTable, remove_file};
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

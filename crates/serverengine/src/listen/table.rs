@@ -1,9 +1,10 @@
 //! The table of listening sockets of the topmost control process.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::io;
 use std::os::fd::OwnedFd;
+
+use crate::core::{Generation, SlotId};
 
 use super::open::open;
 use super::{ListenAddress, SocketKey};
@@ -17,7 +18,21 @@ const LISTENERS_MAX: usize = 1024;
 /// [`ListenerTable::close`] is the end of the sockets themselves.
 #[derive(Debug, Default)]
 pub(crate) struct ListenerTable {
-    sockets: BTreeMap<SocketKey, OwnedFd>,
+    sockets: BTreeMap<SocketKey, Held>,
+}
+
+/// A socket, and the last generation of each slot that asked for it.
+#[derive(Debug)]
+struct Held {
+    socket: OwnedFd,
+    claims: BTreeMap<SlotId, Generation>,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) slot: SlotId,
+    pub(crate) generation: Generation,
 }
 
 /// Why there is no socket.
@@ -29,43 +44,75 @@ pub(crate) struct Refusal {
 
 impl ListenerTable {
     /// Returns a duplicate of the socket of this key, which is opened if nobody asked for it before.
-    pub(crate) fn socket(&mut self, key: &SocketKey) -> Result<OwnedFd, Refusal> {
-        if !self.sockets.contains_key(key) && self.sockets.len() >= LISTENERS_MAX {
+    pub(crate) fn socket(&mut self, key: &SocketKey, claim: Claim) -> Result<OwnedFd, Refusal> {
+        if let Some(known) = self.known(key, claim) {
+            return known;
+        }
+        if self.sockets.len() >= LISTENERS_MAX {
             let detail = format!("this server holds {LISTENERS_MAX} listening sockets already");
             return Err(Refusal {
                 errno: libc::EMFILE,
                 detail,
             });
         }
-        let conflict = self.conflict(key);
-        let held = match self.sockets.entry(key.clone()) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                entry.insert(open(key).map_err(|error| refusal(&error, conflict))?)
-            }
-        };
-        held.try_clone().map_err(|error| refusal(&error, None))
+        let socket = open(key).map_err(|error| refusal(&error, self.conflict(key)))?;
+        let duplicate = socket.try_clone().map_err(|error| refusal(&error, None))?;
+        self.insert(key.clone(), socket, claim);
+        Ok(duplicate)
+    }
+
+    /// Returns a duplicate of the socket of this key if it is here.
+    pub(crate) fn known(
+        &mut self,
+        key: &SocketKey,
+        claim: Claim,
+    ) -> Option<Result<OwnedFd, Refusal>> {
+        let held = self.sockets.get_mut(key)?;
+        held.claims.insert(claim.slot, claim.generation);
+        Some(
+            held.socket
+                .try_clone()
+                .map_err(|error| refusal(&error, None)),
+        )
     }
 
     /// Takes a socket that a level above holds, so that the next worker is answered here.
-    pub(crate) fn insert(&mut self, key: SocketKey, socket: OwnedFd) {
-        if self.sockets.len() < LISTENERS_MAX {
-            self.sockets.insert(key, socket);
-        }
+    pub(crate) fn insert(&mut self, key: SocketKey, socket: OwnedFd, claim: Claim) {
+        let held = self.sockets.entry(key).or_insert(Held {
+            socket,
+            claims: BTreeMap::new(),
+        });
+        held.claims.insert(claim.slot, claim.generation);
     }
 
-    /// Returns whether a socket of this key is here.
-    pub(crate) fn knows(&self, key: &SocketKey) -> bool {
-        self.sockets.contains_key(key)
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sockets.is_empty()
+    }
+
+    /// Gives up the sockets that nobody wants any more. `settled` returns a slot's generation that runs
+    /// and has had the time to ask for all it needs.
+    pub(crate) fn release_unclaimed(
+        &mut self,
+        settled: impl Fn(SlotId) -> Option<Generation>,
+    ) -> Vec<SocketKey> {
+        let void = |(slot, generation): (&SlotId, &Generation)| {
+            settled(*slot).is_some_and(|current| current > *generation)
+        };
+        self.sockets
+            .extract_if(.., |_, held| held.claims.iter().all(void))
+            .map(|(key, _)| key)
+            .collect()
+    }
+
+    /// Gives up one socket.
+    pub(crate) fn release(&mut self, key: &SocketKey) {
+        self.sockets.remove(key);
     }
 
     /// Closes all sockets and removes the files of Unix sockets. Only for the process that opened them.
     pub(crate) fn close(&mut self) {
         for key in std::mem::take(&mut self.sockets).into_keys() {
-            if let ListenAddress::Unix(path) = key.address {
-                // Whoever removed it before us had the same wish.
-                let _ = std::fs::remove_file(path);
-            }
+            remove_file(&key);
         }
     }
 
@@ -82,6 +129,14 @@ impl ListenerTable {
         } else {
             format!("this server itself listens on {}", other.address)
         })
+    }
+}
+
+/// Removes the file of a Unix socket that was closed. Only for the process that opened it.
+pub(crate) fn remove_file(key: &SocketKey) {
+    if let ListenAddress::Unix(path) = &key.address {
+        // Whoever removed it before us had the same wish.
+        let _ = std::fs::remove_file(path);
     }
 }
 
@@ -115,6 +170,11 @@ mod tests {
     use super::*;
     use crate::listen::ListenOptions;
 
+    const FIRST: Claim = Claim {
+        slot: 0,
+        generation: Generation(1),
+    };
+
     fn tcp(address: SocketAddr) -> SocketKey {
         SocketKey {
             address: ListenAddress::Tcp(address),
@@ -130,22 +190,26 @@ mod tests {
     fn the_same_key_is_the_same_socket() {
         let mut table = ListenerTable::default();
         let key = tcp("127.0.0.1:0".parse().unwrap());
-        let first = address_of(table.socket(&key).unwrap());
-        let second = address_of(table.socket(&key).unwrap());
+        let first = address_of(table.socket(&key, FIRST).unwrap());
+        let second = address_of(table.socket(&key, FIRST).unwrap());
         assert_eq!(first, second);
     }
 
     #[test]
     fn b22_all_addresses_and_loopback_are_never_taken_for_each_other() {
         let mut table = ListenerTable::default();
-        let any = address_of(table.socket(&tcp("0.0.0.0:0".parse().unwrap())).unwrap());
+        let any = address_of(
+            table
+                .socket(&tcp("0.0.0.0:0".parse().unwrap()), FIRST)
+                .unwrap(),
+        );
         // The key says port 0; ask for the port it became.
         let any_key = tcp(any);
-        let socket = table.sockets.pop_first().unwrap().1;
-        table.insert(any_key.clone(), socket);
+        let socket = table.sockets.pop_first().unwrap().1.socket;
+        table.insert(any_key.clone(), socket, FIRST);
 
         let loopback = tcp(SocketAddr::from(([127, 0, 0, 1], any.port())));
-        let refusal = table.socket(&loopback).unwrap_err();
+        let refusal = table.socket(&loopback, FIRST).unwrap_err();
         assert_eq!(refusal.errno, libc::EADDRINUSE);
         assert_eq!(
             refusal.detail,
@@ -154,7 +218,7 @@ mod tests {
 
         let mut other = any_key;
         other.options.backlog = 1;
-        let refusal = table.socket(&other).unwrap_err();
+        let refusal = table.socket(&other, FIRST).unwrap_err();
         assert_eq!(
             refusal.detail,
             "this server itself listens there with other options"
@@ -172,15 +236,39 @@ mod tests {
             },
         };
         let mut killed = ListenerTable::default();
-        killed.socket(&key).unwrap();
+        killed.socket(&key, FIRST).unwrap();
         // While somebody listens the path is not taken away.
         let mut second = ListenerTable::default();
-        assert_eq!(second.socket(&key).unwrap_err().errno, libc::EADDRINUSE);
+        assert_eq!(
+            second.socket(&key, FIRST).unwrap_err().errno,
+            libc::EADDRINUSE
+        );
         drop(killed); // as a kill would: the file stays
         assert!(path.exists());
 
-        second.socket(&key).unwrap();
+        second.socket(&key, FIRST).unwrap();
         second.close();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_socket_is_released_when_all_who_wanted_it_have_successors_that_do_not() {
+        let mut table = ListenerTable::default();
+        let old = tcp("127.0.0.1:0".parse().unwrap());
+        let new = tcp("127.0.0.2:0".parse().unwrap());
+        let claim = |slot, generation| Claim {
+            slot,
+            generation: Generation(generation),
+        };
+        table.socket(&old, claim(0, 1)).unwrap();
+        table.socket(&old, claim(1, 1)).unwrap();
+        table.socket(&new, claim(0, 2)).unwrap();
+        // Slot 0 has a successor, slot 1 has none that has settled.
+        let settled = |slot| (slot == 0).then_some(Generation(2));
+        assert_eq!(table.release_unclaimed(settled), []);
+        // Those who asked are settled themselves: theirs stays.
+        assert_eq!(table.release_unclaimed(|_| Some(Generation(1))), []);
+        assert_eq!(table.release_unclaimed(|_| Some(Generation(2))), [old]);
+        assert_eq!(table.sockets.into_keys().collect::<Vec<_>>(), [new]);
     }
 }

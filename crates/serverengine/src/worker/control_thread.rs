@@ -117,7 +117,10 @@ impl ControlThread {
                 ) => {
                     self.context.answer(request, Err((errno, text)));
                 }
-                Message::Frame(Frame::Ready | Frame::Heartbeat | Frame::Listen { .. }, _)
+                Message::Frame(
+                    Frame::Ready | Frame::Heartbeat | Frame::Listen { .. } | Frame::Release { .. },
+                    _,
+                )
                 | Message::Unknown => {}
             }
         }

@@ -36,9 +36,10 @@ pub trait Worker: Send + Sync + 'static {
     /// Whatever keeps the worker from working. The server replaces it.
     fn run(&self, context: &WorkerContext) -> Result<(), BoxError>;
 
-    /// Makes `run` return. May be called more than once. Usually sets a
-    /// [`BlockingFlag`](crate::BlockingFlag).
-    fn stop(&self);
+    /// Makes `run` return. May be called more than once, from another thread than `run`'s. Usually sets a
+    /// [`BlockingFlag`](crate::BlockingFlag), or nothing at all where `run` waits for
+    /// [`WorkerContext::stopping`], which is set before.
+    fn stop(&self) {}
 
     /// Takes a changed configuration over.
     fn reload(&self) {}

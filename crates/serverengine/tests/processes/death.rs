@@ -1,10 +1,11 @@
 //! kill -9 at every level: what survives, what is replaced, what is left open.
 
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::driver::{Driver, assert_gone_within, send};
+use crate::driver::{Driver, assert_gone_within, send, send_if_there};
 use crate::proc;
 
 crate::tests![
@@ -18,6 +19,7 @@ crate::tests![
     a_frozen_worker_is_replaced,
     replacements_leak_no_descriptor_and_are_quick,
     workers_have_process_groups_and_names_of_their_own,
+    b1_random_kills_and_freezes_leave_nothing_behind,
 ];
 
 /// What the acceptance tests allow.
@@ -169,6 +171,47 @@ fn workers_have_process_groups_and_names_of_their_own() {
             "out of reach of Ctrl-C"
         );
         assert_eq!(proc::name_of(worker.pid), format!("subject:{}", worker.id));
+    }
+}
+
+/// Blows at random places and instants, the last one at the top; then nobody may be left.
+fn b1_random_kills_and_freezes_leave_nothing_behind() {
+    const ROUNDS: u64 = 12;
+    const BLOWS: u64 = 6;
+    let mut random = 0x5eed_u64;
+    let mut below = |limit: u64| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % limit
+    };
+    for round in 0..ROUNDS {
+        let kill_top = round % 2 == 0;
+        // What workers start is found by the supervisor, as long as there is one.
+        let behave = if kill_top { "" } else { "behave=child" };
+        let mut driver = Driver::start(&format!(
+            "workers=3 supervisor=1 heartbeat=300 kill=100 no_backoff=1 {behave}"
+        ));
+        driver.wait_for("inherited ");
+        for _ in 0..BLOWS {
+            sleep(Duration::from_micros(below(20_000)));
+            let family = proc::descendants(driver.pid());
+            if let Some(victim) = family.get(below(family.len().max(1) as u64) as usize) {
+                let blow = [Signal::SIGKILL, Signal::SIGSTOP][usize::from(below(4) == 0)];
+                // It may be gone already.
+                send_if_there(*victim, blow);
+            }
+        }
+        sleep(Duration::from_micros(below(20_000)));
+        let family = proc::descendants(driver.pid());
+        if kill_top {
+            driver.kill();
+        } else {
+            driver.signal(Signal::SIGTERM);
+            assert_eq!(driver.ends().code(), Some(0), "{}", driver.text());
+        }
+        assert_gone_within(&family, GONE);
+        assert_gone_within(&driver.introduced(), GONE);
     }
 }
 

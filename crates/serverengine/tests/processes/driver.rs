@@ -75,6 +75,17 @@ impl Driver {
             .collect()
     }
 
+    /// Returns the processes that workers started.
+    fn sleeps(&self) -> Vec<u32> {
+        let text = self.text();
+        let lines = text
+            .lines()
+            .filter(|it| it.starts_with("child ") || it.starts_with("daemon "));
+        lines
+            .filter_map(|line| line.split(' ').nth(2)?.parse().ok())
+            .collect()
+    }
+
     /// Returns every process that ever said something.
     pub(crate) fn introduced(&self) -> Vec<u32> {
         let text = self.text();
@@ -162,6 +173,12 @@ impl Drop for Driver {
         for pid in family {
             send_if_there(pid, Signal::SIGKILL);
         }
+        // What workers started is nobody's descendant when the topmost process was killed.
+        for pid in self.sleeps() {
+            if proc::is_sleep(pid) {
+                send_if_there(pid, Signal::SIGKILL);
+            }
+        }
     }
 }
 
@@ -186,7 +203,7 @@ pub(crate) fn send(pid: u32, signal: Signal) {
     kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
 }
 
-fn send_if_there(pid: u32, signal: Signal) {
+pub(crate) fn send_if_there(pid: u32, signal: Signal) {
     let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
 }
 

@@ -16,6 +16,7 @@ crate::tests![
     no_connection_is_refused_while_servers_are_killed,
     no_connection_is_lost_in_a_graceful_restart,
     a_port_in_use_is_named,
+    an_address_that_nobody_wants_any_more_is_closed,
     b23_no_socket_file_is_left_behind,
 ];
 
@@ -120,6 +121,20 @@ fn a_port_in_use_is_named() {
     // It goes on trying, and succeeds as soon as the port is free.
     drop(taken);
     driver.wait_for_workers(1);
+}
+
+fn an_address_that_nobody_wants_any_more_is_closed() {
+    for supervisor in ["", "supervisor=1"] {
+        let (driver, address) = serving(&format!("first_only=1 release=100 {supervisor}"), 1);
+        served(address).unwrap();
+        send(driver.workers()[0].pid, Signal::SIGKILL);
+        driver.wait_for_workers(2);
+        driver.wait_for("log INFO no worker listens on tcp 127.0.0.1:0 any more: closed");
+        driver.wait("a refusal", || {
+            let refused = TcpStream::connect(address).err()?;
+            (refused.kind() == io::ErrorKind::ConnectionRefused).then_some(())
+        });
+    }
 }
 
 fn b23_no_socket_file_is_left_behind() {

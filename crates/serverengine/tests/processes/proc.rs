@@ -74,3 +74,12 @@ pub(crate) fn descriptors_of(pid: u32) -> BTreeMap<u32, String> {
         })
         .collect()
 }
+
+/// Returns whether a process is one of the `sleep`s that workers under test start.
+pub(crate) fn is_sleep(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+        line.split('\0')
+            .next()
+            .is_some_and(|name| name.ends_with("sleep"))
+    })
+}

@@ -69,6 +69,9 @@ pub(crate) fn run() -> ExitCode {
         config.worker_graceful_kill_timeout = Some(timeout);
         config.worker_immediate_kill_timeout = Some(timeout);
     }
+    if let Some(delay) = options.millis("release") {
+        config.listener_release_after = delay;
+    }
     if options.has("no_backoff") {
         config.restart_backoff = Backoff {
             reset_after: Duration::ZERO,
@@ -148,6 +151,7 @@ impl SubjectWorker {
                 }
             }
             Some("disarms") => nix::sys::prctl::set_pdeathsig(None)?,
+            Some("serves") if self.options.has("first_only") && context.generation() > 1 => {}
             Some("serves") => {
                 let address = self
                     .options
