@@ -382,3 +382,34 @@ fn escapes_what_json_demands_and_no_more() {
     write_str(&mut out, "é/ \"\\\n\u{1}\u{7f}\u{2028}<>&".as_bytes());
     assert_eq!(out, "\"é/ \\\"\\\\\\n\\u0001\u{7f}\u{2028}<>&\"".as_bytes());
 }
+
+proptest! {
+    /// Every length around the widths that are tested at once, with one byte anywhere.
+    #[test]
+    fn an_escape_is_found_wherever_it_stands(
+        len in 0usize..40,
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        filler in prop::sample::select(b" !#[]~\x7f\x80\xff".to_vec()),
+    ) {
+        let mut text = vec![filler; len];
+        if len > 0 {
+            text[at.index(len)] = byte;
+        }
+        let mut out = Vec::new();
+        write_str(&mut out, &text);
+        let naive: Vec<u8> = text
+            .iter()
+            .flat_map(|byte| match byte {
+                b'"' => b"\\\"".to_vec(),
+                b'\\' => b"\\\\".to_vec(),
+                0..0x20 => serde_json::to_vec(&char::from(*byte)).unwrap()[1..]
+                    .strip_suffix(b"\"")
+                    .unwrap()
+                    .to_vec(),
+                byte => vec![*byte],
+            })
+            .collect();
+        prop_assert_eq!(&out[1..out.len() - 1], &naive[..]);
+    }
+}

@@ -143,8 +143,7 @@ fn write_integer(out: &mut Vec<u8>, number: impl itoa::Integer) {
 
 /// Appends `text` as a JSON string: in quotes, with the escapes JSON demands and no others.
 pub fn write_str(out: &mut Vec<u8>, text: &[u8]) {
-    let plain = plain_len(text);
-    if plain == text.len() {
+    if is_plain(text) {
         out.reserve(text.len() + 2);
         out.push(b'"');
         out.extend_from_slice(text);
@@ -169,26 +168,46 @@ fn write_with_escapes(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// How many bytes stand before the first that needs an escape. Blocks are tested whole, which
-/// compiles to vector instructions.
+/// Whether no byte needs an escape. Eight bytes are tested at a time, the last ones overlapping
+/// those before: most strings of a record are shorter than a vector.
 #[inline]
-fn plain_len(text: &[u8]) -> usize {
-    let (blocks, tail) = text.as_chunks::<16>();
-    let mut len = 0;
-    for block in blocks {
-        if block
+fn is_plain(text: &[u8]) -> bool {
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        let any = text
+            .as_chunks::<8>()
+            .0
             .iter()
-            .fold(false, |any, byte| any | needs_escape(*byte))
-        {
-            return len
-                + block
-                    .iter()
-                    .take_while(|byte| !needs_escape(**byte))
-                    .count();
-        }
-        len += block.len();
+            .fold(escape_bits(*first), |any, word| any | escape_bits(*word));
+        return any | escape_bits(*last) == 0;
     }
+    if let (Some([a, b, c, d]), Some([e, f, g, h])) =
+        (text.first_chunk::<4>(), text.last_chunk::<4>())
+    {
+        return escape_bits([*a, *b, *c, *d, *e, *f, *g, *h]) == 0;
+    }
+    !text.iter().any(|byte| needs_escape(*byte))
+}
+
+/// How many bytes stand before the first that needs an escape.
+fn plain_len(text: &[u8]) -> usize {
+    let (words, _) = text.as_chunks::<8>();
+    let plain = words.iter().take_while(|word| escape_bits(**word) == 0);
+    let len = 8 * plain.count();
+    let tail = text.get(len..).unwrap_or_default();
     len + tail.iter().take_while(|byte| !needs_escape(**byte)).count()
+}
+
+/// Not 0 where one of the bytes needs an escape. (A borrow may mark a byte above one that does; it
+/// never marks the lowest wrongly.)
+#[inline]
+fn escape_bits(bytes: [u8; 8]) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(bytes);
+    let is_zero = |word: u64| word.wrapping_sub(EACH) & !word;
+    let control = word.wrapping_sub(EACH * 0x20) & !word;
+    let quote = is_zero(word ^ (EACH * b'"' as u64));
+    let backslash = is_zero(word ^ (EACH * b'\\' as u64));
+    (control | quote | backslash) & (EACH * 0x80)
 }
 
 #[inline]

@@ -29,11 +29,7 @@ pub(super) fn write_inspect(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malfo
     inspect_next(&mut Cursor::new(bytes), 0, out)
 }
 
-fn inspect_next(
-    cursor: &mut Cursor<'_>,
-    depth: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), Malformed> {
+fn inspect_next(cursor: &mut Cursor<'_>, depth: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
     let at = cursor.position();
     let token = cursor.token()?;
     if depth >= MAX_DEPTH && token.children() > 0 {

@@ -151,8 +151,17 @@ parameters! {
 }
 
 /// The formatters of this build.
-const NAMES: [&str; 9] =
-    ["csv", "hash", "json", "ltsv", "msgpack", "out_file", "single_value", "stdout", "tsv"];
+const NAMES: [&str; 9] = [
+    "csv",
+    "hash",
+    "json",
+    "ltsv",
+    "msgpack",
+    "out_file",
+    "single_value",
+    "stdout",
+    "tsv",
+];
 
 /// The formatter of the `<format>` section of `plugin`, or of the legacy parameter `format`, or
 /// `default`; `None` when a diagnostic says why not.
@@ -163,7 +172,10 @@ pub(crate) fn format_section(
 ) -> Option<Box<dyn EventFormatter>> {
     let absent = Element::new("format", "", plugin.span());
     let section = plugin.elements_named("format").next().unwrap_or(&absent);
-    let name = section.plugin_type().or_else(|| plugin.text("format")).unwrap_or(default);
+    let name = section
+        .plugin_type()
+        .or_else(|| plugin.text("format"))
+        .unwrap_or(default);
     build(name, section, diagnostics)
 }
 
@@ -185,13 +197,19 @@ fn build(
         "single_value" => {
             let parameters = SingleValueParameters::read(section, diagnostics)?;
             let line_end = parameters.line.end();
-            Box::new(SingleValue { message_key: parameters.message_key, line_end })
+            Box::new(SingleValue {
+                message_key: parameters.message_key,
+                line_end,
+            })
         }
         "csv" => Box::new(csv(section, diagnostics)?),
         "tsv" => {
             let parameters = TsvParameters::read(section, diagnostics)?;
             let line_end = parameters.line.end();
-            let mut tsv = Tsv { line_end, ..Tsv::new(parameters.keys) };
+            let mut tsv = Tsv {
+                line_end,
+                ..Tsv::new(parameters.keys)
+            };
             tsv.delimiter = parameters.delimiter.unwrap_or(tsv.delimiter);
             Box::new(tsv)
         }
@@ -205,9 +223,9 @@ fn build(
                 line_end,
             })
         }
-        "hash" => {
-            Box::new(Hash { line_end: HashParameters::read(section, diagnostics)?.line.end() })
-        }
+        "hash" => Box::new(Hash {
+            line_end: HashParameters::read(section, diagnostics)?.line.end(),
+        }),
         "msgpack" => {
             MsgpackParameters::read(section, diagnostics)?;
             Box::new(Msgpack)
@@ -229,7 +247,9 @@ fn out_file(section: &Element, diagnostics: &mut Diagnostics) -> Option<OutFile>
         (_, Some(format)) => match TimeText::strftime(format, zone) {
             Ok(time) => time,
             Err(error) => {
-                let span = section.value("time_format").map_or(section.span(), |value| value.span);
+                let span = section
+                    .value("time_format")
+                    .map_or(section.span(), |value| value.span);
                 diagnostics.push(Diagnostic::error(error.to_string()).at(span, "this format"));
                 return None;
             }
@@ -281,18 +301,28 @@ fn csv(section: &Element, diagnostics: &mut Diagnostics) -> Option<Csv> {
     Some(Csv {
         delimiter: Csv::delimiter_named(&parameters.delimiter).to_owned(),
         force_quotes: parameters.force_quotes,
-        line_end: if parameters.add_newline { LineEnd::Lf } else { LineEnd::Nothing },
+        line_end: if parameters.add_newline {
+            LineEnd::Lf
+        } else {
+            LineEnd::Nothing
+        },
         ..Csv::new(fields)
     })
 }
 
 /// Only oj prints floats in its own way.
 fn float_text(json_parser: &str) -> FloatText {
-    if json_parser == "oj" { FloatText::Oj } else { FloatText::JsonGem }
+    if json_parser == "oj" {
+        FloatText::Oj
+    } else {
+        FloatText::Json
+    }
 }
 
 fn unknown(name: &str, section: &Element, diagnostics: &mut Diagnostics) {
-    let span = section.value("@type").map_or(section.span(), |value| value.span);
+    let span = section
+        .value("@type")
+        .map_or(section.span(), |value| value.span);
     let hint = match nearest(name, NAMES) {
         Some(near) => format!("did you mean {near}?"),
         None => format!("this build has: {}", NAMES.join(", ")),

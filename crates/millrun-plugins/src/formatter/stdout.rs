@@ -28,7 +28,10 @@ impl Stdout {
     ///
     /// # Errors
     /// None in practice: the head's format is ours and compiles.
-    pub(crate) fn new(zone: Zone, record: Box<dyn EventFormatter>) -> Result<Self, TimeFormatError> {
+    pub(crate) fn new(
+        zone: Zone,
+        record: Box<dyn EventFormatter>,
+    ) -> Result<Self, TimeFormatError> {
         Ok(Self {
             head: TimeText::strftime(HEAD, zone)?,
             record,
