@@ -63,38 +63,35 @@ impl Default for RetryConfig {
 #[derive(Debug, Clone)]
 pub struct Retry {
     start: Timestamp,
-    /// Failures after the first one; since the switch when the secondary is in use.
-    steps: u32,
-    /// All retries, for the log.
+    /// Retries that failed.
     times: u32,
+    /// Retries that failed since the secondary took over.
+    times_secondary: u32,
     next: Timestamp,
     timeout_at: Timestamp,
     secondary_at: Option<Timestamp>,
     secondary: bool,
-    /// A computed next time has reached the time limit once.
+    /// The next try is the last one: its time was to be later than the time limit.
     last_chance: bool,
     limit_reached: bool,
 }
 
 impl Retry {
-    /// The state after the first failure, at `now`.
+    /// The state after the first failure, at `now`; it may have reached its limit already. The first interval is never
+    /// randomised.
     pub fn first_failure(config: &RetryConfig, now: Timestamp) -> Self {
-        let timeout_at = now + config.timeout;
         let mut retry = Self {
             start: now,
-            steps: 0,
             times: 0,
-            next: now + config.wait,
-            timeout_at,
+            times_secondary: 0,
+            next: now,
+            timeout_at: now + config.timeout,
             secondary_at: secondary_transition(config, now),
             secondary: false,
             last_chance: false,
-            limit_reached: false,
+            limit_reached: !config.forever && config.times_max == Some(0),
         };
-        if !config.forever && retry.next >= timeout_at {
-            retry.next = timeout_at;
-            retry.last_chance = true;
-        }
+        retry.plan(config, now + config.wait);
         retry
     }
 
@@ -103,24 +100,26 @@ impl Retry {
     /// A failure before the planned time (of a concurrent flush) only plans the next time anew.
     pub fn failure(&mut self, config: &RetryConfig, now: Timestamp, random: &mut Random) {
         if now < self.next {
-            self.plan(config, now, random);
-            return;
+            let step = if self.secondary {
+                self.times_secondary
+            } else {
+                self.times
+            };
+            return self.plan(config, now + interval(config, step, random));
         }
         self.times = self.times.saturating_add(1);
-        match self.secondary_at {
-            Some(at) if !self.secondary && now >= at => {
-                self.secondary = true;
-                self.steps = 0;
-            }
-            _ => self.steps = self.steps.saturating_add(1),
+        let mut step = self.times;
+        if self.secondary {
+            self.times_secondary = self.times_secondary.saturating_add(1);
+            step = self.times_secondary;
+        } else if self.secondary_at.is_some_and(|at| now >= at) {
+            self.secondary = true;
+            step = 0;
         }
-        if !config.forever {
-            let out_of_time = self.last_chance && self.next >= self.timeout_at;
-            let out_of_tries =
-                !self.secondary && config.times_max.is_some_and(|max| self.times > max);
-            self.limit_reached = out_of_time || out_of_tries;
-        }
-        self.plan(config, now, random);
+        let was_last = self.last_chance;
+        self.plan(config, now + interval(config, step, random));
+        let out_of_tries = config.times_max.is_some_and(|max| self.times >= max);
+        self.limit_reached = !config.forever && (was_last || out_of_tries);
     }
 
     /// When to try again.
@@ -148,32 +147,36 @@ impl Retry {
         self.start
     }
 
-    fn plan(&mut self, config: &RetryConfig, now: Timestamp, random: &mut Random) {
-        let mut seconds = interval_seconds(config, self.steps);
-        if config.randomize {
-            seconds *= 1.0 + JITTER * (2.0 * random.unit() - 1.0);
+    /// Tries next at `naive`, but not after the secondary is to take over or the time is up.
+    fn plan(&mut self, config: &RetryConfig, naive: Timestamp) {
+        let switch = self.secondary_at.filter(|_| !self.secondary);
+        self.next = switch.map_or(naive, |at| naive.min(at));
+        self.last_chance = !config.forever && self.next >= self.timeout_at;
+        if self.last_chance {
+            self.next = self.timeout_at;
         }
-        let mut next = now + duration(seconds);
-        if let Some(at) = self.secondary_at.filter(|_| !self.secondary) {
-            next = next.min(at);
-        }
-        if !config.forever && next >= self.timeout_at {
-            next = self.timeout_at;
-            self.last_chance = true;
-        }
-        self.next = next;
     }
 }
 
-/// The interval after `steps` further failures, without jitter.
-fn interval_seconds(config: &RetryConfig, steps: u32) -> f64 {
+/// The interval after `step` failed retries, with jitter where it is wanted.
+fn interval(config: &RetryConfig, step: u32, random: &mut Random) -> Duration {
+    let jitter = if config.randomize {
+        JITTER * (2.0 * random.unit() - 1.0)
+    } else {
+        0.0
+    };
+    duration(interval_seconds(config, step) * (1.0 + jitter))
+}
+
+/// The same without jitter, in seconds.
+fn interval_seconds(config: &RetryConfig, step: u32) -> f64 {
     let wait = config.wait.as_secs_f64();
     let seconds = match config.kind {
         RetryKind::Periodic => return wait,
         RetryKind::ExponentialBackoff => {
             wait * config
                 .base
-                .powi(i32::try_from(steps.min(EXPONENT_MAX)).unwrap_or(i32::MAX))
+                .powi(i32::try_from(step.min(EXPONENT_MAX)).unwrap_or(i32::MAX))
         }
     };
     config
@@ -185,13 +188,19 @@ fn interval_seconds(config: &RetryConfig, steps: u32) -> f64 {
 fn secondary_transition(config: &RetryConfig, start: Timestamp) -> Option<Timestamp> {
     let threshold = config.secondary_threshold.filter(|_| !config.forever)?;
     let timeout = config.timeout.as_secs_f64();
-    let by_times = config.times_max.map_or(timeout, |max| {
-        (0..=max)
-            .map(|step| interval_seconds(config, step))
-            .take_while(|s| s.is_finite())
-            .sum()
-    });
-    Some(start + duration(timeout.min(by_times) * threshold))
+    let mut until_end = timeout;
+    if let Some(max) = config.times_max {
+        let mut sum = 0.0;
+        for step in 0..max {
+            sum += interval_seconds(config, step);
+            // Limits of billions of tries are nobody's to add up.
+            if sum >= timeout || sum <= 0.0 {
+                break;
+            }
+        }
+        until_end = timeout.min(sum);
+    }
+    Some(start + duration(until_end * threshold))
 }
 
 /// A duration of `seconds`, rounded to microseconds; absurd values become the longest one.
@@ -202,4 +211,60 @@ fn duration(seconds: f64) -> Duration {
     }
     // A float cast saturates, so what does not fit is the end of time.
     Duration::from_micros(micros as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    #[test]
+    fn jitter_stays_within_an_eighth() {
+        let config = RetryConfig::default();
+        let mut random = Random::from_seed(3);
+        let mut retry = Retry::first_failure(&config, START);
+        assert_eq!(retry.next(), Timestamp::from_secs(1_700_000_001));
+        let mut seen = Vec::new();
+        for step in 1..12_i32 {
+            let now = retry.next();
+            retry.failure(&config, now, &mut random);
+            let share = retry.next().since(now).as_secs_f64() / 2_f64.powi(step);
+            assert!((0.875..=1.125).contains(&share), "step {step}: {share}");
+            seen.push(share);
+        }
+        assert!(seen.iter().any(|share| *share < 0.98) && seen.iter().any(|share| *share > 1.02));
+    }
+
+    #[test]
+    fn a_failure_before_its_time_counts_for_nothing() {
+        let config = RetryConfig {
+            times_max: Some(1),
+            randomize: false,
+            ..RetryConfig::default()
+        };
+        let mut random = Random::from_seed(3);
+        let mut retry = Retry::first_failure(&config, START);
+        retry.failure(&config, START, &mut random);
+        assert_eq!((retry.times(), retry.limit_reached()), (0, false));
+        let next = retry.next();
+        retry.failure(&config, next, &mut random);
+        assert_eq!((retry.times(), retry.limit_reached()), (1, true));
+    }
+
+    #[test]
+    fn absurd_settings_end_in_the_far_future_and_not_in_a_panic() {
+        let config = RetryConfig {
+            wait: Duration::MAX,
+            base: f64::MAX,
+            timeout: Duration::MAX,
+            ..RetryConfig::default()
+        };
+        let mut retry = Retry::first_failure(&config, START);
+        for _ in 0..5 {
+            let next = retry.next();
+            retry.failure(&config, next, &mut Random::from_seed(1));
+        }
+        assert_eq!(retry.next().as_micros(), u64::MAX);
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millrun_config::{Diagnostic, Diagnostics, Element, Span, nearest};
+use millrun_config::{Common, Diagnostic, Diagnostics, Element, Span, nearest};
 use millrun_pattern::TagPatterns;
 
 use crate::buffered::BufferedNode;
@@ -36,6 +36,13 @@ pub struct InputPart {
     pub router: RouterId,
     /// The plugin.
     pub input: Box<dyn Input>,
+}
+
+/// What the common parameters of a section say.
+struct Plugin {
+    kind: String,
+    id: PluginId,
+    label: Option<String>,
 }
 
 /// The state of making plugins: what their factories may ask and report.
@@ -99,9 +106,14 @@ pub fn assemble(
 impl Assembly<'_> {
     /// Makes the output that `element`, a `<match>` or `<store>`, describes.
     pub fn output(&mut self, element: &Element) -> Option<Arc<Node>> {
-        let kind = self.plugin_type(element)?;
-        let Some(registration) = self.registry.outputs().get(kind).copied() else {
-            self.unknown("output", kind, element, self.registry.outputs().keys());
+        let plugin = self.plugin(element)?;
+        let Some(registration) = self.registry.outputs().get(&*plugin.kind).copied() else {
+            self.unknown(
+                "output",
+                &plugin.kind,
+                element,
+                self.registry.outputs().keys(),
+            );
             return None;
         };
         if self.depth >= HOPS_MAX {
@@ -110,9 +122,8 @@ impl Assembly<'_> {
                 .push(Diagnostic::error(fault).at(element.span(), "one level too deep"));
             return None;
         }
-        let id = self.plugin_id(element);
         self.depth += 1;
-        let node = (registration.factory)(element, &id, self);
+        let node = (registration.factory)(element, &plugin.id, self);
         self.depth -= 1;
         node.map(Arc::new)
     }
@@ -134,11 +145,21 @@ impl Assembly<'_> {
         None
     }
 
-    /// The plugin's `@id`, or one made of its type and place among its kind; an id used twice is
-    /// reported.
-    fn plugin_id(&mut self, element: &Element) -> PluginId {
-        let kind = element.plugin_type().unwrap_or("plugin");
-        let Some(id) = element.text("@id").or_else(|| element.text("id")) else {
+    /// What the section says of its plugin: which, and what it is called. A missing type and an
+    /// id used twice are reported.
+    fn plugin(&mut self, element: &Element) -> Option<Plugin> {
+        let common = Common::read(element, self.diagnostics);
+        let kind = common.require_type(element, self.diagnostics)?.to_owned();
+        let id = self.plugin_id(&kind, common.id, element);
+        Some(Plugin {
+            kind,
+            id,
+            label: common.label,
+        })
+    }
+
+    fn plugin_id(&mut self, kind: &str, id: Option<String>, element: &Element) -> PluginId {
+        let Some(id) = id else {
             let number = self.unnamed.entry(kind.to_owned()).or_default();
             *number += 1;
             return PluginId {
@@ -232,33 +253,41 @@ impl Assembly<'_> {
 
     fn filter(&mut self, element: &Element, router: &mut Router) {
         let patterns = self.patterns(element);
-        let Some(kind) = self.plugin_type(element) else {
+        let Some(plugin) = self.plugin(element) else {
             return;
         };
-        let Some(registration) = self.registry.filters().get(kind).copied() else {
-            return self.unknown("filter", kind, element, self.registry.filters().keys());
+        let Some(registration) = self.registry.filters().get(&*plugin.kind).copied() else {
+            return self.unknown(
+                "filter",
+                &plugin.kind,
+                element,
+                self.registry.filters().keys(),
+            );
         };
-        let id = self.plugin_id(element);
-        let filter = (registration.factory)(element, &id, self);
+        let filter = (registration.factory)(element, &plugin.id, self);
         if let (Some(patterns), Some(filter)) = (patterns, filter) {
             router.add_filter(patterns, filter);
         }
     }
 
     fn input(&mut self, element: &Element) -> Option<InputPart> {
-        let kind = self.plugin_type(element)?;
-        let Some(registration) = self.registry.inputs().get(kind).copied() else {
-            self.unknown("input", kind, element, self.registry.inputs().keys());
+        let plugin = self.plugin(element)?;
+        let Some(registration) = self.registry.inputs().get(&*plugin.kind).copied() else {
+            self.unknown(
+                "input",
+                &plugin.kind,
+                element,
+                self.registry.inputs().keys(),
+            );
             return None;
         };
-        let id = self.plugin_id(element);
-        let router = match element.entry("@label") {
-            Some(entry) => self.label(entry.value.as_text().unwrap_or_default(), entry.value.span),
+        let router = match &plugin.label {
+            Some(label) => self.label(label, element.span_of("@label")),
             None => Some(RouterId::ROOT),
         };
-        let input = (registration.factory)(element, &id, self)?;
+        let input = (registration.factory)(element, &plugin.id, self)?;
         Some(InputPart {
-            id,
+            id: plugin.id,
             router: router?,
             input,
         })
@@ -274,19 +303,6 @@ impl Assembly<'_> {
                 None
             }
         }
-    }
-
-    fn plugin_type<'e>(&mut self, element: &'e Element) -> Option<&'e str> {
-        let kind = element.plugin_type();
-        if kind.is_none() {
-            let name = element.name();
-            self.diagnostics.push(
-                Diagnostic::error(format!("Missing '@type' parameter on <{name}> directive"))
-                    .at(element.span(), "which plugin is meant?")
-                    .hint("write a line like: @type stdout"),
-            );
-        }
-        kind
     }
 
     fn unknown<'n>(

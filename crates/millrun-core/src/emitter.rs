@@ -123,8 +123,20 @@ impl Emitter {
     ///
     /// Where a buffer is full and its policy is to block, this waits for room, until the stop.
     pub fn emit(&mut self, tag: &str, events: Events<'_>, origin: Origin) -> Result<(), EmitError> {
+        self.emit_with_losses(tag, events, origin, &Losses::default())
+    }
+
+    /// As [`emit`](Self::emit), and counts in the same transaction what the source itself had to
+    /// drop in making the batch. `events` may be empty: then only the origin moves on.
+    pub fn emit_with_losses(
+        &mut self,
+        tag: &str,
+        events: Events<'_>,
+        origin: Origin,
+        lost: &Losses,
+    ) -> Result<(), EmitError> {
         loop {
-            match self.try_emit(tag, events, origin.clone()) {
+            match self.try_emit(tag, events, origin.clone(), lost) {
                 Ok(unmatched) => {
                     if unmatched {
                         self.warn_no_match(tag);
@@ -146,7 +158,13 @@ impl Emitter {
     }
 
     /// One try; answers whether no `<match>` took some of it.
-    fn try_emit(&mut self, tag: &str, events: Events<'_>, origin: Origin) -> Result<bool, Failure> {
+    fn try_emit(
+        &mut self,
+        tag: &str,
+        events: Events<'_>,
+        origin: Origin,
+        lost: &Losses,
+    ) -> Result<bool, Failure> {
         self.work.losses.clear();
         let now = Timestamp::now();
         let transaction = self.shard.begin(origin).map_err(EmitError::from)?;
@@ -158,14 +176,16 @@ impl Emitter {
             unmatched: false,
             now,
         };
-        passage.route(self.entry, tag, events, 0)?;
+        if !events.is_empty() {
+            passage.route(self.entry, tag, events, 0)?;
+        }
         let Passage {
             mut transaction,
             unmatched,
             work,
             ..
         } = passage;
-        for loss in work.losses.entries() {
+        for loss in work.losses.entries().iter().chain(lost.entries()) {
             let key = LossKey {
                 plugin: loss.plugin.clone(),
                 reason: loss.reason.word().into(),

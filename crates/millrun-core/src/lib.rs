@@ -53,7 +53,7 @@ pub use emitter::{BLOCK_POLL, EmitError, Emitter};
 pub use graph::{Branch, Graph, HOPS_MAX, Node, RouterId};
 pub use listeners::{Listeners, OwnListeners, cannot_listen};
 pub use loss::{Loss, LossReason, Losses};
-pub use pipeline::{Pipeline, SHUTDOWN_FLUSH_MAX};
+pub use pipeline::{FlushHandle, Pipeline, SHUTDOWN_FLUSH_MAX};
 pub use placeholder::{Expansion, PlaceholderError, expand, text_of};
 pub use plugin::{
     BatchFormatter, BufferedOutput, Content, DeliveryError, DirectOutput, Filter, Input, PluginId,

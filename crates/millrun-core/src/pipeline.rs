@@ -31,6 +31,22 @@ pub const SHUTDOWN_FLUSH_MAX: Duration = Duration::from_secs(20);
 /// How often the end looks whether the flush threads are done.
 const SHUTDOWN_POLL: Duration = Duration::from_millis(2);
 
+/// The buffers of a pipeline, to flush them on demand.
+#[derive(Clone)]
+pub struct FlushHandle {
+    buffered: Arc<[Arc<BufferedNode>]>,
+}
+
+impl FlushHandle {
+    /// Queues every staged chunk now.
+    pub fn flush(&self) {
+        tracing::info!("force flushing buffered events");
+        for buffer in self.buffered.iter().filter_map(|node| node.buffer()) {
+            buffer.enqueue_all();
+        }
+    }
+}
+
 /// A running configuration.
 pub struct Pipeline {
     inputs: Vec<JoinHandle<()>>,
@@ -131,13 +147,10 @@ impl Pipeline {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// Queues every staged chunk now.
-    pub fn flush(&self) {
-        tracing::info!("force flushing buffered events");
-        for node in self.buffered.iter() {
-            if let Some(buffer) = node.buffer() {
-                buffer.enqueue_all();
-            }
+    /// What a signal needs to flush the buffers while the pipeline runs elsewhere.
+    pub fn flush_handle(&self) -> FlushHandle {
+        FlushHandle {
+            buffered: Arc::clone(&self.buffered),
         }
     }
 

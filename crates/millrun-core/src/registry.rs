@@ -78,4 +78,15 @@ impl Registry {
     pub fn outputs(&self) -> &BTreeMap<&'static str, Registration<OutputFactory>> {
         &self.outputs
     }
+
+    /// What the plugin that `element` describes may be configured with.
+    pub fn schema_of(&self, element: &Element) -> Option<&'static Schema> {
+        let kind = element.plugin_type()?;
+        match element.name() {
+            "source" => self.inputs.get(kind).map(|known| known.schema),
+            "filter" => self.filters.get(kind).map(|known| known.schema),
+            "match" | "store" => self.outputs.get(kind).map(|known| known.schema),
+            _ => None,
+        }
+    }
 }

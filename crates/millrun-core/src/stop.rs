@@ -62,6 +62,18 @@ impl Stop {
         true
     }
 
+    /// Sleeps until the end is asked for.
+    pub fn wait_until_set(&self) {
+        let mut state = self.lock();
+        while !state.is_set {
+            state = self
+                .shared
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Calls `wake` once when the end is asked for, at once if it already was: for threads that
     /// sleep in poll or in a runtime. It runs on the thread that calls [`Stop::set`] and must not
     /// block.

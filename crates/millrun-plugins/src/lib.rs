@@ -1,2 +1,34 @@
-//! The inputs, filters, parsers, formatters and outputs of millrun.
+//! The plugins of millrun: one plugin, one file or folder.
+//!
+//! ```text
+//! input/      where events come from          tail, forward
+//! parser/     what a line means               none, json, nginx, regexp
+//! filter/     what happens on the way         grep, stdout
+//! formatter/  what an event looks like        out_file, json, stdout …
+//! output/     where events go                 forward, file, stdout, copy, relabel, null
+//! ```
+//!
+//! Each declares its parameters once and brings its tests. What carries events between them, keeps
+//! them and repeats them is `millrun-core`; nothing here starts a thread that core did not ask for.
+//!
+//! ```
+//! let registry = millrun_plugins::registry();
+//! assert!(registry.inputs().contains_key("tail"));
+//! ```
 #![forbid(unsafe_code)]
+
+mod filter;
+pub mod formatter;
+mod output;
+pub mod parser;
+mod time_section;
+
+use millrun_core::Registry;
+
+/// Every plugin of this build.
+pub fn registry() -> Registry {
+    let mut registry = Registry::default();
+    filter::register(&mut registry);
+    output::register(&mut registry);
+    registry
+}

@@ -1,3 +1,54 @@
 //! The millrun log collector.
+//!
+//! ```text
+//! millrun -c fluent.conf
+//!   └─ control process     forks, watches and replaces workers; holds the listening sockets
+//!        └─ worker 0 …     reads the configuration, runs its plugins
+//! ```
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod alone;
+mod command_line;
+mod configuration;
+mod control;
+mod environment;
+mod worker;
+
+use std::process::ExitCode;
+
+use crate::command_line::CommandLine;
+use crate::configuration::Configuration;
+
+/// The exit status for a fault of the configuration or of the command line.
+const EXIT_FAULT: u8 = 1;
+
+fn main() -> ExitCode {
+    let arguments = match CommandLine::read() {
+        Ok(arguments) => arguments,
+        Err(status) => return status,
+    };
+    environment::start_log(&arguments);
+    let configuration = match Configuration::load(&arguments, None) {
+        Ok(configuration) => configuration,
+        Err(fault) => {
+            fault.report();
+            let alone = arguments.no_supervisor && !arguments.dry_run;
+            return ExitCode::from(if alone {
+                worker::EXIT_UNRECOVERABLE
+            } else {
+                EXIT_FAULT
+            });
+        }
+    };
+    configuration.report_warnings();
+    if arguments.dry_run {
+        tracing::info!("finished dry run mode");
+        return ExitCode::SUCCESS;
+    }
+    configuration.show();
+    if arguments.no_supervisor {
+        alone::run(configuration)
+    } else {
+        control::run(arguments, &configuration)
+    }
+}

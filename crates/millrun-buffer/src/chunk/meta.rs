@@ -155,3 +155,106 @@ impl Meta {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use rmpv::Value;
+
+    use super::*;
+
+    fn meta() -> impl Strategy<Value = Meta> {
+        let value = prop_oneof![
+            any::<i64>().prop_map(Value::from),
+            "[a-z]{0,40}".prop_map(Value::from),
+            vec(any::<u8>(), 0..300).prop_map(Value::from),
+            Just(Value::Nil),
+            Just(Value::Array(vec![
+                Value::from(1),
+                Value::Map(vec![(Value::Nil, Value::from(2.5))])
+            ])),
+        ];
+        let variable = ("[a-z]{1,9}", value).prop_map(|(name, value)| {
+            let mut bytes = Vec::new();
+            rmpv::encode::write_value(&mut bytes, &value).unwrap();
+            (name.into(), bytes.into())
+        });
+        let metadata = (
+            any::<Option<i64>>(),
+            prop::option::of("[a-z.]{0,70}".prop_map(Into::into)),
+            prop::option::of(vec(variable, 0..20)),
+            any::<u32>(),
+        );
+        let metadata = metadata.prop_map(|(timekey, tag, variables, seq)| Metadata {
+            timekey,
+            tag,
+            variables,
+            seq,
+        });
+        let number = || 0..i64::MAX as u64;
+        (metadata, any::<[u8; 16]>(), number(), number(), number()).prop_map(
+            |(metadata, id, count, created, modified)| Meta {
+                metadata,
+                id: ChunkId::from_bytes(id),
+                count,
+                created,
+                modified,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again_by_us_and_by_others(meta in meta(), behind in vec(any::<u8>(), 0..9)) {
+            let bytes = meta.encode();
+            let (head, map) = bytes.split_at(6);
+            prop_assert_eq!(&head[..2], &MAGIC);
+            prop_assert_eq!(u32::from_be_bytes(head[2..].try_into().unwrap()) as usize, map.len());
+            let value = rmpv::decode::read_value(&mut &*map).unwrap();
+            let pairs = value.as_map().unwrap();
+            let keys: Vec<_> = pairs.iter().map(|(key, _)| key.as_str().unwrap()).collect();
+            prop_assert_eq!(keys, ["timekey", "tag", "variables", "seq", "id", "s", "c", "m"]);
+            prop_assert_eq!(pairs[0].1.as_i64(), meta.metadata.timekey);
+            prop_assert_eq!(pairs[1].1.as_str(), meta.metadata.tag.as_deref());
+            prop_assert_eq!(pairs[5].1.as_u64(), Some(meta.count));
+            let mut again = Vec::new();
+            rmpv::encode::write_value(&mut again, &value).unwrap();
+            prop_assert_eq!(&again, map, "all integers and lengths take their shortest form");
+
+            let followed = [&bytes, &*behind].concat();
+            prop_assert_eq!(Meta::decode(&followed), Some(meta.clone()));
+            // The old form has no header.
+            prop_assert_eq!(Meta::decode(map), Some(meta));
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_no_panic(bytes in vec(any::<u8>(), 0..100), cut in 0..100_usize, meta in meta()) {
+            let _ = Meta::decode(&bytes);
+            let whole = meta.encode();
+            prop_assert_eq!(Meta::decode(&whole[..whole.len().min(cut)]).is_some(), cut >= whole.len());
+        }
+
+        #[test]
+        fn every_torn_rewrite_is_recognised_as_ours(cut in 0..200_usize, counts in (1..300_u64, 0..300_u64), first in any::<bool>()) {
+            let (metadata, id) = (Metadata::with_tag("a.b"), ChunkId::from_bytes([7; 16]));
+            let created = Timestamp::from_secs(1_700_000_000);
+            let extent = |count, modified| ChunkExtent { length: count, count, modified };
+            let previous = if first { ChunkExtent::default() } else { extent(counts.0, 1_700_000_000) };
+            let latest = extent(counts.0 + counts.1, 1_700_000_077);
+            let mut found = if first { Vec::new() } else { Meta::of(&metadata, id, created, previous).encode() };
+            let new = Meta::of(&metadata, id, created, latest).encode();
+            let written = &new[..cut.min(new.len())];
+            if found.len() < written.len() {
+                found.resize(written.len(), 0);
+            }
+            found[..written.len()].copy_from_slice(written);
+            let is_ours = |found: Option<&[u8]>| Meta::is_ours(found, &metadata, id, created, latest, previous);
+            prop_assert!(is_ours(Some(&found)), "{:x?}", found);
+            prop_assert!(is_ours(None));
+            // Fluentd appended: a new count and a new time.
+            let theirs = Meta::of(&metadata, id, created, extent(latest.count + 1, 1_700_000_099)).encode();
+            prop_assert!(!is_ours(Some(&theirs)));
+        }
+    }
+}

@@ -332,3 +332,6 @@ impl Inner {
         LedgerError::Broken { path, reason }
     }
 }
+
+#[cfg(test)]
+mod tests;

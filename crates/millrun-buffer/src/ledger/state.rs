@@ -184,6 +184,9 @@ impl State {
                     previous: *previous,
                 };
                 self.chunks.insert(*chunk, state);
+                if self.delivered.contains_key(chunk) {
+                    self.deliver(*chunk, "");
+                }
             }
             Record::Commit(commit) => self.apply_commit(commit),
             Record::Delivered { chunk, buffer } => self.deliver(*chunk, buffer),

@@ -24,7 +24,7 @@ pub fn split_literal(text: &str) -> Result<(&str, Flags), LiteralError> {
     }
     let flags = Flags {
         ignore_case: letters.contains('i'),
-        dot_all: letters.contains('m'),
+        multi_line: letters.contains('m'),
         extended: false,
     };
     Ok((source, flags))
@@ -46,7 +46,7 @@ mod tests {
     fn flags_follow_the_last_slash() {
         let flags = Flags {
             ignore_case: true,
-            dot_all: true,
+            multi_line: true,
             extended: false,
         };
         assert_eq!(split_literal("/a/b/im"), Ok(("a/b", flags)));

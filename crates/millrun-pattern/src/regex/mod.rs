@@ -47,7 +47,7 @@ pub struct Flags {
     /// Ruby's `i`.
     pub ignore_case: bool,
     /// Ruby's `m`: the dot matches a newline too.
-    pub dot_all: bool,
+    pub multi_line: bool,
     /// Ruby's `x`: white space and `#` comments are left out.
     pub extended: bool,
 }

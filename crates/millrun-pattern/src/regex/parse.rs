@@ -218,7 +218,7 @@ impl Parser<'_> {
             match letter {
                 '-' => on = false,
                 'i' => flags.ignore_case = on,
-                'm' => flags.dot_all = on,
+                'm' => flags.multi_line = on,
                 'x' => flags.extended = on,
                 'a' | 'u' | 'd' => {
                     return Err(self.unsupported(
@@ -264,7 +264,7 @@ impl Parser<'_> {
                 }
             }
             '.' => Node::Any {
-                newline: flags.dot_all,
+                newline: flags.multi_line,
             },
             '^' => Node::Anchor(Anchor::LineStart),
             '$' => Node::Anchor(Anchor::LineEnd),

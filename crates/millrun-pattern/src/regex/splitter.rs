@@ -3,7 +3,7 @@
 //! ```text
 //! ^(?<host>[^ ]*) \[(?<time>[^\]]*)\](?: "(?<agent>[^"]*)")?$
 //!
-//! start  open host  run [^ ]*  close host  " ["  open time  run [^\]]*  close time  "]"  fork …  end
+//! line start   run [^ ]* as 1   " ["   run [^\]]* as 2   "]"   fork …   line end   match
 //! ```
 //! A run whose characters cannot begin what follows it never has to give back: it is one scan (`Possessive`). Others
 //! keep the way back, but only to places where what follows can begin, so that `\S*"` steps back once and not per byte.
@@ -28,17 +28,21 @@ pub(super) struct Program {
 #[derive(Debug)]
 pub(super) enum Step {
     Byte(u8),
+    Literal(Vec<u8>),
     One(Box<ByteSet>),
     Run(Box<Run>),
     /// Notes the position in a slot.
     Save(usize),
-    /// Goes on with the next step, or else there.
+    /// Goes on with the next step, or else there. `opened` counts the captures that begin before this step: the
+    /// program has no loops, so who comes back here forgets all later ones.
     Fork {
         other: usize,
+        opened: usize,
     },
     /// Goes on there, or else with the next step.
     ForkAway {
         preferred: usize,
+        opened: usize,
     },
     Jump(usize),
     LineStart,
@@ -56,6 +60,10 @@ pub(super) struct Run {
     pub(super) min: usize,
     pub(super) max: usize,
     pub(super) greed: Greed,
+    /// The number of the capture that is just this run; 0 for none.
+    pub(super) capture: usize,
+    /// The captures that begin before the end of this run.
+    pub(super) opened: usize,
     /// The bytes that what follows can begin with.
     pub(super) next: ByteSet,
     /// What follows can match at the end of the text.
@@ -89,6 +97,8 @@ pub(super) fn compile(syntax: &Syntax) -> Option<Program> {
     let mut compiler = Compiler {
         syntax,
         steps: Vec::new(),
+        target: 0,
+        opened: 0,
     };
     for node in nodes {
         compiler.node(node)?;
@@ -104,6 +114,10 @@ pub(super) fn compile(syntax: &Syntax) -> Option<Program> {
 struct Compiler<'s> {
     syntax: &'s Syntax,
     steps: Vec<Step>,
+    /// The last step that another one leads to.
+    target: usize,
+    /// The captures that have begun.
+    opened: usize,
 }
 
 impl Compiler<'_> {
@@ -117,20 +131,39 @@ impl Compiler<'_> {
         Some(())
     }
 
+    /// The next step, as a place to lead to.
+    fn here(&mut self) -> usize {
+        self.target = self.steps.len();
+        self.target
+    }
+
+    fn push_byte(&mut self, byte: u8) -> Option<()> {
+        // A step that another one leads to must begin here.
+        let merges = self.target < self.steps.len();
+        match self.steps.last_mut().filter(|_| merges) {
+            Some(Step::Literal(bytes)) => bytes.push(byte),
+            Some(step @ Step::Byte(_)) => {
+                if let Step::Byte(first) = *step {
+                    *step = Step::Literal(vec![first, byte]);
+                }
+            }
+            _ => {
+                self.push(Step::Byte(byte))?;
+            }
+        }
+        Some(())
+    }
+
     fn node(&mut self, node: &Node) -> Option<()> {
         match node {
             Node::Empty => {}
             Node::Char { value, fold: false } if !value.is_ascii() => {
                 for &byte in value.encode_utf8(&mut [0; 4]).as_bytes() {
-                    self.push(Step::Byte(byte))?;
+                    self.push_byte(byte)?;
                 }
             }
-            Node::Char { value, fold: false } => {
-                self.push(Step::Byte(u8::try_from(*value).ok()?))?;
-            }
-            Node::Byte(byte) => {
-                self.push(Step::Byte(*byte))?;
-            }
+            Node::Char { value, fold: false } => self.push_byte(u8::try_from(*value).ok()?)?,
+            Node::Byte(byte) => self.push_byte(*byte)?,
             Node::Char { .. } | Node::Any { .. } | Node::Set { .. } => {
                 self.push(Step::One(Box::new(one_byte(node)?)))?;
             }
@@ -149,11 +182,7 @@ impl Compiler<'_> {
             Node::Group { ordinal, node } => {
                 match self.syntax.numbers.get(*ordinal).copied().flatten() {
                     None => self.node(node)?,
-                    Some(number) => {
-                        self.push(Step::Save(number * 2))?;
-                        self.node(node)?;
-                        self.push(Step::Save(number * 2 + 1))?;
-                    }
+                    Some(number) => self.capture(number, node)?,
                 }
             }
             Node::Concat(nodes) => {
@@ -178,22 +207,37 @@ impl Compiler<'_> {
         Some(())
     }
 
+    fn capture(&mut self, number: usize, node: &Node) -> Option<()> {
+        self.opened = number;
+        if let Node::Repeat {
+            node,
+            min,
+            max,
+            greed,
+        } = node
+            && let Some(set) = one_byte(node)
+        {
+            return self.run(set, *min, *max, *greed, number);
+        }
+        self.push(Step::Save(number * 2))?;
+        self.node(node)?;
+        self.push(Step::Save(number * 2 + 1))?;
+        Some(())
+    }
+
     fn alternation(&mut self, nodes: &[Node]) -> Option<()> {
         let (last, others) = nodes.split_last()?;
         let mut jumps = Vec::new();
         for node in others {
-            let fork = self.push(Step::Fork { other: 0 })?;
+            let opened = self.opened;
+            let fork = self.push(Step::Fork { other: 0, opened })?;
             self.node(node)?;
             jumps.push(self.push(Step::Jump(0))?);
-            self.set(
-                fork,
-                Step::Fork {
-                    other: self.steps.len(),
-                },
-            )?;
+            let other = self.here();
+            self.set(fork, Step::Fork { other, opened })?;
         }
         self.node(last)?;
-        let end = self.steps.len();
+        let end = self.here();
         jumps
             .into_iter()
             .try_for_each(|jump| self.set(jump, Step::Jump(end)))
@@ -201,30 +245,47 @@ impl Compiler<'_> {
 
     fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, greed: Greed) -> Option<()> {
         if let Some(set) = one_byte(node) {
-            let run = Run {
-                stop: Stop::of(&set),
-                set,
-                min: usize::try_from(min).ok()?,
-                max: max.map_or(Some(usize::MAX), |max| usize::try_from(max).ok())?,
-                greed,
-                next: ByteSet::default(),
-                next_at_end: false,
-            };
-            self.push(Step::Run(Box::new(run)))?;
-            return Some(());
+            return self.run(set, min, max, greed, 0);
         }
         if (min, max) != (0, Some(1)) || greed == Greed::Possessive {
             return None;
         }
+        let opened = self.opened;
         let fork = self.push(Step::Jump(0))?;
         self.node(node)?;
-        let end = self.steps.len();
+        let end = self.here();
         let step = if greed == Greed::Lazy {
-            Step::ForkAway { preferred: end }
+            Step::ForkAway {
+                preferred: end,
+                opened,
+            }
         } else {
-            Step::Fork { other: end }
+            Step::Fork { other: end, opened }
         };
         self.set(fork, step)
+    }
+
+    fn run(
+        &mut self,
+        set: ByteSet,
+        min: u32,
+        max: Option<u32>,
+        greed: Greed,
+        capture: usize,
+    ) -> Option<()> {
+        let run = Run {
+            stop: Stop::of(&set),
+            set,
+            min: usize::try_from(min).ok()?,
+            max: max.map_or(Some(usize::MAX), |max| usize::try_from(max).ok())?,
+            greed,
+            capture,
+            opened: self.opened,
+            next: ByteSet::default(),
+            next_at_end: false,
+        };
+        self.push(Step::Run(Box::new(run)))?;
+        Some(())
     }
 
     /// Tells each run what can follow it. Ways only lead forward, so one pass from the end knows all.
@@ -239,6 +300,11 @@ impl Compiler<'_> {
                 Some(Step::Byte(byte)) => {
                     let mut set = ByteSet::default();
                     set.insert(*byte);
+                    (set, false)
+                }
+                Some(Step::Literal(bytes)) => {
+                    let mut set = ByteSet::default();
+                    bytes.iter().take(1).for_each(|byte| set.insert(*byte));
                     (set, false)
                 }
                 Some(Step::One(set)) => ((**set).clone(), false),
@@ -257,7 +323,12 @@ impl Compiler<'_> {
                     (set, run.min == 0 && following.1)
                 }
                 Some(Step::Save(_) | Step::LineStart | Step::TextStart) => following,
-                Some(Step::Fork { other } | Step::ForkAway { preferred: other }) => {
+                Some(
+                    Step::Fork { other, .. }
+                    | Step::ForkAway {
+                        preferred: other, ..
+                    },
+                ) => {
                     let (mut set, at_end) = following;
                     let (other, other_at_end) = target(other);
                     set.unite(&other);

@@ -23,9 +23,13 @@ pub(super) enum Outcome {
 /// A way back.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Way {
-    /// Go on with the step at the position.
-    Retry { step: usize, position: usize },
-    /// The greedy run before the step may end earlier, down to `least`.
+    /// Go on with the step at the position; captures behind the first `opened` ones have not begun there.
+    Retry {
+        step: usize,
+        position: usize,
+        opened: usize,
+    },
+    /// The greedy run may end earlier, down to `least`.
     Shorten {
         run: usize,
         position: usize,
@@ -37,8 +41,6 @@ pub(super) enum Way {
         position: usize,
         most: usize,
     },
-    /// The slot held something else before.
-    Restore { slot: usize, value: usize },
 }
 
 /// Runs `program`; `slots` holds two positions for each capture, the first pair for the whole match.
@@ -83,32 +85,37 @@ fn run_at(
                 .get(position)
                 .filter(|byte| set.contains(**byte))
                 .map(|_| (at + 1, position + 1)),
-            Some(Step::Run(run)) => {
-                run_through(run, at, line, position, ways, fuel).map(|end| (at + 1, end))
-            }
-            Some(Step::Save(slot)) => {
-                if let Some(value) = slots.get_mut(*slot) {
-                    if !ways.is_empty() {
-                        ways.push(Way::Restore {
-                            slot: *slot,
-                            value: *value,
-                        });
+            Some(Step::Literal(bytes)) => line
+                .get(position..)
+                .is_some_and(|rest| rest.starts_with(bytes))
+                .then_some((at + 1, position + bytes.len())),
+            Some(Step::Run(run)) => match run_through(run, at, line, position, ways, fuel) {
+                None => None,
+                Some(end) => {
+                    if run.capture > 0 {
+                        save(slots, run.capture * 2, position);
+                        save(slots, run.capture * 2 + 1, end);
                     }
-                    *value = position;
+                    Some((at + 1, end))
                 }
+            },
+            Some(Step::Save(slot)) => {
+                save(slots, *slot, position);
                 Some((at + 1, position))
             }
-            Some(Step::Fork { other }) => {
+            Some(Step::Fork { other, opened }) => {
                 ways.push(Way::Retry {
                     step: *other,
                     position,
+                    opened: *opened,
                 });
                 Some((at + 1, position))
             }
-            Some(Step::ForkAway { preferred }) => {
+            Some(Step::ForkAway { preferred, opened }) => {
                 ways.push(Way::Retry {
                     step: at + 1,
                     position,
+                    opened: *opened,
                 });
                 Some((*preferred, position))
             }
@@ -279,32 +286,54 @@ fn go_back(
     };
     while let Some(way) = ways.pop() {
         *fuel = fuel.saturating_sub(1);
-        let found = match way {
-            Way::Retry { step, position } => Some((step, position)),
+        let (at, end) = match way {
+            Way::Retry {
+                step,
+                position,
+                opened,
+            } => {
+                forget(slots, opened);
+                return Some((step, position));
+            }
             Way::Shorten {
-                run,
+                run: at,
                 position,
                 least,
-            } => run_of(run)
-                .and_then(|it| shorten(it, run, line, position, least, ways, fuel))
-                .map(|position| (run + 1, position)),
+            } => (
+                at,
+                run_of(at).and_then(|run| shorten(run, at, line, position, least, ways, fuel)),
+            ),
             Way::Lengthen {
-                run,
+                run: at,
                 position,
                 most,
-            } => run_of(run)
-                .and_then(|it| lengthen(it, run, line, position, most, ways, fuel))
-                .map(|position| (run + 1, position)),
-            Way::Restore { slot, value } => {
-                if let Some(place) = slots.get_mut(slot) {
-                    *place = value;
-                }
-                None
-            }
+            } => (
+                at,
+                run_of(at).and_then(|run| lengthen(run, at, line, position, most, ways, fuel)),
+            ),
         };
-        if found.is_some() {
-            return found;
+        if let (Some(run), Some(end)) = (run_of(at), end) {
+            forget(slots, run.opened);
+            if run.capture > 0 {
+                save(slots, run.capture * 2 + 1, end);
+            }
+            return Some((at + 1, end));
         }
     }
     None
+}
+
+#[inline]
+fn save(slots: &mut [usize], slot: usize, position: usize) {
+    if let Some(place) = slots.get_mut(slot) {
+        *place = position;
+    }
+}
+
+/// Forgets all captures but the first `opened` ones.
+fn forget(slots: &mut [usize], opened: usize) {
+    slots
+        .get_mut(opened * 2 + 2..)
+        .unwrap_or_default()
+        .fill(UNSET);
 }

@@ -65,7 +65,7 @@ impl Zone {
     }
 
     /// Seconds east of Greenwich at a point in time.
-    pub(super) fn offset_at(&self, seconds: i64) -> i32 {
+    pub fn offset_at(&self, seconds: i64) -> i32 {
         match &self.kind {
             Kind::Utc => 0,
             Kind::Fixed(offset) => *offset,

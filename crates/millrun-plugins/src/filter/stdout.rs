@@ -1,0 +1,45 @@
+//! The `stdout` filter: prints what passes and passes it on.
+
+use std::sync::Arc;
+
+use millrun_config::{Element, parameters};
+use millrun_core::{Assembly, Filter, Losses, PluginId};
+use millrun_event::{EventBuffer, Events};
+
+use crate::formatter::format_section;
+use crate::output::Printer;
+
+parameters! {
+    /// Prints events to the standard output and passes them on.
+    pub struct StdoutParameters in "filter", type "stdout" {
+    }
+    sections {
+        /// What an event looks like.
+        format: Option<Element>;
+    }
+}
+
+pub(super) fn build(
+    element: &Element,
+    _: &PluginId,
+    assembly: &mut Assembly<'_>,
+) -> Option<Arc<dyn Filter>> {
+    StdoutParameters::read(element, assembly.diagnostics)?;
+    let formatter = format_section(element, "stdout", assembly.diagnostics)?;
+    Some(Arc::new(Stdout {
+        printer: Printer::new(formatter),
+    }))
+}
+
+struct Stdout {
+    printer: Printer,
+}
+
+impl Filter for Stdout {
+    fn filter(&self, tag: &str, events: Events<'_>, out: &mut EventBuffer, _: &mut Losses) {
+        if let Err(error) = self.printer.print(tag, events) {
+            tracing::warn!(error = %error, "cannot write to the standard output");
+        }
+        out.extend(events.bytes, events.count);
+    }
+}

@@ -1,0 +1,320 @@
+//! The `file` output: events into files, one per time slice or whatever the path tells apart.
+//!
+//! ```text
+//! <match app.**>
+//!   @type file
+//!   path /var/log/app         → /var/log/app.20261121_0.log
+//!   append true               → /var/log/app.20261121.log
+//!   compress gzip
+//!   <buffer time>
+//!     timekey 1d
+//!   </buffer>
+//! </match>
+//! ```
+//!
+//! Chunks hold the formatted text, so a delivery is one append. With a file buffer it happens
+//! exactly once (see `target`).
+
+mod path_template;
+mod target;
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use millrun_buffer::{Chunk, ChunkId, Intent};
+use millrun_config::{Diagnostic, Element, parameters, words};
+use millrun_core::{
+    Assembly, BatchFormatter, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError,
+    Node, PluginId, Progress, Sender, expand,
+};
+use millrun_event::Events;
+use millrun_pattern::{TimeFormat, Zone};
+
+use self::path_template::{INDEX, TemplateParts};
+use self::target::{Permissions, Resumed, Target};
+use crate::formatter::{EventFormatter, Scratch, format_events, format_section};
+
+/// How many names `x_0`, `x_1` … are tried for a file that must be new.
+const INDEX_MAX: u32 = 1_000_000;
+
+words! {
+    /// How files are compressed.
+    pub enum Compress {
+        /// Not at all.
+        Text = "text",
+        /// As gzip.
+        Gz = "gz",
+        /// As gzip.
+        Gzip = "gzip",
+    }
+}
+
+parameters! {
+    /// Writes events to files.
+    pub struct FileParameters in "match", type "file" {
+        /// Where: see the rules of the path's parts above.
+        path: String = required;
+        /// Append to a file that exists, instead of taking a new name with an index.
+        append: bool = "false";
+        /// Whether path_suffix is added.
+        add_path_suffix: bool = "true";
+        /// What names end in.
+        path_suffix: String = ".log";
+        /// How files are compressed.
+        compress: Compress = "text";
+        /// A link to the newest chunk. Not supported yet.
+        symlink_path: Option<PathBuf>;
+        /// Compress again what the buffer compressed. Without effect: buffers do not compress.
+        recompress: bool = "false";
+    }
+    sections {
+        /// What an event looks like.
+        format: Option<Element>;
+        /// Where events wait.
+        buffer: Option<Element>;
+    }
+}
+
+pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
+    let parameters = FileParameters::read(element, assembly.diagnostics)?;
+    if let (Some(_), Some(entry)) = (&parameters.symlink_path, element.entry("symlink_path")) {
+        let warning = Diagnostic::warning("symlink_path is not supported yet: no link is made");
+        assembly
+            .diagnostics
+            .push(warning.at(entry.name_span, "without effect"));
+    }
+    let formatter = format_section(element, "out_file", assembly.diagnostics)?;
+    let defaults = BufferDefaults {
+        buffer_type: BufferType::File,
+        keys: "time",
+        timekey: Some(Duration::from_secs(86_400)),
+        path: Some(parameters.path.clone().into()),
+    };
+    let reading = assembly.read_buffer(element, id, &defaults)?;
+    if reading.keys.time.is_some() && reading.element.entry("timekey").is_none() {
+        let warning = "default timekey interval (1d) will be used. To change the output frequency, \
+                       please modify the timekey value";
+        assembly
+            .diagnostics
+            .push(Diagnostic::warning(warning).at(reading.element.span(), "here"));
+    }
+    let gzip = parameters.compress != Compress::Text;
+    let parts = TemplateParts {
+        path: &parameters.path,
+        suffix: if parameters.add_path_suffix {
+            &parameters.path_suffix
+        } else {
+            ""
+        },
+        compression_suffix: if gzip { ".gz" } else { "" },
+        append: parameters.append,
+    };
+    let template = match parts.template(&reading.keys) {
+        Ok(template) => template,
+        Err(error) => {
+            let span = element
+                .value("path")
+                .map_or(element.span(), |value| value.span);
+            assembly
+                .diagnostics
+                .push(Diagnostic::error(error.to_string()).at(span, "this path"));
+            return None;
+        }
+    };
+    let system = &assembly.system.parameters;
+    let shared = Arc::new(Shared {
+        template,
+        zone: reading.zone.clone(),
+        gzip,
+        permissions: Permissions {
+            file: system.file_permission.map_or(0o644, |mode| mode.0),
+            directory: system.dir_permission.map_or(0o755, |mode| mode.0),
+        },
+        unfinished: Mutex::default(),
+    });
+    let output = FileOutput {
+        shared,
+        formatter: Formatter {
+            formatter,
+            scratch: Mutex::default(),
+        },
+    };
+    Some(assembly.buffered(id, Arc::new(output), reading))
+}
+
+struct FileOutput {
+    shared: Arc<Shared>,
+    formatter: Formatter,
+}
+
+struct Formatter {
+    formatter: Box<dyn EventFormatter>,
+    scratch: Mutex<Scratch>,
+}
+
+/// What all flush threads of the output write by.
+struct Shared {
+    template: String,
+    zone: Zone,
+    gzip: bool,
+    permissions: Permissions,
+    /// Appends of memory chunks that failed half way; those of file chunks stand in the ledger.
+    /// Its lock is held while a file is written: one writer at a time.
+    unfinished: Mutex<HashMap<ChunkId, Intent>>,
+}
+
+impl BufferedOutput for FileOutput {
+    fn content(&self) -> Content<'_> {
+        Content::Formatted(&self.formatter)
+    }
+
+    fn sender(&self) -> Box<dyn Sender> {
+        let shared = Arc::clone(&self.shared);
+        Box::new(FileSender {
+            shared,
+            bytes: Vec::new(),
+            compressed: Vec::new(),
+        })
+    }
+}
+
+impl BatchFormatter for Formatter {
+    fn format(
+        &self,
+        tag: &str,
+        events: Events<'_>,
+        out: &mut Vec<u8>,
+        ends: &mut Vec<usize>,
+    ) -> u64 {
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        format_events(&*self.formatter, tag, events, &mut scratch, out, ends)
+    }
+}
+
+struct FileSender {
+    shared: Arc<Shared>,
+    bytes: Vec<u8>,
+    compressed: Vec<u8>,
+}
+
+impl Sender for FileSender {
+    fn begin(&mut self, chunk: &Chunk, _: Instant) -> Result<Progress, DeliveryError> {
+        let bytes = chunk.read(&mut self.bytes).map_err(|error| {
+            DeliveryError::Retriable(format!("cannot read chunk {}: {error}", chunk.id()))
+        })?;
+        if !self.shared.gzip {
+            return self.shared.write(chunk, bytes);
+        }
+        self.compressed.clear();
+        let mut encoder = GzEncoder::new(&mut self.compressed, Compression::default());
+        encoder
+            .write_all(bytes)
+            .and_then(|()| encoder.finish())
+            .map_err(|error| DeliveryError::Retriable(format!("cannot compress: {error}")))?;
+        self.shared.write(chunk, &self.compressed)
+    }
+}
+
+impl Shared {
+    fn write(&self, chunk: &Chunk, bytes: &[u8]) -> Result<Progress, DeliveryError> {
+        let mut unfinished = self
+            .unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let begun = match chunk.in_memory() {
+            Some(_) => unfinished.get(&chunk.id()).cloned(),
+            None => chunk.ledger().intent(chunk.id()),
+        };
+        if let Some(intent) = begun {
+            let resumed = target::resume(&intent, bytes)
+                .map_err(|error| retriable(Path::new(&*intent.path), &error))?;
+            match resumed {
+                Resumed::Complete => {
+                    unfinished.remove(&chunk.id());
+                    return Ok(Progress::Delivered);
+                }
+                Resumed::Changed => tracing::warn!(
+                    chunk = %chunk.id(), path = &*intent.path,
+                    "the file changed while a chunk was being appended; the chunk is appended whole \
+                     and may stand there twice"
+                ),
+            }
+        }
+        let (path, target) = self.open(chunk, bytes)?;
+        let failed = |error: io::Error| retriable(&path, &error);
+        self.record(&mut unfinished, chunk, target.intent())?;
+        target.append(bytes).map_err(failed)?;
+        unfinished.remove(&chunk.id());
+        Ok(Progress::Delivered)
+    }
+
+    fn record(
+        &self,
+        unfinished: &mut MutexGuard<'_, HashMap<ChunkId, Intent>>,
+        chunk: &Chunk,
+        intent: &Intent,
+    ) -> Result<(), DeliveryError> {
+        if chunk.in_memory().is_some() {
+            unfinished.insert(chunk.id(), intent.clone());
+            return Ok(());
+        }
+        chunk
+            .ledger()
+            .intend(chunk.id(), intent.clone())
+            .map_err(|error| DeliveryError::Retriable(error.to_string()))
+    }
+
+    fn open(&self, chunk: &Chunk, bytes: &[u8]) -> Result<(PathBuf, Target), DeliveryError> {
+        let strftime = |template: &str, slice: i64| match TimeFormat::compile(template) {
+            Ok(format) => format.to_string(slice, 0, &self.zone),
+            Err(_) => template.to_owned(),
+        };
+        let expansion = expand(&self.template, chunk.metadata(), Some(chunk.id()), strftime)
+            .map_err(|error| DeliveryError::Unrecoverable(error.to_string()))?;
+        for unknown in &expansion.unknown {
+            tracing::warn!(
+                "chunk key placeholder '{unknown}' not replaced. template:{}",
+                self.template
+            );
+        }
+        let text = expansion.text;
+        let Some((before, after)) = text.rsplit_once(INDEX) else {
+            let path = PathBuf::from(text);
+            let target = Target::open(&path, bytes, false, self.permissions);
+            return target
+                .map(|target| (path.clone(), target))
+                .map_err(|error| retriable(&path, &error));
+        };
+        for index in 0..INDEX_MAX {
+            let path = PathBuf::from(format!("{before}_{index}{after}"));
+            match Target::open(&path, bytes, true, self.permissions) {
+                Ok(target) => return Ok((path, target)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(retriable(&path, &error)),
+            }
+        }
+        Err(DeliveryError::Retriable(format!(
+            "{before}_0{after} to _{INDEX_MAX}{after} all exist: move some away, or set append true"
+        )))
+    }
+}
+
+fn retriable(path: &Path, error: &io::Error) -> DeliveryError {
+    let advice = match error.kind() {
+        io::ErrorKind::StorageFull => {
+            "the disk is full: make room, the chunk is kept and written then"
+        }
+        io::ErrorKind::PermissionDenied => "let this user write there",
+        io::ErrorKind::ReadOnlyFilesystem => "mount it writable",
+        _ => "the chunk is kept and tried again",
+    };
+    DeliveryError::Retriable(format!(
+        "cannot write {}: {error} ({advice})",
+        path.display()
+    ))
+}

@@ -1,0 +1,148 @@
+//! One connection to one server.
+
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use millrun_buffer::ChunkId;
+use millrun_forward::{Chunk, SendError, Sender};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::SockRef;
+use thiserror::Error;
+
+use super::parameters::Plan;
+
+/// A blocking socket whose writes time out, with the client end of the protocol.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// The server's number.
+    pub(super) server: usize,
+    stream: TcpStream,
+    protocol: Sender,
+    used: Instant,
+}
+
+/// Why a chunk did not get through a connection, which is of no use any more.
+#[derive(Debug, Error)]
+pub(super) enum Broken {
+    #[error("cannot send: no progress within {} s (send_timeout)", .0.as_secs_f64())]
+    Stuck(Duration),
+    #[error("cannot send: {0}")]
+    Network(#[from] io::Error),
+    #[error("{0}")]
+    Protocol(#[from] SendError),
+}
+
+impl Connection {
+    pub(super) fn new(
+        server: usize,
+        stream: TcpStream,
+        plan: &Plan,
+        now: Instant,
+    ) -> io::Result<Self> {
+        // A write of 0 seconds would be refused; it stands for no limit.
+        let timeout = Some(plan.send_timeout).filter(|timeout| !timeout.is_zero());
+        stream.set_write_timeout(timeout)?;
+        stream.set_nodelay(true)?;
+        if plan.send_keepalive_packet {
+            SockRef::from(&stream).set_keepalive(true)?;
+        }
+        Ok(Self {
+            server,
+            stream,
+            protocol: Sender::new(plan.sender.clone()),
+            used: now,
+        })
+    }
+
+    /// Whether another chunk may go this way. A server that has closed the connection, or says
+    /// something unasked, is not sent anything more.
+    pub(super) fn is_usable(&self, idle_max: Option<Duration>, now: Instant) -> bool {
+        let idle = now.saturating_duration_since(self.used);
+        let is_fresh = self.in_flight() > 0 || idle_max.is_none_or(|longest| idle <= longest);
+        // With acknowledgements due, bytes to read are what is hoped for.
+        let is_quiet = self.in_flight() > 0 || !is_readable(self.stream.as_fd());
+        self.protocol.has_room() && is_fresh && is_quiet
+    }
+
+    /// Writes `chunk` whole.
+    pub(super) fn send(&mut self, chunk: &Chunk<'_>, now: Instant) -> Result<(), Broken> {
+        let outgoing = self.protocol.send(chunk, now)?;
+        let mut slices = outgoing.slices().map(IoSlice::new);
+        write_all(&mut self.stream, &mut slices)?;
+        self.used = now;
+        Ok(())
+    }
+
+    /// Reads the acknowledgements that have come and appends the chunks they are for.
+    pub(super) fn read_answers(&mut self, acked: &mut Vec<ChunkId>) -> Result<(), Broken> {
+        let read = match self.stream.read(self.protocol.room()) {
+            Ok(0) => self.protocol.handle_close(),
+            Ok(len) => self.protocol.filled(len),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => return Err(Broken::Network(error)),
+        };
+        // What was acknowledged before a fault is acknowledged.
+        while let Some(id) = self.protocol.poll_acked() {
+            acked.push(ChunkId::from_bytes(id));
+        }
+        Ok(read?)
+    }
+
+    /// Fails when an acknowledgement is overdue.
+    pub(super) fn check_deadline(&mut self, now: Instant) -> Result<(), Broken> {
+        Ok(self.protocol.handle_timeout(now)?)
+    }
+
+    /// When the next acknowledgement is overdue.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.protocol.poll_timeout()
+    }
+
+    /// How many chunks wait for their acknowledgement.
+    pub(super) fn in_flight(&self) -> usize {
+        self.protocol.in_flight()
+    }
+
+    /// The chunks sent and not acknowledged.
+    pub(super) fn in_doubt(&self) -> impl Iterator<Item = ChunkId> + '_ {
+        self.protocol.in_doubt().map(ChunkId::from_bytes)
+    }
+}
+
+/// Waits up to `timeout` until a connection has something to read; says which have.
+pub(super) fn wait_readable(connections: &[Connection], timeout: Duration) -> Vec<bool> {
+    let mut descriptors: Vec<PollFd<'_>> = connections
+        .iter()
+        .map(|connection| PollFd::new(connection.stream.as_fd(), PollFlags::POLLIN))
+        .collect();
+    // Rounded up, or the last millisecond would be spent in a busy loop.
+    let timeout = timeout.saturating_add(Duration::from_micros(999));
+    let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+    // An interrupted wait is a short one.
+    let _ = poll(&mut descriptors, timeout);
+    let is_ready = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(true);
+    descriptors.iter().map(is_ready).collect()
+}
+
+fn is_readable(descriptor: BorrowedFd<'_>) -> bool {
+    let mut descriptors = [PollFd::new(descriptor, PollFlags::POLLIN)];
+    matches!(poll(&mut descriptors, PollTimeout::ZERO), Ok(ready) if ready > 0)
+}
+
+fn write_all(stream: &mut TcpStream, mut slices: &mut [IoSlice<'_>]) -> Result<(), Broken> {
+    while !slices.is_empty() {
+        match stream.write_vectored(slices) {
+            Ok(0) => return Err(Broken::Network(io::ErrorKind::WriteZero.into())),
+            Ok(len) => IoSlice::advance_slices(&mut slices, len),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let timeout = stream.write_timeout().ok().flatten();
+                return Err(Broken::Stuck(timeout.unwrap_or_default()));
+            }
+            Err(error) => return Err(Broken::Network(error)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! The deliverer of one flush thread.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millrun_buffer::{Chunk, ChunkId, Random};
+use millrun_core::{DeliveryError, PluginId, Progress, Sender, Settled};
+use millrun_forward::{Compression, SendError};
+
+use super::balance::Balance;
+use super::connection::{Broken, Connection, wait_readable};
+use super::parameters::{CHUNKS_IN_FLIGHT_MAX, Plan};
+use super::resolver::Resolver;
+
+/// Sends chunks to whichever server's turn it is, and waits for their acknowledgements.
+pub(super) struct Deliverer {
+    plan: Arc<Plan>,
+    id: PluginId,
+    balance: Balance,
+    /// One for each server, by its number.
+    resolvers: Vec<Resolver>,
+    connections: Vec<Connection>,
+    /// What became of chunks while something else was done.
+    settled: Vec<Settled>,
+    acked: Vec<ChunkId>,
+    scratch: Vec<u8>,
+}
+
+/// Why a chunk did not go to a server.
+enum Failure {
+    /// The next server may take it.
+    Server(String),
+    /// No server will.
+    Chunk(String),
+}
+
+impl Deliverer {
+    pub(super) fn new(plan: Arc<Plan>, id: PluginId) -> Self {
+        let resolvers = plan.servers.iter().map(|server| {
+            let (expiry, rotates) = (plan.expire_dns_cache, plan.dns_round_robin);
+            Resolver::new(&server.host, server.port, expiry, rotates)
+        });
+        Self {
+            balance: Balance::new(&plan.servers, &mut Random::from_entropy()),
+            resolvers: resolvers.collect(),
+            connections: Vec::new(),
+            settled: Vec::new(),
+            acked: Vec::new(),
+            scratch: Vec::new(),
+            plan,
+            id,
+        }
+    }
+
+    /// Sends to the first server that takes it.
+    pub(super) fn send(
+        &mut self,
+        chunk: &millrun_forward::Chunk<'_>,
+        now: Instant,
+    ) -> Result<(), DeliveryError> {
+        let mut failures = String::new();
+        for server in self.balance.order(now) {
+            match self.send_to(server, chunk, now) {
+                Ok(()) => {
+                    if self.balance.succeeded(server) {
+                        tracing::warn!(
+                            plugin_id = self.id.given(),
+                            "recovered forwarding server {}",
+                            self.label(server)
+                        );
+                    }
+                    return Ok(());
+                }
+                Err(Failure::Chunk(text)) => return Err(DeliveryError::Unrecoverable(text)),
+                Err(Failure::Server(text)) => {
+                    self.balance.failed(server, now, self.plan.recover_wait);
+                    let separator = if failures.is_empty() { "" } else { "; " };
+                    // Writing to a string cannot fail.
+                    let _ = write!(failures, "{separator}{}: {text}", self.label(server));
+                }
+            }
+        }
+        if failures.is_empty() {
+            failures.push_str("every <server> is of weight 0");
+        }
+        Err(DeliveryError::Retriable(format!(
+            "no nodes are available: {failures}"
+        )))
+    }
+
+    /// Sends over an open connection, or over a new one where there is none or it is broken.
+    fn send_to(
+        &mut self,
+        server: usize,
+        chunk: &millrun_forward::Chunk<'_>,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        if let Some(at) = self.reusable(server, now) {
+            match self
+                .connections
+                .get_mut(at)
+                .map(|open| open.send(chunk, now))
+            {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(broken)) => {
+                    if let Some(text) = fault_of_chunk(&broken) {
+                        return Err(Failure::Chunk(text));
+                    }
+                    self.give_up(at, &broken, Some(ChunkId::from_bytes(chunk.id)));
+                }
+                None => {}
+            }
+        }
+        let mut connection = self.connect(server, now).map_err(Failure::Server)?;
+        match connection.send(chunk, now) {
+            Ok(()) if self.plan.keepalive || self.plan.sender.require_ack => {
+                self.connections.push(connection);
+                Ok(())
+            }
+            // Closed here: what was written still goes out.
+            Ok(()) => Ok(()),
+            Err(broken) => Err(match fault_of_chunk(&broken) {
+                Some(text) => Failure::Chunk(text),
+                None => Failure::Server(broken.to_string()),
+            }),
+        }
+    }
+
+    fn connect(&mut self, server: usize, now: Instant) -> Result<Connection, String> {
+        let resolver = self.resolvers.get_mut(server).ok_or("no such server")?;
+        let stream = resolver
+            .connect(self.plan.connect_timeout, now)
+            .map_err(|error| format!("cannot connect: {error}"))?;
+        Connection::new(server, stream, &self.plan, now)
+            .map_err(|error| format!("cannot set up the connection: {error}"))
+    }
+
+    /// The place of a connection that another chunk may use; drops those that are spent.
+    fn reusable(&mut self, server: usize, now: Instant) -> Option<usize> {
+        if !self.plan.keepalive {
+            return None;
+        }
+        let idle_max = self.plan.keepalive_timeout;
+        self.connections.retain(|open| {
+            open.server != server || open.in_flight() > 0 || open.is_usable(idle_max, now)
+        });
+        self.connections
+            .iter()
+            .position(|open| open.server == server && open.is_usable(idle_max, now))
+    }
+
+    /// Drops a broken connection. The chunks it carried are in doubt, except `unsent`, of which
+    /// the server has a part at most.
+    fn give_up(&mut self, at: usize, broken: &Broken, unsent: Option<ChunkId>) {
+        let connection = self.connections.swap_remove(at);
+        let now = Instant::now();
+        self.balance
+            .failed(connection.server, now, self.plan.recover_wait);
+        let text = format!("{}: {broken}", self.label(connection.server));
+        for chunk in connection.in_doubt().filter(|chunk| Some(*chunk) != unsent) {
+            let outcome = Err(DeliveryError::Unconfirmed(text.clone()));
+            self.settled.push(Settled { chunk, outcome });
+        }
+    }
+
+    /// Looks at every connection once, after waiting up to `timeout` for something to look at.
+    fn collect(&mut self, timeout: Duration) {
+        let now = Instant::now();
+        let deadline = self
+            .connections
+            .iter()
+            .filter_map(Connection::deadline)
+            .min();
+        let left = deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(now));
+        let ready = wait_readable(&self.connections, timeout.min(left));
+        let now = Instant::now();
+        // From the back, as connections drop out on the way.
+        for (at, is_ready) in ready.into_iter().enumerate().rev() {
+            let Some(connection) = self.connections.get_mut(at) else {
+                continue;
+            };
+            let read = match is_ready {
+                true => connection.read_answers(&mut self.acked),
+                false => Ok(()),
+            };
+            let looked = read.and_then(|()| connection.check_deadline(now));
+            let is_spent = connection.in_flight() == 0 && (is_ready && !self.plan.keepalive);
+            let server = connection.server;
+            for chunk in self.acked.drain(..) {
+                self.balance.succeeded(server);
+                self.settled.push(Settled {
+                    chunk,
+                    outcome: Ok(()),
+                });
+            }
+            match looked {
+                Err(broken) => self.give_up(at, &broken, None),
+                Ok(()) if is_spent => drop(self.connections.swap_remove(at)),
+                Ok(()) => {}
+            }
+        }
+    }
+
+    fn label(&self, server: usize) -> &str {
+        self.plan
+            .servers
+            .get(server)
+            .map_or("", |server| &server.label)
+    }
+}
+
+impl Sender for Deliverer {
+    fn begin(&mut self, chunk: &Chunk, now: Instant) -> Result<Progress, DeliveryError> {
+        let Some(tag) = chunk.metadata().tag.as_deref() else {
+            let text = "the chunk has no tag, and a message needs one".to_owned();
+            return Err(DeliveryError::Unrecoverable(text));
+        };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let sent = match chunk.read(&mut scratch) {
+            Ok(payload) => self.send(
+                &millrun_forward::Chunk {
+                    id: *chunk.id().as_bytes(),
+                    tag: tag.as_bytes(),
+                    payload,
+                    compression: Compression::None,
+                    count: u32::try_from(chunk.count()).unwrap_or(u32::MAX),
+                },
+                now,
+            ),
+            Err(error) => Err(DeliveryError::Retriable(format!(
+                "cannot read the chunk: {error}"
+            ))),
+        };
+        self.scratch = scratch;
+        sent.map(|()| match self.plan.sender.require_ack {
+            true => Progress::UnderWay,
+            false => Progress::Delivered,
+        })
+    }
+
+    fn window(&self) -> usize {
+        match self.plan.sender.require_ack {
+            true => CHUNKS_IN_FLIGHT_MAX,
+            false => 1,
+        }
+    }
+
+    fn wait(&mut self, timeout: Duration, settled: &mut Vec<Settled>) {
+        if self.settled.is_empty() {
+            self.collect(timeout);
+        }
+        settled.append(&mut self.settled);
+    }
+}
+
+/// What is wrong with the chunk itself, if that is why the connection did not take it.
+fn fault_of_chunk(broken: &Broken) -> Option<String> {
+    match broken {
+        Broken::Protocol(
+            error @ (SendError::TagTooLong { .. }
+            | SendError::PayloadTooLong { .. }
+            | SendError::Compress(_)),
+        ) => Some(error.to_string()),
+        _ => None,
+    }
+}

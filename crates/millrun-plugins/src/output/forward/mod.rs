@@ -1,0 +1,92 @@
+//! The `forward` output: chunks to Fluentd, Fluent Bit or another millrun.
+//!
+//! ```text
+//! <match **>
+//!   @type forward
+//!   require_ack_response true
+//!   <server>
+//!     host 192.0.2.1
+//!   </server>
+//!   <server>
+//!     host 192.0.2.2
+//!     standby true
+//!   </server>
+//! </match>
+//!
+//! flush thread ──▶ Deliverer ──▶ Balance: which server
+//!                     │          Resolver: at which address
+//!                     └────────▶ Connection ── head │ payload │ option ──▶ one vectored write
+//!                                           ◀── acknowledgements
+//! ```
+//!
+//! A chunk's bytes go to the socket as they stand in the buffer: nothing here looks at an event.
+//! Each flush thread has its own deliverer with its own connections, so nothing is locked. With
+//! `require_ack_response` several chunks are under way at once.
+
+mod balance;
+mod connection;
+mod deliverer;
+mod parameters;
+mod resolver;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use millrun_config::{Diagnostic, Element};
+use millrun_core::{
+    Assembly, BufferDefaults, BufferType, BufferedOutput, Content, Node, PluginId, Sender,
+};
+
+use self::deliverer::Deliverer;
+pub(super) use self::parameters::ForwardParameters;
+use self::parameters::Plan;
+
+const BUFFER_DEFAULTS: BufferDefaults = BufferDefaults {
+    buffer_type: BufferType::Memory,
+    keys: "tag",
+    timekey: None,
+    path: None,
+};
+
+pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
+    let parameters = ForwardParameters::read(element, assembly.diagnostics)?;
+    let plan = Plan::new(&parameters, element, assembly.diagnostics)?;
+    let buffer = assembly.read_buffer(element, id, &BUFFER_DEFAULTS)?;
+    if !buffer.keys.tag {
+        let fault = Diagnostic::error("buffer chunk key must include 'tag' for forward output");
+        let fault = fault.at(buffer.element.span(), "without it");
+        assembly.diagnostics.push(fault.hint("write: <buffer tag>"));
+        return None;
+    }
+    for server in &plan.servers {
+        tracing::info!(
+            plugin_id = id.given(),
+            host = server.host,
+            port = server.port,
+            weight = server.weight,
+            "adding forwarding server {}",
+            server.label
+        );
+    }
+    let output = Arc::new(Forward {
+        plan: Arc::new(plan),
+        id: id.clone(),
+    });
+    Some(assembly.buffered(id, output, buffer))
+}
+
+struct Forward {
+    plan: Arc<Plan>,
+    id: PluginId,
+}
+
+impl BufferedOutput for Forward {
+    fn content(&self) -> Content<'_> {
+        Content::Events
+    }
+
+    fn sender(&self) -> Box<dyn Sender> {
+        Box::new(Deliverer::new(Arc::clone(&self.plan), self.id.clone()))
+    }
+}

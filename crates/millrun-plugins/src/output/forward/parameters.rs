@@ -1,0 +1,266 @@
+//! What a `<match>` of type forward may say, and what it means.
+
+use std::time::Duration;
+
+use millrun_config::{Diagnostic, Diagnostics, Element, parameters, words};
+use millrun_forward::{Compression, SenderSettings};
+
+words! {
+    /// How chunks travel.
+    pub enum Compress {
+        /// As they are.
+        Text = "text",
+        /// As gzip members.
+        Gzip = "gzip",
+        /// With zstd.
+        Zstd = "zstd",
+    }
+}
+
+words! {
+    /// How servers are watched.
+    pub enum HeartbeatType {
+        /// By connecting.
+        Transport = "transport",
+        /// The old word for transport.
+        Tcp = "tcp",
+        /// By datagrams.
+        Udp = "udp",
+        /// Not at all.
+        None = "none",
+    }
+}
+
+parameters! {
+    /// One receiver of events.
+    pub struct ServerParameters in "server" {
+        /// Its address or host name.
+        host: String = required;
+        /// The port it listens on.
+        port: u16 = "24224";
+        /// What it is called in log lines.
+        name: Option<String>;
+        /// Its share of the chunks, beside the other servers' weights; 0 is never used.
+        weight: u32 = "60";
+        /// Use it only while another one is down.
+        standby: bool = "false";
+        /// The key of its handshake.
+        shared_key: Option<millrun_config::Secret<String>>, secret;
+        /// The user of its handshake.
+        username: String = "";
+        /// The password of its handshake.
+        password: millrun_config::Secret<String> = "", secret;
+    }
+}
+
+parameters! {
+    /// Sends events to other collectors over the forward protocol.
+    pub struct ForwardParameters in "match", type "forward" {
+        /// Send whole seconds, for servers that know nothing else.
+        time_as_integer: bool = "false";
+        /// Warn of flushes that take longer, in seconds.
+        slow_flush_log_threshold: f64 = "20.0";
+        /// How long one write may wait for the server to take bytes.
+        send_timeout: Duration = "60";
+        /// How long connecting may take.
+        connect_timeout: Option<Duration>;
+        /// How servers are watched. Millrun watches them by use.
+        heartbeat_type: HeartbeatType = "transport";
+        /// Pause between two heartbeats.
+        heartbeat_interval: Duration = "1";
+        /// How long a server that failed is left alone.
+        recover_wait: Duration = "10";
+        /// When a silent server counts as down.
+        hard_timeout: Duration = "60";
+        /// The sensitivity of the failure detector.
+        phi_threshold: u32 = "16";
+        /// Whether it is used.
+        phi_failure_detector: bool = "true";
+        /// Ask for an acknowledgement of every chunk.
+        require_ack_response: bool = "false";
+        /// How long it may take.
+        ack_response_timeout: Duration = "190";
+        /// Without effect: answers are read when they come.
+        read_interval_msec: u32 = "50";
+        /// Without effect: answers are read as they come.
+        read_length: millrun_config::Size = "512";
+        /// How long a resolved address is used; without it, until it fails.
+        expire_dns_cache: Option<Duration>;
+        /// Take the next address of a name for each connection.
+        dns_round_robin: bool = "false";
+        /// Without effect: names are resolved when they are needed.
+        ignore_network_errors_at_startup: bool = "false";
+        /// How chunks travel.
+        compress: Compress = "text";
+        /// Send several chunks over one connection.
+        keepalive: bool = "false";
+        /// How long such a connection may be idle.
+        keepalive_timeout: Option<Duration>;
+        /// Let the system probe whether a silent server is still there.
+        send_keepalive_packet: bool = "false";
+        /// The port, in configurations of old.
+        port: Option<u16>, obsolete = "use the <server> section instead";
+        /// The host, in configurations of old.
+        host: Option<String>, obsolete = "use the <server> section instead";
+    }
+    sections {
+        /// A receiver.
+        server: Vec<ServerParameters>;
+        /// Where chunks wait.
+        buffer: Option<Element>;
+        /// Where chunks go that no server takes.
+        secondary: Option<Element>;
+        /// TLS.
+        transport: Option<Element>;
+        /// Shared key and users.
+        security: Option<Element>;
+        /// Servers that are found elsewhere.
+        service_discovery: Vec<Element>;
+    }
+}
+
+/// How long connecting may take where nothing is said.
+const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+
+/// How many chunks may wait for their acknowledgement at once, for each flush thread. Each holds
+/// its memory; two keep the way busy, two more cover a slow commit.
+pub(super) const CHUNKS_IN_FLIGHT_MAX: usize = 4;
+
+/// What the parameters mean.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) servers: Vec<Server>,
+    pub(super) sender: SenderSettings,
+    pub(super) connect_timeout: Duration,
+    pub(super) send_timeout: Duration,
+    pub(super) keepalive: bool,
+    pub(super) keepalive_timeout: Option<Duration>,
+    pub(super) send_keepalive_packet: bool,
+    pub(super) expire_dns_cache: Option<Duration>,
+    pub(super) dns_round_robin: bool,
+    pub(super) recover_wait: Duration,
+}
+
+/// One receiver.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// What messages call it: `host:port`, behind its name where it has one.
+    pub(super) label: String,
+    pub(super) weight: u32,
+    pub(super) standby: bool,
+}
+
+impl Plan {
+    /// `None` when a diagnostic says why not.
+    pub(super) fn new(
+        parameters: &ForwardParameters,
+        element: &Element,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Self> {
+        let mut faults = Vec::new();
+        let value = |name: &str| {
+            let entry = element.entry(name);
+            entry.map_or(element.span(), |entry| entry.value.span)
+        };
+        if parameters.time_as_integer {
+            let fault = Diagnostic::error("time_as_integer is not supported yet");
+            faults.push(
+                fault
+                    .at(value("time_as_integer"), "written here")
+                    .hint("remove the line: servers since 2016 know event times"),
+            );
+        }
+        if matches!(parameters.compress, Compress::Zstd) {
+            let fault = Diagnostic::error("compress zstd is not supported yet");
+            faults.push(
+                fault
+                    .at(value("compress"), "written here")
+                    .hint("write: compress gzip"),
+            );
+        }
+        if parameters.server.is_empty() && parameters.service_discovery.is_empty() {
+            let fault = Diagnostic::error("out_forward has no server to send to");
+            faults.push(
+                fault
+                    .at(element.span(), "expected a <server> in this section")
+                    .hint("add a <server> section with a line like: host 192.0.2.1"),
+            );
+        }
+        let unsupported = [
+            (
+                parameters.security.as_ref(),
+                "out_forward does not do the handshake yet",
+            ),
+            (
+                parameters.secondary.as_ref(),
+                "out_forward does not use <secondary> yet",
+            ),
+            (
+                parameters.service_discovery.first(),
+                "service discovery is not supported yet",
+            ),
+            (
+                parameters
+                    .transport
+                    .as_ref()
+                    .filter(|transport| !matches!(transport.argument(), "" | "tcp")),
+                "out_forward does not speak TLS yet",
+            ),
+        ];
+        for (section, fault) in unsupported {
+            if let Some(section) = section {
+                faults
+                    .push(Diagnostic::error(fault).at(section.span(), "this section asks for it"));
+            }
+        }
+        if !faults.is_empty() {
+            faults.into_iter().for_each(|fault| diagnostics.push(fault));
+            return None;
+        }
+
+        let mut sender = SenderSettings::default();
+        sender.require_ack = parameters.require_ack_response;
+        sender.ack_response_timeout = parameters.ack_response_timeout;
+        sender.chunks_in_flight_max = CHUNKS_IN_FLIGHT_MAX;
+        sender.compression = match parameters.compress {
+            Compress::Gzip => Compression::Gzip,
+            Compress::Text | Compress::Zstd => Compression::None,
+        };
+        Some(Self {
+            servers: parameters.server.iter().map(Server::new).collect(),
+            sender,
+            connect_timeout: parameters
+                .connect_timeout
+                .unwrap_or(CONNECT_TIMEOUT_DEFAULT),
+            send_timeout: parameters.send_timeout,
+            keepalive: parameters.keepalive,
+            keepalive_timeout: parameters.keepalive_timeout,
+            send_keepalive_packet: parameters.send_keepalive_packet,
+            expire_dns_cache: parameters.expire_dns_cache,
+            dns_round_robin: parameters.dns_round_robin,
+            recover_wait: parameters.recover_wait,
+        })
+    }
+}
+
+impl Server {
+    fn new(parameters: &ServerParameters) -> Self {
+        let (host, port) = (parameters.host.clone(), parameters.port);
+        let address = match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        };
+        Self {
+            label: match &parameters.name {
+                Some(name) => format!("'{name}' ({address})"),
+                None => address,
+            },
+            host,
+            port,
+            weight: parameters.weight,
+            standby: parameters.standby,
+        }
+    }
+}

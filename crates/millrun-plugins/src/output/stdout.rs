@@ -1,0 +1,98 @@
+//! The `stdout` output: events on the terminal, at once.
+//!
+//! ```text
+//! <match app.**>
+//!   @type stdout
+//!   <format>
+//!     @type stdout        the default: time tag: {json}
+//!   </format>
+//! </match>
+//! ```
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use millrun_config::{Element, parameters};
+use millrun_core::{Assembly, DeliveryError, DirectOutput, Node, PluginId};
+use millrun_event::Events;
+
+use crate::formatter::{EventFormatter, Scratch, format_events, format_section};
+
+parameters! {
+    /// Prints events to the standard output.
+    pub struct StdoutParameters in "match", type "stdout" {
+        /// Without effect: events never go into the program's own log.
+        use_logger: bool = "true";
+    }
+    sections {
+        /// What an event looks like.
+        format: Option<Element>;
+    }
+}
+
+pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
+    StdoutParameters::read(element, assembly.diagnostics)?;
+    let formatter = format_section(element, "stdout", assembly.diagnostics)?;
+    let output = Arc::new(Stdout {
+        printer: Printer::new(formatter),
+    });
+    Some(Node::Direct {
+        id: id.clone(),
+        output,
+    })
+}
+
+struct Stdout {
+    printer: Printer,
+}
+
+impl DirectOutput for Stdout {
+    fn emit(&self, tag: &str, events: Events<'_>) -> Result<(), DeliveryError> {
+        let printed = self.printer.print(tag, events);
+        printed.map_err(|error| {
+            DeliveryError::Retriable(format!("cannot write to the standard output: {error}"))
+        })
+    }
+}
+
+/// Prints batches to the standard output, each in one write so that lines of several threads do
+/// not mix. The filter of the same name has one too.
+pub(crate) struct Printer {
+    formatter: Box<dyn EventFormatter>,
+    work: Mutex<Work>,
+}
+
+#[derive(Default)]
+struct Work {
+    scratch: Scratch,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Printer {
+    pub(crate) fn new(formatter: Box<dyn EventFormatter>) -> Self {
+        Self {
+            formatter,
+            work: Mutex::default(),
+        }
+    }
+
+    /// Prints `events`. A reader that has gone away is no reason to hold events back from the
+    /// outputs beside this one: a closed pipe counts as read.
+    pub(crate) fn print(&self, tag: &str, events: Events<'_>) -> io::Result<()> {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let Work {
+            scratch,
+            text,
+            ends,
+        } = &mut *work;
+        text.clear();
+        ends.clear();
+        format_events(&*self.formatter, tag, events, scratch, text, ends);
+        let mut out = io::stdout().lock();
+        match out.write_all(text).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The configuration of a process: read, checked, and turned into plugins.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use millrun_config::{
+    Diagnostics, Element, LoadError, Parsed, RenderStyle, Sources, Strictness, dump, load_file,
+};
+use millrun_core::{Parts, System, assemble, log};
+use thiserror::Error;
+
+use crate::command_line::CommandLine;
+use crate::environment;
+
+/// A configuration without errors.
+pub(crate) struct Configuration {
+    /// What holds for the whole instance.
+    pub(crate) system: System,
+    /// Where ledgers, and buffers without a path, are kept.
+    pub(crate) state_root: PathBuf,
+    /// The plugins, made and not started.
+    pub(crate) parts: Parts,
+    root: Element,
+    file: PathBuf,
+    sources: Sources,
+    diagnostics: Diagnostics,
+    shows_itself: bool,
+}
+
+/// Why there is no configuration to run. All of it is the operator's to mend.
+#[derive(Debug, Error)]
+pub(crate) enum ConfigurationFault {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] LoadError),
+    /// The file says something that cannot be.
+    #[error("{} cannot be used: see the errors above", file.display())]
+    Wrong {
+        file: PathBuf,
+        sources: Sources,
+        diagnostics: Diagnostics,
+    },
+}
+
+impl Configuration {
+    /// Reads the file that `arguments` name, as worker `worker` sees it, and makes its plugins.
+    pub(crate) fn load(
+        arguments: &CommandLine,
+        worker: Option<u32>,
+    ) -> Result<Self, ConfigurationFault> {
+        let file = arguments.config.clone();
+        let Parsed {
+            root,
+            sources,
+            mut diagnostics,
+            ..
+        } = load_file(&file, &environment::of_configuration(worker))?;
+        if arguments.strict_config_value {
+            diagnostics.set_strictness(Strictness::Strict);
+        }
+        let Some(mut system) = System::read(&root, &mut diagnostics) else {
+            return Err(ConfigurationFault::Wrong {
+                file,
+                sources,
+                diagnostics,
+            });
+        };
+        if system.parameters.strict_config_value {
+            diagnostics.set_strictness(Strictness::Strict);
+        }
+        system.worker = worker.unwrap_or(0);
+        system.without_source |= arguments.without_source;
+        let state_root = system.state_root(&file, &environment::of_state());
+        let registry = millrun_plugins::registry();
+        let parts = assemble(&root, &registry, &system, &state_root, &mut diagnostics);
+        if diagnostics.has_errors() {
+            return Err(ConfigurationFault::Wrong {
+                file,
+                sources,
+                diagnostics,
+            });
+        }
+        let level = arguments
+            .log_level()
+            .unwrap_or(environment::level(system.parameters.log_level));
+        log::set_level(level);
+        let shows_itself =
+            !arguments.suppress_config_dump && !system.parameters.suppress_config_dump;
+        Ok(Self {
+            system,
+            state_root,
+            parts,
+            root,
+            file,
+            sources,
+            diagnostics,
+            shows_itself,
+        })
+    }
+
+    /// Logs what the configuration says that is probably not meant.
+    pub(crate) fn report_warnings(&self) {
+        for warning in self.diagnostics.warnings() {
+            tracing::warn!("{}", warning.one_line(&self.sources));
+        }
+    }
+
+    /// Logs the configuration as it was understood, secrets masked, unless that was switched off.
+    pub(crate) fn show(&self) {
+        tracing::info!(path = %self.file.display(), "parsing config file is succeeded");
+        if self.shows_itself {
+            let registry = millrun_plugins::registry();
+            let text = dump(&self.root, &|element| registry.schema_of(element));
+            tracing::info!("using configuration file: {text}");
+        }
+    }
+}
+
+impl ConfigurationFault {
+    /// Tells the operator: each error with its line on the standard error, and a line in the log
+    /// for whoever greps there.
+    pub(crate) fn report(&self) {
+        match self {
+            Self::Unreadable(error) => {
+                tracing::error!("config error error=\"{error}\"");
+            }
+            Self::Wrong {
+                file,
+                sources,
+                diagnostics,
+            } => {
+                let stderr = std::io::stderr();
+                let style = if stderr.is_terminal() {
+                    RenderStyle::Terminal
+                } else {
+                    RenderStyle::Plain
+                };
+                // Nobody is left to tell when the terminal is gone.
+                let _ = stderr
+                    .lock()
+                    .write_all(diagnostics.render(sources, style).as_bytes());
+                for error in diagnostics.errors() {
+                    tracing::error!(
+                        "config error file=\"{}\" error=\"{}\"",
+                        file.display(),
+                        error.one_line(sources)
+                    );
+                }
+            }
+        }
+    }
+
+    /// The faults in one text, for a log that has no terminal beside it.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            Self::Unreadable(error) => error.to_string(),
+            Self::Wrong {
+                sources,
+                diagnostics,
+                ..
+            } => {
+                let lines: Vec<String> = diagnostics
+                    .errors()
+                    .map(|error| error.one_line(sources))
+                    .collect();
+                lines.join("; ")
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The control process: workers that are replaced when they end, and signals by Fluentd's names.
+//!
+//! ```text
+//! TERM INT   stop: sources first, then what is buffered in memory goes out
+//! QUIT       stop at once
+//! HUP USR2   check the configuration; if it is sound, replace the workers one by one
+//! USR1       flush all buffers
+//! CONT       log the engine's state
+//! ```
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serverengine::{BoxError, Config, Level, Meaning, Server, SignalMeanings};
+
+use crate::command_line::CommandLine;
+use crate::configuration::Configuration;
+use crate::worker::{CollectorWorker, EXIT_UNRECOVERABLE};
+
+/// How long a worker may take to end. Above what its outputs may take to deliver the rest.
+const GRACEFUL_STOP_MAX: Duration = Duration::from_secs(40);
+
+/// Runs workers until told to stop.
+pub(crate) fn run(arguments: CommandLine, configuration: &Configuration) -> ExitCode {
+    let system = &configuration.system.parameters;
+    tracing::info!(
+        pid = std::process::id(),
+        "starting millrun-{}",
+        env!("CARGO_PKG_VERSION")
+    );
+    let name = |role: &str| {
+        system
+            .process_name
+            .as_ref()
+            .map(|name| format!("{role}:{name}"))
+    };
+    let config = Config {
+        workers: system.workers as usize,
+        restart_worker_interval: system.restart_worker_interval,
+        worker_graceful_kill_timeout: Some(GRACEFUL_STOP_MAX),
+        unrecoverable_exit_codes: vec![i32::from(EXIT_UNRECOVERABLE)],
+        stop_immediately_at_unrecoverable_exit: true,
+        server_process_name: name("supervisor"),
+        worker_process_name: name("worker"),
+        signals: SignalMeanings {
+            term: Meaning::GracefulStop,
+            int: Meaning::GracefulStop,
+            quit: Meaning::ImmediateStop,
+            hup: Meaning::GracefulRestart,
+            usr1: Meaning::Forward,
+            usr2: Meaning::GracefulRestart,
+            cont: Meaning::Dump,
+        },
+        log: Arc::new(log),
+        ..Config::default()
+    };
+    let server = CollectorServer {
+        arguments: arguments.clone(),
+    };
+    serverengine::create(
+        server,
+        move |_| CollectorWorker::new(arguments.clone()),
+        config,
+    )
+    .run()
+}
+
+struct CollectorServer {
+    arguments: CommandLine,
+}
+
+impl Server for CollectorServer {
+    /// A restart with a configuration that is broken would end a collector that works: it is
+    /// refused here, and the workers go on as they are.
+    fn reload_config(&mut self) -> Result<(), BoxError> {
+        match Configuration::load(&self.arguments, None) {
+            Ok(configuration) => {
+                configuration.report_warnings();
+                Ok(())
+            }
+            Err(fault) => Err(fault.in_words().into()),
+        }
+    }
+}
+
+/// The engine's messages in the collector's log.
+fn log(level: Level, message: &str) {
+    match level {
+        Level::Debug => tracing::debug!("{message}"),
+        Level::Info => tracing::info!("{message}"),
+        Level::Warn => tracing::warn!("{message}"),
+        _ => tracing::error!("{message}"),
+    }
+}

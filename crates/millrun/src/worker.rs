@@ -1,0 +1,147 @@
+//! A worker: one process that runs the plugins of the configuration.
+
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use millrun_core::{FlushHandle, Listeners, Pipeline, StartError, Stop, log};
+use serverengine::{BoxError, ListenOptions, Signal, Worker, WorkerContext};
+use thiserror::Error;
+
+use crate::command_line::CommandLine;
+use crate::configuration::{Configuration, ConfigurationFault};
+
+/// The exit status that says: do not start me again with this configuration.
+pub(crate) const EXIT_UNRECOVERABLE: u8 = 2;
+
+/// Why a worker ended other than by being told to.
+#[derive(Debug, Error)]
+pub(crate) enum WorkerError {
+    #[error("{0}")]
+    Start(#[from] StartError),
+    #[error("a plugin's thread ended unexpectedly; the log says which and why")]
+    PluginFailed,
+}
+
+/// A worker of the control process.
+pub(crate) struct CollectorWorker {
+    arguments: CommandLine,
+    requests: Requests,
+}
+
+/// What others may ask of a worker while it runs.
+#[derive(Clone, Default)]
+pub(crate) struct Requests {
+    /// End.
+    pub(crate) stop: Stop,
+    flush: Arc<Mutex<Option<FlushHandle>>>,
+}
+
+impl Requests {
+    /// Flushes the buffers, if the worker has them open.
+    pub(crate) fn flush(&self) {
+        if let Some(handle) = &*self.flush.lock().unwrap_or_else(PoisonError::into_inner) {
+            handle.flush();
+        }
+    }
+
+    fn can_flush(&self, handle: Option<FlushHandle>) {
+        *self.flush.lock().unwrap_or_else(PoisonError::into_inner) = handle;
+    }
+}
+
+impl CollectorWorker {
+    pub(crate) fn new(arguments: CommandLine) -> Self {
+        Self {
+            arguments,
+            requests: Requests::default(),
+        }
+    }
+}
+
+impl Worker for CollectorWorker {
+    fn run(&self, context: &WorkerContext) -> Result<(), BoxError> {
+        let number = u32::try_from(context.worker_id()).unwrap_or(u32::MAX);
+        log::set_worker(number);
+        let configuration = match Configuration::load(&self.arguments, Some(number)) {
+            Ok(configuration) => configuration,
+            Err(fault) => give_up(&fault),
+        };
+        work(configuration, &SharedListeners { context }, &self.requests)?;
+        Ok(())
+    }
+
+    fn stop(&self) {
+        self.requests.stop.set();
+    }
+
+    fn signal(&self, signal: Signal) {
+        if signal == Signal::Usr1 {
+            self.requests.flush();
+        }
+    }
+}
+
+/// Runs `configuration` until `requests` say stop.
+pub(crate) fn work(
+    configuration: Configuration,
+    listeners: &dyn Listeners,
+    requests: &Requests,
+) -> Result<(), WorkerError> {
+    let Configuration {
+        system,
+        state_root,
+        parts,
+        ..
+    } = configuration;
+    let worker = system.worker;
+    let ppid = std::os::unix::process::parent_id();
+    tracing::info!(
+        pid = std::process::id(),
+        ppid,
+        worker,
+        "starting fluentd worker"
+    );
+    let pipeline = Pipeline::start(parts, &system, &state_root, listeners, &requests.stop)
+        .inspect_err(|error| tracing::error!("unexpected error error=\"{error}\""))?;
+    requests.can_flush(Some(pipeline.flush_handle()));
+    tracing::info!(worker, "fluentd worker is now running");
+    requests.stop.wait_until_set();
+    tracing::info!(worker, "fluentd worker is now stopping");
+    requests.can_flush(None);
+    let failed = pipeline.has_failed();
+    pipeline.stop();
+    tracing::info!(worker, "fluentd worker is now stopped");
+    if failed {
+        Err(WorkerError::PluginFailed)
+    } else {
+        Ok(())
+    }
+}
+
+/// Ends the process: the configuration was sound when the control process read it and is not
+/// any more, so starting again would not help.
+fn give_up(fault: &ConfigurationFault) -> ! {
+    fault.report();
+    std::process::exit(i32::from(EXIT_UNRECOVERABLE))
+}
+
+/// Sockets that the control process holds.
+struct SharedListeners<'a> {
+    context: &'a WorkerContext,
+}
+
+impl Listeners for SharedListeners<'_> {
+    fn tcp(&self, address: SocketAddr, backlog: Option<u32>) -> Result<TcpListener, StartError> {
+        let mut options = ListenOptions::default();
+        if let Some(backlog) = backlog {
+            options.backlog = backlog;
+        }
+        let listener = self.context.listen_tcp(address, options);
+        listener.map_err(|error| StartError::new(error.to_string()))
+    }
+
+    fn udp(&self, address: SocketAddr) -> Result<UdpSocket, StartError> {
+        let socket = self.context.listen_udp(address, ListenOptions::default());
+        socket.map_err(|error| StartError::new(error.to_string()))
+    }
+}
