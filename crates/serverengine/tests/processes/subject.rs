@@ -181,9 +181,9 @@ impl Worker for SubjectWorker {
             .inspect_err(|error| say(&who, &format!("error {error}")))?;
         if let Some(delay) = self.options.millis("ready_after") {
             std::thread::sleep(delay);
-            context.ready()?;
         }
         say(&who, "works");
+        context.ready()?;
         while !self.stop.wait_for_set(Duration::from_secs(60)) {}
         say(&who, "returns");
         Ok(())
