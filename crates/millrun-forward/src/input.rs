@@ -20,8 +20,9 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Room to read into; never empty.
-    pub(crate) fn room(&mut self) -> &mut [u8] {
+    /// Room to read into; never empty. `message_len` is how long the message at the start of the
+    /// unread bytes says it is: growing goes no further than that needs.
+    pub(crate) fn room(&mut self, message_len: u64) -> &mut [u8] {
         let wanted = self.wanted.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
         if self.start == self.end {
             self.start = 0;
@@ -38,7 +39,13 @@ impl Input {
         }
         if self.bytes.len() - self.end < wanted {
             // Doubling keeps the copies of a long message in proportion to its length.
-            let len = (self.end + wanted).max(self.bytes.len().saturating_mul(2));
+            let message_len = usize::try_from(message_len).unwrap_or(usize::MAX);
+            let enough = self
+                .start
+                .saturating_add(message_len)
+                .saturating_add(wanted);
+            let doubled = self.bytes.len().saturating_mul(2).min(enough);
+            let len = doubled.max(self.end + wanted);
             self.bytes.resize(len, 0);
         }
         self.bytes.get_mut(self.end..).unwrap_or_default()
@@ -73,11 +80,11 @@ mod tests {
     #[test]
     fn keeps_the_cut_off_beginning_of_a_message_in_front_of_the_next_read() {
         let mut input = Input::default();
-        input.room()[..4].copy_from_slice(b"abcd");
+        input.room(0)[..4].copy_from_slice(b"abcd");
         input.filled(4);
         input.consume(3);
         for letter in b"efgh" {
-            input.room()[0] = *letter;
+            input.room(0)[0] = *letter;
             input.filled(1);
         }
         assert_eq!(input.unread(), b"defgh");
@@ -86,14 +93,14 @@ mod tests {
     #[test]
     fn room_follows_the_reads_and_shrinks_after_a_large_message() {
         let mut input = Input::default();
-        let first = input.room().len();
+        let first = input.room(0).len();
         assert_eq!(first, READ_BYTES_MIN);
         while input.unread().len() <= KEPT_BYTES_MAX {
-            let room = input.room().len();
+            let room = input.room(u64::MAX).len();
             input.filled(room);
         }
         let unread = input.unread().len();
         input.consume(unread);
-        assert!(input.room().len() <= READ_BYTES_MAX);
+        assert!(input.room(0).len() <= READ_BYTES_MAX);
     }
 }

@@ -140,7 +140,11 @@ impl Receiver {
     /// Room for the next read; never empty. It grows with what arrives.
     pub fn room(&mut self) -> &mut [u8] {
         self.forget_given();
-        self.input.room()
+        let message_len = match self.oversized {
+            Some(_) => 0,
+            None => self.size_so_far(),
+        };
+        self.input.room(message_len)
     }
 
     /// Takes the first `len` bytes of the room as arrived.

@@ -189,7 +189,7 @@ impl Sender {
 
     /// Room to read the server's answers into; never empty.
     pub fn room(&mut self) -> &mut [u8] {
-        self.input.room()
+        self.input.room(0)
     }
 
     /// Takes the first `len` bytes of the room as arrived.
@@ -209,7 +209,7 @@ impl Sender {
     /// As for [`filled`](Self::filled).
     pub fn handle_input(&mut self, mut bytes: &[u8]) -> Result<(), SendError> {
         while !bytes.is_empty() {
-            let room = self.input.room();
+            let room = self.input.room(0);
             let (now, later) = bytes.split_at(room.len().min(bytes.len()));
             for (slot, byte) in room.iter_mut().zip(now) {
                 *slot = *byte;

@@ -5,8 +5,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use millrun_buffer::Origin;
-use millrun_event::EventTime;
+use millrun_core::{LossReason, Losses};
+use millrun_event::{EventTime, Events};
 use millrun_forward::{Message, Mode, Oversized, Received, Receiver};
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -123,7 +123,10 @@ impl<S: Sink> Connection<'_, S> {
                     }
                 }
                 Received::Oversized(oversized) => {
-                    warn_of_oversized(plan, *host, &oversized, answers)
+                    drop_oversized(server, *host, &oversized)?;
+                    if let Some(ack) = oversized.ack {
+                        ack.write(answers);
+                    }
                 }
                 Received::Broken(value) => tracing::warn!(
                     plugin_id = plan.id.given(), host = %host, msg = shown(value).as_ref(),
@@ -178,28 +181,42 @@ fn store<S: Sink>(server: &Server<S>, host: IpAddr, message: &Message<'_>) -> Re
             "Input chunk size is larger than 'chunk_size_warn_limit':"
         );
     }
-    if message.events.is_empty() {
+    if message.events.is_empty() && message.invalid == 0 {
         return Ok(());
     }
+    let mut lost = Losses::default();
+    lost.add(
+        &plan.id.text,
+        LossReason::Invalid,
+        u64::from(message.invalid),
+    );
     let mut sink = server.sink.borrow_mut();
-    sink.store(&tag, message.events, Origin::None)
+    sink.store(&tag, message.events, &lost)
         .map_err(End::Unstored)
 }
 
-/// A dropped message is answered all the same: without an answer the client would send it again
-/// for ever, and never get to what comes behind (Fluentd does that).
-fn warn_of_oversized(plan: &Plan, host: IpAddr, oversized: &Oversized<'_>, answers: &mut Vec<u8>) {
+/// Counts a dropped message. Whoever asked is answered all the same: without an answer the client
+/// would send it again for ever, and never get to what comes behind (Fluentd does that).
+fn drop_oversized<S: Sink>(
+    server: &Server<S>,
+    host: IpAddr,
+    oversized: &Oversized<'_>,
+) -> Result<(), End> {
+    let plan = &server.plan;
+    let tag = String::from_utf8_lossy(oversized.tag);
     tracing::warn!(
         plugin_id = plan.id.given(),
-        tag = String::from_utf8_lossy(oversized.tag).as_ref(),
+        tag = tag.as_ref(),
         host = %host,
         limit = plan.receiver.chunk_size_limit,
         size = oversized.size,
         "Input chunk size is larger than 'chunk_size_limit', dropped:"
     );
-    if let Some(ack) = oversized.ack {
-        ack.write(answers);
-    }
+    let mut lost = Losses::default();
+    lost.add(&plan.id.text, LossReason::Oversized, 1);
+    let mut sink = server.sink.borrow_mut();
+    sink.store(&tag, Events::default(), &lost)
+        .map_err(End::Unstored)
 }
 
 async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {

@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use millrun_buffer::Origin;
 use millrun_config::{Diagnostics, Environment, NoIncludes, RenderStyle, parse_str};
-use millrun_core::{EmitError, PluginId, Stop};
+use millrun_core::{EmitError, LossReason, Losses, PluginId, Stop};
 use millrun_event::Events;
 
 use super::parameters::{ForwardParameters, Plan};
@@ -21,13 +20,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Clone, Default)]
 struct List {
     stored: Arc<Mutex<Vec<(String, u32)>>>,
+    lost: Arc<Mutex<Vec<(LossReason, u64)>>>,
     refuse: Arc<Mutex<bool>>,
 }
 
 impl Sink for List {
-    fn store(&mut self, tag: &str, events: Events<'_>, _: Origin) -> Result<(), EmitError> {
+    fn store(&mut self, tag: &str, events: Events<'_>, lost: &Losses) -> Result<(), EmitError> {
         if *self.refuse.lock().unwrap() {
             return Err(EmitError::Refused("the disk is full".into()));
+        }
+        for loss in lost.entries() {
+            self.lost.lock().unwrap().push((loss.reason, loss.count));
+        }
+        if events.is_empty() {
+            return Ok(());
         }
         self.stored
             .lock()
@@ -209,6 +215,20 @@ fn a_dropped_message_is_answered() {
     client.write_all(WITH_CHUNK).unwrap();
     expect(&mut client, ACK);
     assert!(server.list.stored.lock().unwrap().is_empty());
+    let lost = server.list.lost.lock().unwrap();
+    assert_eq!(*lost, [(LossReason::Oversized, 1)]);
+}
+
+#[test]
+fn entries_that_are_no_events_are_counted() {
+    let server = Running::new("");
+    let mut client = server.connect();
+    let message = b"\x93\xa1t\x93\x92\x01\x80\x05\x91\x01\x81\xa5chunk\xa2id";
+    client.write_all(message).unwrap();
+    expect(&mut client, ACK);
+    let lost = server.list.lost.lock().unwrap();
+    assert_eq!(*lost, [(LossReason::Invalid, 2)]);
+    assert_eq!(server.list.wait_for(1), [("t".to_owned(), 1)]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Which server gets the next chunk.
 //!
-//! Weights divided by their greatest common divisor say how often each server stands in a list,
-//! the list is shuffled once and gone round (fluentd.md section 5.6): over each round the shares
-//! are exact, and two senders do not fall into step.
+//! Weights divided by their greatest common divisor say how often each server stands in a round;
+//! several rounds, each shuffled for itself, make the list that is gone through again and again
+//! (fluentd.md section 5.6, where the whole list is shuffled). So the shares are exact over every
+//! round, and two senders do not fall into step.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,8 @@ use millrun_buffer::Random;
 
 use super::parameters::Server;
 
-/// How often at least each server stands in the list on average, so that a shuffle has something
-/// to shuffle.
+/// How often each server should stand in the list on average, so that there is something to
+/// shuffle.
 const ROUNDS_MIN: usize = 6;
 
 /// The longest list; weights that need more are rounded.
@@ -45,15 +46,21 @@ impl Balance {
             .sum();
         // With weights too far apart, the list would be too long: every server keeps one turn.
         let scale = total.div_ceil(TURNS_MAX as u64).max(1);
-        let mut turns = Vec::new();
-        while turns.len() < ROUNDS_MIN * regular().count() {
-            for (index, server) in regular() {
+        let round: Vec<usize> = regular()
+            .flat_map(|(index, server)| {
                 let count = u64::from(server.weight / divisor).div_ceil(scale);
-                turns.extend((0..count).map(|_| index));
+                (0..count).map(move |_| index)
+            })
+            .collect();
+        let rounds = (ROUNDS_MIN * regular().count()).checked_div(round.len());
+        let mut turns = Vec::new();
+        for _ in 0..rounds.unwrap_or(0).max(1) {
+            let start = turns.len();
+            turns.extend_from_slice(&round);
+            for place in (start + 1..turns.len()).rev() {
+                let span = (place - start) as u64 + 1;
+                turns.swap(place, start + random.below(span) as usize);
             }
-        }
-        for place in (1..turns.len()).rev() {
-            turns.swap(place, random.below(place as u64 + 1) as usize);
         }
         Self {
             turns,
