@@ -130,7 +130,13 @@ impl Pipeline {
             );
             let stop = pipeline.input_stop.clone();
             let input = part.input;
-            let run = move || input.run(emitter, stop);
+            let ended = stop.clone();
+            let run = move || {
+                input.run(emitter, stop);
+                // What it could not go on with, it has logged; a worker without one of its
+                // sources must not look as if it worked.
+                assert!(ended.is_set(), "the input ended by itself");
+            };
             let thread = spawn(
                 format!("input-{}", part.id.text),
                 &pipeline.failed,

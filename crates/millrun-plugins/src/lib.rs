@@ -19,6 +19,7 @@
 
 mod filter;
 pub mod formatter;
+mod input;
 mod output;
 pub mod parser;
 mod time_section;
@@ -28,6 +29,7 @@ use millrun_core::Registry;
 /// Every plugin of this build.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
+    input::register(&mut registry);
     filter::register(&mut registry);
     output::register(&mut registry);
     registry

@@ -111,7 +111,7 @@ impl Configuration {
         if self.shows_itself {
             let registry = millrun_plugins::registry();
             let text = dump(&self.root, &|element| registry.schema_of(element));
-            tracing::info!("using configuration file: {text}");
+            tracing::info!("using configuration file: {}", text.trim_end());
         }
     }
 }
