@@ -1,0 +1,14 @@
+//! What buffers and ledgers keep, through the public interface.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may be blunt, as tests may"
+)]
+
+mod common;
+mod filling;
+mod flushing;
+mod ledgers;
+mod takeover;
+mod transactions;
