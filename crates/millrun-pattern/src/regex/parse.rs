@@ -3,7 +3,7 @@
 use super::{
     Flags, REGEX_NESTING_MAX, REGEX_SOURCE_BYTES_MAX, RegexError,
     set::{Item, Set},
-    syntax::{Anchor, Greed, Node, Syntax},
+    syntax::{Anchor, Node, Syntax},
 };
 
 /// Parses `source`.
@@ -34,7 +34,7 @@ pub(super) struct Parser<'s> {
     pub(super) at: usize,
     pub(super) depth: usize,
     /// By order of opening parentheses: the name, if any.
-    groups: Vec<Option<String>>,
+    pub(super) groups: Vec<Option<String>>,
     pub(super) unicode: bool,
     /// Where the first `\1` stands.
     numbered: Option<usize>,
@@ -132,7 +132,7 @@ impl Parser<'_> {
         }
     }
 
-    fn alternation(&mut self, flags: Flags) -> Result<Node, RegexError> {
+    pub(super) fn alternation(&mut self, flags: Flags) -> Result<Node, RegexError> {
         let mut branches = vec![self.concat(flags)?];
         while self.eat("|") {
             branches.push(self.concat(flags)?);
@@ -146,7 +146,7 @@ impl Parser<'_> {
         })
     }
 
-    fn concat(&mut self, flags: Flags) -> Result<Node, RegexError> {
+    pub(super) fn concat(&mut self, flags: Flags) -> Result<Node, RegexError> {
         let mut nodes = Vec::new();
         loop {
             if flags.extended {
@@ -183,7 +183,7 @@ impl Parser<'_> {
         })
     }
 
-    fn skip_extended(&mut self) {
+    pub(super) fn skip_extended(&mut self) {
         while let Some(next) = self.peek() {
             if next == '#' {
                 let comment = self.rest().find('\n').unwrap_or(self.rest().len());
@@ -196,45 +196,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `(?i-m)`: the options for what follows.
-    fn isolated_options(&mut self, flags: Flags) -> Result<Option<Flags>, RegexError> {
-        let start = self.at;
-        if !self.eat("(?") {
-            return Ok(None);
-        }
-        let options = self.options(flags)?;
-        if let (Some(options), true) = (options, self.eat(")")) {
-            return Ok(Some(options));
-        }
-        self.at = start;
-        Ok(None)
-    }
-
-    /// `i-mx` up to what is no option; nothing if there is none.
-    fn options(&mut self, mut flags: Flags) -> Result<Option<Flags>, RegexError> {
-        let start = self.at;
-        let mut on = true;
-        while let Some(letter) = self.peek() {
-            match letter {
-                '-' => on = false,
-                'i' => flags.ignore_case = on,
-                'm' => flags.multi_line = on,
-                'x' => flags.extended = on,
-                'a' | 'u' | 'd' => {
-                    return Err(self.unsupported(
-                        self.at,
-                        &format!("the option `(?{letter})`"),
-                        "write the characters out as a class",
-                    ));
-                }
-                _ => break,
-            }
-            self.at += 1;
-        }
-        Ok((self.at > start).then_some(flags))
-    }
-
-    fn atom(&mut self, flags: Flags) -> Result<Node, RegexError> {
+    pub(super) fn atom(&mut self, flags: Flags) -> Result<Node, RegexError> {
         let start = self.at;
         let Some(next) = self.bump() else {
             return Ok(Node::Empty);
@@ -285,90 +247,7 @@ impl Parser<'_> {
         Node::Char { value, fold }
     }
 
-    fn group(&mut self, start: usize, flags: Flags) -> Result<Node, RegexError> {
-        if !self.eat("?") {
-            let ordinal = self.groups.len();
-            self.groups.push(None);
-            return Ok(Node::Group {
-                ordinal,
-                node: Box::new(self.alternation(flags)?),
-            });
-        }
-        if self.eat(":") {
-            return self.alternation(flags);
-        }
-        if self.eat(">") {
-            return Ok(Node::Atomic(Box::new(self.alternation(flags)?)));
-        }
-        for (opening, ahead, negative) in [
-            ("=", true, false),
-            ("!", true, true),
-            ("<=", false, false),
-            ("<!", false, true),
-        ] {
-            if self.eat(opening) {
-                return Ok(Node::Look {
-                    ahead,
-                    negative,
-                    node: Box::new(self.alternation(flags)?),
-                });
-            }
-        }
-        for (opening, closing) in [("<", '>'), ("'", '\'')] {
-            if self.eat(opening) {
-                let name = self.name(closing)?;
-                let ordinal = self.groups.len();
-                self.groups.push(Some(name));
-                return Ok(Node::Group {
-                    ordinal,
-                    node: Box::new(self.alternation(flags)?),
-                });
-            }
-        }
-        if self.eat("~") {
-            return Err(self.unsupported(
-                start,
-                "the absence operator `(?~`",
-                "write a lazy repeat up to the text",
-            ));
-        }
-        if self.eat("(") {
-            return Err(self.unsupported(
-                start,
-                "the condition `(?(`",
-                "write the two cases as alternatives",
-            ));
-        }
-        if let Some(options) = self.options(flags)?
-            && self.eat(":")
-        {
-            return self.alternation(options);
-        }
-        Err(self.syntax_at(
-            start,
-            "`(?` begins no known group; write `\\(\\?` for the characters themselves",
-        ))
-    }
-
-    fn name(&mut self, closing: char) -> Result<String, RegexError> {
-        let start = self.at;
-        let length = self.rest().find([closing, ')']).unwrap_or(0);
-        let name = self.rest().get(..length).unwrap_or_default().to_owned();
-        self.at += length;
-        let valid = name
-            .chars()
-            .next()
-            .is_some_and(|first| !first.is_ascii_digit() && first != '-');
-        if valid && self.bump() == Some(closing) {
-            return Ok(name);
-        }
-        Err(self.syntax_at(
-            start,
-            &format!("expected the name of a group and `{closing}`"),
-        ))
-    }
-
-    fn escape(&mut self, start: usize, flags: Flags) -> Result<Node, RegexError> {
+    pub(super) fn escape(&mut self, start: usize, flags: Flags) -> Result<Node, RegexError> {
         let Some(letter) = self.bump() else {
             return Err(self.syntax_at(
                 start,
@@ -436,7 +315,7 @@ impl Parser<'_> {
         })
     }
 
-    fn reference_name(&mut self, start: usize) -> Result<String, RegexError> {
+    pub(super) fn reference_name(&mut self, start: usize) -> Result<String, RegexError> {
         let closing = match self.bump() {
             Some('<') => '>',
             Some('\'') => '\'',
@@ -486,103 +365,5 @@ impl Parser<'_> {
         };
         self.at += closing + 1;
         Ok(item)
-    }
-
-    fn repeats(&mut self, mut node: Node, flags: Flags) -> Result<Node, RegexError> {
-        let mut repeated = false;
-        loop {
-            if flags.extended {
-                self.skip_extended();
-            }
-            let Some((min, max, braces)) = self.repeat()? else {
-                break;
-            };
-            let mut greed = Greed::Greedy;
-            if !braces && self.eat("+") {
-                greed = Greed::Possessive;
-            } else if braces && max == Some(min) && self.eat("?") {
-                // In Ruby `{n}?` is no lazy repeat but an optional one.
-                node = Node::Repeat {
-                    node: Box::new(node),
-                    min,
-                    max,
-                    greed,
-                };
-                node = Node::Repeat {
-                    node: Box::new(node),
-                    min: 0,
-                    max: Some(1),
-                    greed: Greed::Greedy,
-                };
-                repeated = true;
-                continue;
-            } else if self.eat("?") {
-                greed = Greed::Lazy;
-            }
-            // A byte-wise dot is as good as a character-wise one only where it may go on.
-            self.unicode |= is_wide(&node) && max.is_some();
-            node = Node::Repeat {
-                node: Box::new(node),
-                min,
-                max,
-                greed,
-            };
-            repeated = true;
-        }
-        self.unicode |= !repeated && is_wide(&node);
-        Ok(node)
-    }
-
-    /// `*`, `+`, `?` or a counted repeat; a brace that is none stands for itself.
-    fn repeat(&mut self) -> Result<Option<(u32, Option<u32>, bool)>, RegexError> {
-        for (sign, min, max) in [("*", 0, None), ("+", 1, None), ("?", 0, Some(1))] {
-            if self.eat(sign) {
-                return Ok(Some((min, max, false)));
-            }
-        }
-        let Some(end) = self
-            .rest()
-            .find('}')
-            .filter(|_| self.rest().starts_with('{'))
-        else {
-            return Ok(None);
-        };
-        let inside = self.rest().get(1..end).unwrap_or_default();
-        let (min, max) = inside.split_once(',').unwrap_or((inside, inside));
-        let counts = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if !counts(min) || !counts(max) || (min.is_empty() && max.is_empty()) {
-            return Ok(None);
-        }
-        let count = |text: &str| {
-            text.parse::<u32>()
-                .ok()
-                .filter(|&count| count <= REPEAT_MAX)
-        };
-        let min = if min.is_empty() { Some(0) } else { count(min) };
-        let most = count(max);
-        let (Some(min), true) = (min, max.is_empty() || most.is_some()) else {
-            return Err(self.syntax(&format!(
-                "too big a number of repeats, at most {REPEAT_MAX} are accepted"
-            )));
-        };
-        if most.is_some_and(|most| most < min) {
-            return Err(
-                self.syntax("the repeat ends before it begins; write the smaller number first")
-            );
-        }
-        self.at += end + 1;
-        Ok(Some((min, most, true)))
-    }
-}
-
-/// The most repeats a counted repeat may ask for; the engine allows 65 535.
-const REPEAT_MAX: u32 = 65_535;
-
-/// Whether the node matches one character that may be several bytes.
-fn is_wide(node: &Node) -> bool {
-    match node {
-        Node::Any { .. } => true,
-        Node::Set { set, .. } => set.is_wide(),
-        _ => false,
     }
 }

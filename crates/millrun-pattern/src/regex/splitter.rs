@@ -11,6 +11,7 @@
 //! groups, look-around, references, characters beyond ASCII in sets) are left to PCRE2.
 
 use super::{
+    scan::Scan,
     set::ByteSet,
     syntax::{Anchor, Greed, Node, Syntax},
 };
@@ -56,7 +57,8 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) set: ByteSet,
-    pub(super) stop: Stop,
+    /// To the end of the run or, if it is lazy, to the first place where what follows can begin.
+    pub(super) scan: Scan,
     pub(super) min: usize,
     pub(super) max: usize,
     pub(super) greed: Greed,
@@ -68,16 +70,6 @@ pub(super) struct Run {
     pub(super) next: ByteSet,
     /// What follows can match at the end of the text.
     pub(super) next_at_end: bool,
-}
-
-/// How to find the end of a run quickly.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// The run takes all.
-    Never,
-    One(u8),
-    Two(u8, u8),
-    Set,
 }
 
 /// Compiles the expression, if it is of this kind.
@@ -274,7 +266,7 @@ impl Compiler<'_> {
         capture: usize,
     ) -> Option<()> {
         let run = Run {
-            stop: Stop::of(&set),
+            scan: Scan::to(set.complement()),
             set,
             min: usize::try_from(min).ok()?,
             max: max.map_or(Some(usize::MAX), |max| usize::try_from(max).ok())?,
@@ -316,6 +308,11 @@ impl Compiler<'_> {
                     {
                         run.greed = Greed::Possessive;
                     }
+                    if run.greed == Greed::Lazy {
+                        let mut ends = run.set.complement();
+                        ends.unite(&run.next);
+                        run.scan = Scan::to(ends);
+                    }
                     let mut set = run.set.clone();
                     if run.min == 0 {
                         set.unite(&following.0);
@@ -346,19 +343,6 @@ impl Compiler<'_> {
             if let Some(slot) = firsts.get_mut(at) {
                 *slot = first;
             }
-        }
-    }
-}
-
-impl Stop {
-    fn of(set: &ByteSet) -> Stop {
-        let outside = set.complement();
-        let mut bytes = outside.iter();
-        match (bytes.next(), bytes.next(), bytes.next()) {
-            (None, ..) => Stop::Never,
-            (Some(one), None, _) => Stop::One(one),
-            (Some(one), Some(two), None) => Stop::Two(one, two),
-            _ => Stop::Set,
         }
     }
 }

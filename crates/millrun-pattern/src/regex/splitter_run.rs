@@ -2,7 +2,7 @@
 
 use super::{
     set::ByteSet,
-    splitter::{Program, Run, Step, Stop},
+    splitter::{Program, Run, Step},
     syntax::Greed,
 };
 
@@ -177,15 +177,7 @@ fn run_through(
         }
         return lengthen(run, at, line, least, most, ways, fuel);
     }
-    let length = match run.stop {
-        Stop::Never => rest.len(),
-        Stop::One(byte) => memchr::memchr(byte, rest).unwrap_or(rest.len()),
-        Stop::Two(one, two) => memchr::memchr2(one, two, rest).unwrap_or(rest.len()),
-        Stop::Set => rest
-            .iter()
-            .position(|&byte| !run.set.contains(byte))
-            .unwrap_or(rest.len()),
-    };
+    let length = run.scan.length(rest);
     let length = length.min(run.max);
     if length < run.min {
         return None;
@@ -238,32 +230,29 @@ fn lengthen(
     run: &Run,
     at: usize,
     line: &[u8],
-    mut position: usize,
+    position: usize,
     most: usize,
     ways: &mut Vec<Way>,
     fuel: &mut u32,
 ) -> Option<usize> {
-    loop {
-        let grows = position < most
-            && line
-                .get(position)
-                .is_some_and(|&byte| run.set.contains(byte));
-        if can_follow(&run.next, run.next_at_end, line, position) {
-            if grows {
-                ways.push(Way::Lengthen {
-                    run: at,
-                    position: position + 1,
-                    most,
-                });
-            }
-            return Some(position);
-        }
-        if !grows || *fuel == 0 {
-            return None;
-        }
-        *fuel -= 1;
-        position += 1;
+    let length = run.scan.length(line.get(position..most)?);
+    *fuel = fuel.saturating_sub(u32::try_from(length).unwrap_or(u32::MAX));
+    let position = position + length;
+    if !can_follow(&run.next, run.next_at_end, line, position) {
+        return None;
     }
+    if position < most
+        && line
+            .get(position)
+            .is_some_and(|&byte| run.set.contains(byte))
+    {
+        ways.push(Way::Lengthen {
+            run: at,
+            position: position + 1,
+            most,
+        });
+    }
+    Some(position)
 }
 
 #[inline]

@@ -5,7 +5,8 @@ use super::{
     parts::{Parts, take_fraction, take_number},
 };
 
-/// Reads `YYYY-MM-DDThh:mm:ss(.fraction)(Z|±hh:mm)` and nothing else.
+/// Reads `YYYY-MM-DDThh:mm:ss(.fraction)(Z|±hh:mm|±hhmm|±hh)` and nothing else; without an offset the time is one of the
+/// configured zone.
 pub(super) fn parse(text: &[u8]) -> Option<Parts> {
     let text = text.trim_ascii();
     let (year, rest) = fixed(text, 4)?;
@@ -25,7 +26,7 @@ pub(super) fn parse(text: &[u8]) -> Option<Parts> {
     let offset = match rest {
         [] => None,
         [b'Z' | b'z'] => Some(0),
-        [b'+' | b'-', _, _, b':', _, _] => {
+        [b'+' | b'-', _, _] | [b'+' | b'-', _, _, _, _] | [b'+' | b'-', _, _, b':', _, _] => {
             Some(take_offset(rest).filter(|(_, rest)| rest.is_empty())?.0)
         }
         _ => return None,
@@ -50,4 +51,32 @@ pub(super) fn parse(text: &[u8]) -> Option<Parts> {
 
 fn fixed(text: &[u8], digits: usize) -> Option<(u32, &[u8])> {
     take_number(text, digits).filter(|(_, rest)| rest.len() + digits == text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_profile_is_read() {
+        for (text, offset) in [
+            ("2024-01-01T00:00:00Z", Some(Some(0))),
+            ("2024-01-01T00:00:00.5+09:00", Some(Some(32_400))),
+            ("2024-01-01T00:00:00-0330", Some(Some(-12_600))),
+            ("2024-01-01t00:00:00+09", Some(Some(32_400))),
+            (" 2024-01-01T00:00:00 ", Some(None)),
+            ("2024-01-01T00:00:00+9:00", None),
+            ("2024-01-01T00:00:00 Z", None),
+            ("2024-01-01T00:00Z", None),
+            ("2024-1-1T00:00:00Z", None),
+            ("2024-13-01T00:00:00Z", None),
+            ("2024-01-01", None),
+        ] {
+            assert_eq!(
+                parse(text.as_bytes()).map(|parts| parts.offset),
+                offset,
+                "{text}"
+            );
+        }
+    }
 }
