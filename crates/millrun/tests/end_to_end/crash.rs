@@ -31,7 +31,7 @@ const TAIL_TO_FILE: &str = "\
     @type file
     path $D/buffer
     flush_mode interval
-    flush_interval 100ms
+    flush_interval 0.1
     flush_thread_interval 0.05
     flush_thread_burst_interval 0.05
     chunk_limit_size 16k

@@ -78,8 +78,18 @@ impl Mill {
             .append(true)
             .open(self.path("mill.log"))
             .unwrap();
-        self.child = Some(self.command(arguments, log).spawn().unwrap());
-        self.wait_for_log(READY, ready + 1);
+        let mut child = self.command(arguments, log).spawn().unwrap();
+        let answer = poll(|| {
+            let ended = child.try_wait().unwrap();
+            let runs = self.log().matches(READY).count() > ready;
+            (ended.is_some() || runs).then_some(ended)
+        });
+        self.child = Some(child);
+        match answer {
+            Some(None) => {}
+            Some(Some(status)) => panic!("it ended with {status}; its log:\n{}", self.log()),
+            None => panic!("it did not become ready; its log:\n{}", self.log()),
+        }
     }
 
     /// Runs it to its end with the configuration and these further arguments.
