@@ -146,7 +146,11 @@ fn run_at(
             }
             None => None,
         };
-        match next.or_else(|| go_back(program, line, slots, ways, fuel)) {
+        if let Some((step, from)) = next {
+            (at, position) = (step, from);
+            continue;
+        }
+        match go_back(program, line, slots, ways, fuel) {
             _ if *fuel == 0 => return Outcome::GaveUp,
             Some((step, from)) => (at, position) = (step, from),
             None => return Outcome::NoMatch,
