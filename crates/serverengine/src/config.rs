@@ -52,7 +52,8 @@ pub struct Config {
     pub worker_start_timeout: Option<Duration>,
     /// How often a worker says that it is alive.
     pub worker_heartbeat_interval: Duration,
-    /// A worker that was silent this long (frozen, not merely busy) is replaced. `None`: never.
+    /// A worker that was silent this long (frozen, not merely busy) is replaced. `None`: never. Under a
+    /// supervisor the server is held to the same.
     pub worker_heartbeat_timeout: Option<Duration>,
     /// Patience after a graceful stop, before the immediate one. `None`: for ever.
     pub worker_graceful_kill_timeout: Option<Duration>,

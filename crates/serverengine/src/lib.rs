@@ -38,7 +38,11 @@
 //! Supervisor and server are one thread each, around one event loop; their decisions are a pure function
 //! that is tested in simulated time. Each process has one socket to the level above, its life-line, and
 //! dies with that level: the kernel kills it, and where the kernel forgot to (it does when credentials
-//! change), the end of the life-line stops it. Nothing outlives a killed parent.
+//! change), the end of the life-line stops it. No process of the engine outlives a killed parent.
+//!
+//! Programs that a worker starts are in its process group, which is killed with it. What they put into
+//! sessions of their own is found by a supervisor when its server dies. Only when the topmost process
+//! itself is killed with -9 nobody is left to look for them.
 //!
 //! Every descriptor of the engine is close-on-exec from birth, has one owner, and is closed in forked
 //! children by that owner; what the user's server opened before the fork is inherited on purpose.
@@ -67,7 +71,15 @@ pub use crate::listen::{ListenError, ListenOptions};
 pub use crate::log::{Level, Log, StderrLog};
 pub use crate::server::Server;
 pub use crate::signals::{Meaning, Signal, SignalMeanings};
-pub use crate::worker::{Worker, WorkerContext};
+pub use crate::worker::{Worker, WorkerContext, WorkerExit};
+
+/// Decodes one frame of the life-line's protocol. For fuzzing only: not part of the interface.
+#[doc(hidden)]
+pub fn fuzz_frame(bytes: &[u8]) {
+    if let Some(frame) = lifeline::frame::Frame::decode(bytes) {
+        assert_eq!(lifeline::frame::Frame::decode(&frame.encode()), Some(frame));
+    }
+}
 
 /// An error of user code, of whatever type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

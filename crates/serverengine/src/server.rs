@@ -17,7 +17,9 @@ const EXIT_ERROR: i32 = 1;
 /// Hooks of the server process, called on its one thread.
 ///
 /// They must not leave a thread running: a process with threads cannot fork workers safely, and the
-/// engine refuses. They hold up the control loop while they run. `()` is a server without hooks.
+/// engine refuses. They hold up the control loop while they run; under a supervisor, `reload_config` must
+/// take less than [`Config::worker_heartbeat_timeout`], or the server counts as frozen. `()` is a server
+/// without hooks.
 pub trait Server {
     /// Is called once, before any worker exists. What it opens or builds, workers inherit.
     ///

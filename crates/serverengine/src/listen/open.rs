@@ -76,3 +76,45 @@ fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
         Ok(()) | Err(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+
+    use super::*;
+
+    fn key(address: ListenAddress) -> SocketKey {
+        SocketKey {
+            address,
+            options: ListenOptions::default(),
+        }
+    }
+
+    #[test]
+    fn tcp_listens_and_udp_receives() {
+        for address in [
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
+        ] {
+            let listener = match open(&key(ListenAddress::Tcp(address))) {
+                Err(error) if address.is_ipv6() => {
+                    eprintln!("skipped: no IPv6 here: {error}");
+                    continue;
+                }
+                opened => TcpListener::from(opened.unwrap()),
+            };
+            TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let socket = UdpSocket::from(open(&key(ListenAddress::Udp(address))).unwrap());
+            socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+            assert_eq!(socket.recv(&mut [0; 2]).unwrap(), 1);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_is_left_alone() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = open(&key(ListenAddress::Unix(file.path().to_owned()))).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(file.path().exists());
+    }
+}

@@ -227,7 +227,8 @@ mod tests {
 
     #[test]
     fn b23_no_socket_file_is_left_behind_and_a_stale_one_is_no_obstacle() {
-        let path = std::env::temp_dir().join(format!("serverengine-{}.sock", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.sock");
         let key = SocketKey {
             address: ListenAddress::Unix(path.clone()),
             options: ListenOptions {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use crate::core::{Mode, Order};
@@ -27,7 +27,7 @@ pub(super) struct ControlThread {
     pub(super) signal_descriptor: SignalFd,
     pub(super) signals: SignalMeanings,
     pub(super) heartbeat_interval: Duration,
-    pub(super) hooks: Sender<Hook>,
+    pub(super) hooks: SyncSender<Hook>,
     pub(super) log: Arc<dyn Log>,
 }
 
@@ -148,8 +148,11 @@ impl ControlThread {
     }
 
     fn call(&self, hook: Hook) {
-        // It fails only while the process ends.
-        let _ = self.hooks.send(hook);
+        if self.hooks.try_send(hook).is_err() {
+            let text =
+                format!("the hook for {hook:?} was not called: an earlier one does not return");
+            self.log.log(Level::Error, &text);
+        }
     }
 }
 

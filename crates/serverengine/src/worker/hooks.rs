@@ -9,6 +9,10 @@ use crate::signals::Signal;
 
 use super::Worker;
 
+/// How many hooks may wait for the one that runs. More are dropped: whoever blocks its hooks that long
+/// has lost count.
+pub(super) const WAITING_MAX: usize = 64;
+
 /// A hook to call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hook {

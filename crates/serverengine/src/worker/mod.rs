@@ -13,6 +13,7 @@
 
 mod context;
 mod control_thread;
+mod exit;
 mod hooks;
 pub(crate) mod process;
 
@@ -20,6 +21,7 @@ use crate::BoxError;
 use crate::signals::Signal;
 
 pub use context::WorkerContext;
+pub use exit::WorkerExit;
 
 /// What one worker does.
 ///
@@ -28,8 +30,8 @@ pub use context::WorkerContext;
 /// thread at the same time.
 pub trait Worker: Send + Sync + 'static {
     /// Does the work, on the main thread of the worker process, until there is none or `stop` was
-    /// called. The worker exits when it returns: with status 0, or 1 for an error, which is logged; a panic
-    /// is 101. Destructors of what the server left in this process do not run.
+    /// called. The worker exits when it returns: with status 0, or 1 for an error, which is logged, or what a
+    /// [`WorkerExit`] says; a panic is 101. Destructors of what the server left in this process do not run.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::log::{Level, Log};
 use crate::signals::{SignalMeanings, TAKEN};
 use crate::sys::{self, SignalFd};
 
-use super::Worker;
 use super::context::WorkerContext;
 use super::control_thread::ControlThread;
 use super::hooks;
+use super::{Worker, WorkerExit};
 
 /// Status of a worker whose `run` returned an error.
 const EXIT_ERROR: i32 = 1;
@@ -76,7 +76,7 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
         birth.generation,
         birth.lifeline,
     ));
-    let (hook_sender, hook_receiver) = channel();
+    let (hook_sender, hook_receiver) = sync_channel(hooks::WAITING_MAX);
     let hooked = Arc::clone(&worker);
     let hook_log = Arc::clone(&settings.log);
     thread::Builder::new()
@@ -96,17 +96,16 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
     if !settings.explicit_readiness {
         context.lifeline().send(&Frame::Ready, None)?;
     }
-    Ok(
-        match catch_unwind(AssertUnwindSafe(|| worker.run(&context))) {
-            Ok(Ok(())) => 0,
-            Ok(Err(error)) => {
-                settings
-                    .log
-                    .log(Level::Error, &format!("Worker {}: {error}", birth.slot));
-                EXIT_ERROR
-            }
-            // The panic hook has printed why.
-            Err(_) => EXIT_PANIC,
-        },
-    )
+    let result = catch_unwind(AssertUnwindSafe(|| worker.run(&context)));
+    Ok(match result {
+        Ok(Ok(())) => 0,
+        Ok(Err(error)) => {
+            let text = format!("Worker {}: {error}", birth.slot);
+            settings.log.log(Level::Error, &text);
+            let chosen = error.downcast_ref::<WorkerExit>();
+            chosen.map_or(EXIT_ERROR, |exit| exit.code().into())
+        }
+        // The panic hook has printed why.
+        Err(_) => EXIT_PANIC,
+    })
 }

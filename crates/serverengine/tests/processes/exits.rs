@@ -18,6 +18,10 @@ fn b11_every_way_to_exit_is_seen_as_it_was() {
             "log ERROR Worker 0 exited unexpectedly with status 1",
         ),
         (
+            "code",
+            "log ERROR Worker 0 exited unexpectedly with status 9",
+        ),
+        (
             "panic",
             "log ERROR Worker 0 exited unexpectedly with status 101",
         ),

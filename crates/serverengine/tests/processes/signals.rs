@@ -20,6 +20,7 @@ crate::tests![
     cont_dumps,
     meanings_can_be_changed_and_signals_forwarded,
     a_supervisor_passes_everything_down,
+    a_supervisor_restarts_the_server_process_if_told_to,
     signals_to_a_worker_itself,
 ];
 
@@ -182,6 +183,21 @@ fn a_supervisor_passes_everything_down() {
     assert_eq!(driver.ends().code(), Some(0));
     assert!(family.iter().all(|pid| !proc::runs(*pid)));
     assert_eq!(driver.count("after_run"), 1);
+}
+
+fn a_supervisor_restarts_the_server_process_if_told_to() {
+    let driver = Driver::working("workers=1 supervisor=1 restart_server=1", 1);
+    for (signal, before_runs) in [(Signal::SIGUSR1, 2), (Signal::SIGHUP, 3)] {
+        let family = proc::descendants(driver.pid());
+        driver.signal(signal);
+        driver.wait_for_count("before_run", before_runs);
+        assert!(
+            family.iter().all(|pid| !proc::runs(*pid)),
+            "two generations at once"
+        );
+        driver.wait_for_workers(before_runs);
+    }
+    assert_eq!(driver.count("returns"), 1, "the first one ended gracefully");
 }
 
 fn signals_to_a_worker_itself() {

@@ -50,6 +50,7 @@ pub(crate) fn run() -> ExitCode {
     let mut config = Config {
         workers: options.number("workers").unwrap_or(1) as usize,
         supervisor: options.has("supervisor"),
+        restart_server_process: options.has("restart_server"),
         server_restart_wait: Duration::ZERO,
         start_worker_delay: options.millis("start_delay").unwrap_or_default(),
         explicit_readiness: options.has("ready_after"),
@@ -138,6 +139,7 @@ impl SubjectWorker {
     fn behave(&self, context: &WorkerContext) -> Result<(), BoxError> {
         match self.options.text("behave") {
             Some("error") => return Err("nothing to do".into()),
+            Some("code") => return Err(serverengine::WorkerExit::new(9, "chosen").into()),
             Some("panic") => panic!("on purpose"),
             Some("exit") => std::process::exit(7),
             Some("unrecoverable") if context.worker_id() == 0 => std::process::exit(77),
