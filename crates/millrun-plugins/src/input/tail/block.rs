@@ -16,7 +16,10 @@ pub(crate) struct Block {
 impl Block {
     /// A buffer that reads `size` bytes at once.
     pub(crate) fn new(size: usize) -> Self {
-        Self { bytes: vec![0; size], size }
+        Self {
+            bytes: vec![0; size],
+            size,
+        }
     }
 
     /// Bytes read at once.

@@ -3,30 +3,14 @@
 use millrun_event::{EventBuffer, EventTime, write};
 use tracing::warn;
 
+use crate::parser::{LineParser, ParseError, Parsed};
+
 use super::lines::{self, PlainLines};
 use super::repeats::Repeats;
 use super::sink::Lost;
 
 /// Most bytes of a line that a warning shows.
 const SHOWN_BYTES_MAX: usize = 1024;
-
-/// A parser of single lines.
-pub(crate) trait LineParser: Send {
-    /// Appends the record of `line`, one map, to `record` and gives the event's time; `now` is
-    /// the time of events that carry none. What is appended with another answer is thrown away.
-    fn parse(&mut self, line: &[u8], now: EventTime, record: &mut Vec<u8>) -> Parsed;
-}
-
-/// What became of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Parsed {
-    /// An event of this time.
-    Event(EventTime),
-    /// The line has another shape.
-    Unmatched,
-    /// The line has the shape, and its content is wrong: why.
-    Invalid(String),
-}
 
 /// How lines become events.
 pub(crate) struct Encoder {
@@ -48,7 +32,11 @@ enum Kind {
 impl Encoder {
     /// Lines become `{message_key: line}`.
     pub(crate) fn plain(plugin_id: &str, message_key: &str, path_key: Option<&str>) -> Self {
-        Self::new(plugin_id, Kind::Plain(PlainLines::new(message_key, path_key)), path_key)
+        Self::new(
+            plugin_id,
+            Kind::Plain(PlainLines::new(message_key, path_key)),
+            path_key,
+        )
     }
 
     /// Lines become what `parser` makes of them.
@@ -125,66 +113,127 @@ impl Encoder {
         };
         let path_key = self.path_key.as_deref();
         for line in lines::lines(block) {
-            let mut outcome = Parsed::Unmatched;
-            out.push_if(|record| {
-                let start = record.len();
-                outcome = parser.parse(line, now, record);
-                let Parsed::Event(time) = outcome else { return None };
-                if let Some(key) = path_key {
-                    add_path(record, start, key, path);
-                }
-                Some((time, ()))
+            let mut outcome = push(out, path_key, path, |record| {
+                parser.parse(line, now, record)
             });
-            if outcome == Parsed::Unmatched && self.emit_unmatched {
-                out.push(now, |record| {
-                    write::map(record, 1 + u32::from(path_key.is_some()));
-                    write::str(record, b"unmatched_line");
-                    lines::text(record, line);
-                    if let Some(key) = path_key {
-                        write::str(record, key.as_bytes());
-                        lines::text(record, path);
-                    }
-                });
-            } else if !matches!(outcome, Parsed::Event(_)) {
-                lost.unparsable += 1;
-            }
-            let shown = line.get(..SHOWN_BYTES_MAX).unwrap_or(line);
-            match outcome {
-                Parsed::Event(_) => {}
-                Parsed::Unmatched => {
+            match &outcome {
+                Ok(()) | Err(Unusable::Unmatched) => {}
+                Err(Unusable::Invalid(error)) => {
+                    lost.unparsable += 1;
                     if let Some(suppressed) = self.repeats.pass(now) {
-                        let line = String::from_utf8_lossy(shown);
-                        let plugin_id = &*self.plugin_id;
-                        if suppressed == 0 {
-                            warn!(plugin_id, "pattern not matched: {line:?}");
-                        } else {
-                            warn!(plugin_id, suppressed, "pattern not matched: {line:?}");
-                        }
+                        let (plugin_id, line) = (&*self.plugin_id, shown(line));
+                        let file = &*String::from_utf8_lossy(path);
+                        warn!(plugin_id, file, line, %error, suppressed, "invalid line found");
                     }
                 }
-                Parsed::Invalid(error) => {
-                    if let Some(suppressed) = self.repeats.pass(now) {
-                        let line = &*String::from_utf8_lossy(shown);
-                        let file = &*String::from_utf8_lossy(path);
-                        let plugin_id = &*self.plugin_id;
-                        warn!(plugin_id, file, line, error, suppressed, "invalid line found");
+            }
+            if let Err(Unusable::Unmatched) = outcome {
+                if self.emit_unmatched {
+                    push_unmatched(out, line, path_key, path, now);
+                } else {
+                    lost.unparsable += 1;
+                }
+                if let Some(suppressed) = self.repeats.pass(now) {
+                    let (plugin_id, line) = (&*self.plugin_id, shown(line));
+                    if suppressed == 0 {
+                        warn!(plugin_id, "pattern not matched: {line:?}");
+                    } else {
+                        warn!(plugin_id, suppressed, "pattern not matched: {line:?}");
                     }
+                }
+            }
+            // A line may hold several events, as a JSON array does.
+            let mut has_more = true;
+            while has_more {
+                has_more = false;
+                outcome = push(out, path_key, path, |record| {
+                    let next = parser.parse_next(now, record);
+                    has_more = next.is_some();
+                    next.unwrap_or(Ok(Parsed::Unmatched))
+                });
+                if has_more && outcome.is_err() {
+                    lost.unparsable += 1;
                 }
             }
         }
     }
 }
 
+/// Why a line gave no event.
+enum Unusable {
+    Unmatched,
+    Invalid(ParseError),
+}
+
+/// Appends the event that `parse` writes.
+fn push(
+    out: &mut EventBuffer,
+    path_key: Option<&str>,
+    path: &[u8],
+    parse: impl FnOnce(&mut Vec<u8>) -> Result<Parsed, ParseError>,
+) -> Result<(), Unusable> {
+    let mut outcome = Ok(());
+    out.push_if(|record| {
+        let start = record.len();
+        match parse(record) {
+            Ok(Parsed::Event { time: Some(time) }) => {
+                if let Some(key) = path_key {
+                    add_path(record, start, key, path);
+                }
+                Some((time, ()))
+            }
+            // An event without a time is none to Fluentd either.
+            Ok(Parsed::Event { time: None } | Parsed::Unmatched) => {
+                outcome = Err(Unusable::Unmatched);
+                None
+            }
+            Err(error) => {
+                outcome = Err(Unusable::Invalid(error));
+                None
+            }
+        }
+    });
+    outcome
+}
+
+fn push_unmatched(
+    out: &mut EventBuffer,
+    line: &[u8],
+    path_key: Option<&str>,
+    path: &[u8],
+    now: EventTime,
+) {
+    out.push(now, |record| {
+        write::map(record, 1 + u32::from(path_key.is_some()));
+        write::str(record, b"unmatched_line");
+        lines::text(record, line);
+        if let Some(key) = path_key {
+            write::str(record, key.as_bytes());
+            lines::text(record, path);
+        }
+    });
+}
+
+/// As much of a line as a warning shows.
+fn shown(line: &[u8]) -> String {
+    String::from_utf8_lossy(line.get(..SHOWN_BYTES_MAX).unwrap_or(line)).into_owned()
+}
+
 fn has_longer(block: &[u8], limit: u64) -> bool {
     block.len() as u64 > limit
-        && block.split_inclusive(|byte| *byte == b'\n').any(|line| line.len() as u64 > limit)
+        && block
+            .split_inclusive(|byte| *byte == b'\n')
+            .any(|line| line.len() as u64 > limit)
 }
 
 /// Adds `key: path` to the map that begins at `start` of `record` and ends with it, unless the
 /// map has the key.
 fn add_path(record: &mut Vec<u8>, start: usize, key: &str, path: &[u8]) {
     let map = record.get(start..).unwrap_or_default();
-    if millrun_event::Record::new(map).field(key.as_bytes()).is_some() {
+    if millrun_event::Record::new(map)
+        .field(key.as_bytes())
+        .is_some()
+    {
         return;
     }
     match record.get_mut(start..) {
@@ -216,7 +265,12 @@ mod tests {
     struct Toy;
 
     impl LineParser for Toy {
-        fn parse(&mut self, line: &[u8], _: EventTime, record: &mut Vec<u8>) -> Parsed {
+        fn parse(
+            &mut self,
+            line: &[u8],
+            _: EventTime,
+            record: &mut Vec<u8>,
+        ) -> Result<Parsed, ParseError> {
             let line = std::str::from_utf8(line).unwrap();
             if let Some((key, value)) = line.split_once('=') {
                 write::map(record, 1);
@@ -229,11 +283,14 @@ mod tests {
                     write::str(record, format!("f{field}").as_bytes());
                     write::nil(record);
                 }
+            } else if line == "!" {
+                return Err(ParseError::TimeValue { found: "nil" });
             } else {
-                record.extend_from_slice(b"half written");
-                return if line == "!" { Parsed::Invalid("why".to_owned()) } else { Parsed::Unmatched };
+                return Ok(Parsed::Unmatched);
             }
-            Parsed::Event(EventTime::new(7, 7))
+            Ok(Parsed::Event {
+                time: Some(EventTime::new(7, 7)),
+            })
         }
     }
 
@@ -246,7 +303,10 @@ mod tests {
         Entries::new(bytes)
             .map(|entry| {
                 let fields = entry.unwrap().record().fields().unwrap();
-                fields.map(|pair| pair.unwrap()).map(|(key, value)| (text(key), text(value))).collect()
+                fields
+                    .map(|pair| pair.unwrap())
+                    .map(|(key, value)| (text(key), text(value)))
+                    .collect()
             })
             .collect()
     }
@@ -260,14 +320,35 @@ mod tests {
         let mut encoder = Encoder::parsed("t", Box::new(Toy), Some("p"));
         let mut out = EventBuffer::default();
         let lost = encoder.encode(b"a=1\nbad\n!\np=own\n", b"/l", NOW, &mut out);
-        assert_eq!(lost, Lost { unparsable: 2, ..Lost::default() });
-        assert_eq!(fields(&out), [vec![pair("a", "1"), pair("p", "/l")], vec![pair("p", "own")]]);
+        assert_eq!(
+            lost,
+            Lost {
+                unparsable: 2,
+                ..Lost::default()
+            }
+        );
+        assert_eq!(
+            fields(&out),
+            [
+                vec![pair("a", "1"), pair("p", "/l")],
+                vec![pair("p", "own")]
+            ]
+        );
 
         encoder.emit_unmatched = true;
         out.clear();
         let lost = encoder.encode(b"bad\n!\n", b"/l", NOW, &mut out);
-        assert_eq!(lost, Lost { unparsable: 1, ..Lost::default() });
-        assert_eq!(fields(&out), [vec![pair("unmatched_line", "bad"), pair("p", "/l")]]);
+        assert_eq!(
+            lost,
+            Lost {
+                unparsable: 1,
+                ..Lost::default()
+            }
+        );
+        assert_eq!(
+            fields(&out),
+            [vec![pair("unmatched_line", "bad"), pair("p", "/l")]]
+        );
     }
 
     #[test]
@@ -288,7 +369,16 @@ mod tests {
         encoder.line_bytes_max = Some(5);
         let mut out = EventBuffer::default();
         let lost = encoder.encode(b"four\nfives\nok\n", b"/l", NOW, &mut out);
-        assert_eq!(lost, Lost { oversized: 1, ..Lost::default() });
-        assert_eq!(fields(&out), [[pair("message", "four")], [pair("message", "ok")]]);
+        assert_eq!(
+            lost,
+            Lost {
+                oversized: 1,
+                ..Lost::default()
+            }
+        );
+        assert_eq!(
+            fields(&out),
+            [[pair("message", "four")], [pair("message", "ok")]]
+        );
     }
 }

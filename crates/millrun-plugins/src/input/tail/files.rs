@@ -81,7 +81,10 @@ impl FileSystem for System {
         // Between the look at a path and this, a pipe may have taken its place: opening it must
         // not wait for a writer.
         let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOCTTY;
-        File::options().read(true).custom_flags(flags.bits()).open(path)
+        File::options()
+            .read(true)
+            .custom_flags(flags.bits())
+            .open(path)
     }
 
     fn stat_open(&self, file: &File) -> io::Result<Stat> {
@@ -105,7 +108,10 @@ impl FileSystem for System {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(directory)?.take(DIRECTORY_ENTRIES_MAX) {
             let entry = entry?;
-            entries.push(Entry { path: entry.path(), inode: entry.ino() });
+            entries.push(Entry {
+                path: entry.path(),
+                inode: entry.ino(),
+            });
         }
         Ok(entries)
     }
@@ -118,7 +124,10 @@ impl FileSystem for System {
 
 fn stat_of(metadata: &std::fs::Metadata) -> Stat {
     Stat {
-        id: FileId { device: metadata.dev(), inode: metadata.ino() },
+        id: FileId {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        },
         size: metadata.size(),
         modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
         links: metadata.nlink(),

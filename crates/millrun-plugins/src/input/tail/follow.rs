@@ -13,7 +13,7 @@
 //! rotated while nobody watched is searched by its inode and read to its end. A closed life is
 //! remembered until its file is gone.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,7 +94,14 @@ impl<S: FileSystem> Follower<S> {
     /// from the position file, which counts where it is further than ours.
     pub(crate) fn recover(&mut self, imported: Vec<Stored>, sink: &mut dyn Sink) {
         for recovered in sink.recovered() {
-            let Recovered { path, source, incarnation, identity, position, marks } = recovered;
+            let Recovered {
+                path,
+                source,
+                incarnation,
+                identity,
+                position,
+                marks,
+            } = recovered;
             let further = imported.iter().any(|entry| {
                 entry.path == path
                     && entry.inode == identity.inode
@@ -106,10 +113,20 @@ impl<S: FileSystem> Follower<S> {
                 continue;
             }
             let homes = self.homes_of(&path);
-            let life = Life { path, homes, source, incarnation, identity, position, marks };
+            let life = Life {
+                path,
+                homes,
+                source,
+                incarnation,
+                identity,
+                position,
+                marks,
+            };
             self.closed.push_back(life);
         }
-        self.closed.make_contiguous().sort_by_key(|life| (life.source, life.incarnation));
+        self.closed
+            .make_contiguous()
+            .sort_by_key(|life| (life.source, life.incarnation));
         self.imported = imported;
     }
 
@@ -119,6 +136,8 @@ impl<S: FileSystem> Follower<S> {
         let Listing { literal, found } = paths.list(&self.pump.files, dated, wall);
         for watch in self.watches.values_mut() {
             watch.is_listed = false;
+            // One warning per refresh, or one until it can be read.
+            watch.is_unreadable &= self.settings.ignore_repeated_permission_error;
         }
         for path in literal.into_iter().chain(found) {
             let is_started = self.is_started;
@@ -138,12 +157,15 @@ impl<S: FileSystem> Follower<S> {
         for path in paths {
             self.check(&path, now, sink);
         }
-        self.watches.retain(|_, watch| watch.is_listed || watch.readers().next().is_some());
+        self.watches
+            .retain(|_, watch| watch.is_listed || watch.readers().next().is_some());
     }
 
     /// Looks at what stands at `path` now.
     pub(crate) fn check(&mut self, path: &Arc<Path>, now: Instant, sink: &mut dyn Sink) {
-        let Some(watch) = self.watches.get_mut(path) else { return };
+        let Some(watch) = self.watches.get_mut(path) else {
+            return;
+        };
         let stat = match self.pump.files.stat(path) {
             Ok(stat) if stat.is_regular => Some(stat),
             Ok(_) => None,
@@ -153,7 +175,11 @@ impl<S: FileSystem> Follower<S> {
         let current = watch.current.as_ref().map(|reader| reader.life.id());
         match (stat, current) {
             (Some(stat), Some(id)) if stat.id == id && watch.is_listed => {
-                if watch.current.as_ref().is_some_and(|reader| !reader.is_drained(&stat)) {
+                if watch
+                    .current
+                    .as_ref()
+                    .is_some_and(|reader| !reader.is_drained(&stat))
+                {
                     self.queue(path);
                 }
             }
@@ -161,7 +187,11 @@ impl<S: FileSystem> Follower<S> {
                 let seconds = self.settings.rotate_wait.as_secs_f64();
                 let plugin_id = &*self.settings.plugin_id;
                 if watch.is_listed {
-                    info!(plugin_id, "detected rotation of {}; waiting {seconds} seconds", path.display());
+                    info!(
+                        plugin_id,
+                        "detected rotation of {}; waiting {seconds} seconds",
+                        path.display()
+                    );
                 }
                 watch.retire(now);
                 watch.is_new = true;
@@ -172,7 +202,11 @@ impl<S: FileSystem> Follower<S> {
             (Some(_), None) if watch.is_listed => self.open(path, sink),
             (_, None) => watch.is_new |= self.is_started || stat.is_none(),
         }
-        if self.watches.get(path).is_some_and(|watch| !watch.retiring.is_empty()) {
+        if self
+            .watches
+            .get(path)
+            .is_some_and(|watch| !watch.retiring.is_empty())
+        {
             self.queue(path);
         }
     }
@@ -181,8 +215,12 @@ impl<S: FileSystem> Follower<S> {
     /// everything there was is read.
     pub(crate) fn work(&mut self, now: Instant, sink: &mut dyn Sink) -> Turn {
         for _ in 0..self.ready.len() {
-            let Some(path) = self.ready.pop_front() else { break };
-            let Some(watch) = self.watches.get_mut(&path) else { continue };
+            let Some(path) = self.ready.pop_front() else {
+                break;
+            };
+            let Some(watch) = self.watches.get_mut(&path) else {
+                continue;
+            };
             watch.is_queued = false;
             let tag = &*self.settings.tag;
             let mut tags = |path: &Path| Arc::from(tag_of(tag, path));
@@ -203,7 +241,11 @@ impl<S: FileSystem> Follower<S> {
                 }
             }
         }
-        if self.ready.is_empty() { Turn::Idle } else { Turn::More }
+        if self.ready.is_empty() {
+            Turn::Idle
+        } else {
+            Turn::More
+        }
     }
 
     /// Notes that `path` may have something to read.
@@ -214,9 +256,56 @@ impl<S: FileSystem> Follower<S> {
         }
     }
 
-    /// The followed paths.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &Arc<Path>> {
-        self.watches.keys()
+    /// Notes all files that lost their path: time passes for them without a change.
+    pub(crate) fn queue_retiring(&mut self) {
+        let has_retiring = |(path, watch): (&Arc<Path>, &Watch<S::File>)| {
+            (!watch.retiring.is_empty()).then(|| Arc::clone(path))
+        };
+        let paths: Vec<_> = self.watches.iter().filter_map(has_retiring).collect();
+        for path in paths {
+            self.queue(&path);
+        }
+    }
+
+    /// The followed paths that have a file, and which.
+    pub(crate) fn current_files(&self) -> impl Iterator<Item = (&Arc<Path>, FileId)> {
+        let current = |(path, watch): (_, &Watch<S::File>)| {
+            watch
+                .current
+                .as_ref()
+                .map(|reader| (path, reader.life.id()))
+        };
+        self.watches.iter().filter_map(current)
+    }
+
+    /// The file that stands at `path`.
+    pub(crate) fn current_file(&self, path: &Path) -> Option<FileId> {
+        self.watches
+            .get(path)?
+            .current
+            .as_ref()
+            .map(|reader| reader.life.id())
+    }
+
+    /// True when the configuration means `path` now.
+    pub(crate) fn follows(&self, path: &Path) -> bool {
+        self.watches.get(path).is_some_and(|watch| watch.is_listed)
+    }
+
+    /// True when some life, open or closed, is of the file `inode`.
+    pub(crate) fn knows_inode(&self, inode: u64) -> bool {
+        self.open.iter().any(|id| id.inode == inode)
+            || self.closed.iter().any(|life| life.identity.inode == inode)
+    }
+
+    /// The directories in which a new name matters.
+    pub(crate) fn directories(&self) -> BTreeSet<PathBuf> {
+        let mut directories = self.settings.paths.watched_directories();
+        for path in self.watches.keys() {
+            directories.extend(path.parent().map(Path::to_owned));
+        }
+        directories.remove(Path::new(""));
+        directories
     }
 
     /// What the position file is to say: for each file its path, inode and position, in the order
@@ -224,26 +313,46 @@ impl<S: FileSystem> Follower<S> {
     /// the entry has no file any more.
     pub(crate) fn positions(&mut self, keyed: Keyed, sink: &dyn Sink) -> Vec<Stored> {
         let mut stored = Vec::new();
-        for Over { path, inode, position, is_gone } in std::mem::take(&mut self.over) {
-            let has_successor =
-                || self.watches.get(&*path).is_some_and(|watch| watch.readers().next().is_some());
+        for Over {
+            path,
+            inode,
+            position,
+            is_gone,
+        } in std::mem::take(&mut self.over)
+        {
+            let has_successor = || {
+                self.watches
+                    .get(&*path)
+                    .is_some_and(|watch| watch.readers().next().is_some())
+            };
             let position = match keyed {
                 Keyed::ByInode if is_gone => UNWATCHED,
                 Keyed::ByInode => position,
                 Keyed::ByPath if has_successor() => continue,
                 Keyed::ByPath => UNWATCHED,
             };
-            stored.push(Stored { path, position, inode });
+            stored.push(Stored {
+                path,
+                position,
+                inode,
+            });
         }
         for reader in self.watches.values().flat_map(Watch::readers) {
             let position = sink.low_water(&reader.life);
             let (path, inode) = (reader.life.path.clone(), reader.life.identity.inode);
-            stored.push(Stored { path, position, inode });
+            stored.push(Stored {
+                path,
+                position,
+                inode,
+            });
         }
         if keyed == Keyed::ByPath {
             // A path has one entry: that of its newest file.
-            let newest: HashMap<_, _> =
-                stored.iter().enumerate().map(|(at, entry)| (entry.path.clone(), at)).collect();
+            let newest: HashMap<_, _> = stored
+                .iter()
+                .enumerate()
+                .map(|(at, entry)| (entry.path.clone(), at))
+                .collect();
             let mut at = 0;
             stored.retain(|entry| {
                 at += 1;
@@ -270,7 +379,8 @@ impl<S: FileSystem> Follower<S> {
         };
         if self.open.contains(&stat.id) {
             // It is being read under another name; or it came back to this one.
-            let came_back = |retiring: &super::watch::Retiring<S::File>| retiring.reader.life.id() == stat.id;
+            let came_back =
+                |retiring: &super::watch::Retiring<S::File>| retiring.reader.life.id() == stat.id;
             if let Some(index) = watch.retiring.iter().position(came_back) {
                 watch.current = watch.retiring.remove(index).map(|retiring| retiring.reader);
                 self.queue(path);
@@ -284,7 +394,11 @@ impl<S: FileSystem> Follower<S> {
             Err(Refused::Full) => return Ok(()),
             Err(Refused::Failed(error)) => return Err(io::Error::other(error)),
         };
-        info!(plugin_id = self.settings.plugin_id, "following tail of {}", path.display());
+        info!(
+            plugin_id = self.settings.plugin_id,
+            "following tail of {}",
+            path.display()
+        );
         self.open.insert(stat.id);
         if let Some(watch) = self.watches.get_mut(path) {
             watch.current = Some(Reader::new(life, file));
@@ -308,14 +422,19 @@ impl<S: FileSystem> Follower<S> {
         head.truncate(count);
         let mut from_head = from_head;
         while let Some(index) = self.closed.iter().position(|life| life.id() == stat.id) {
-            let Some(life) = self.closed.remove(index) else { break };
+            let Some(life) = self.closed.remove(index) else {
+                break;
+            };
             if stat.size >= life.position && life.identity.fingerprint.fits(&head) {
                 return Ok(Ok(life));
             }
             sink.forget(life.source, life.incarnation);
             from_head = true;
         }
-        let imported = self.imported.iter().filter(|entry| entry.path == path && entry.inode != 0);
+        let imported = self
+            .imported
+            .iter()
+            .filter(|entry| entry.path == path && entry.inode != 0);
         let start = match imported.last() {
             Some(entry) if entry.inode == stat.id.inode && entry.position <= stat.size => {
                 entry.position
@@ -324,7 +443,8 @@ impl<S: FileSystem> Follower<S> {
             None if from_head => 0,
             None => stat.size,
         };
-        self.imported.retain(|entry| entry.path != path || entry.inode != stat.id.inode);
+        self.imported
+            .retain(|entry| entry.path != path || entry.inode != stat.id.inode);
         Ok(self.first_sight(path, stat.id, &head, start, sink))
     }
 
@@ -339,17 +459,33 @@ impl<S: FileSystem> Follower<S> {
     ) -> Result<Life, Refused> {
         let taken = usize::try_from(start).unwrap_or(usize::MAX).min(head.len());
         let fingerprint = Fingerprint::of(head.get(..taken).unwrap_or_default());
-        let identity = Identity { device: id.device, inode: id.inode, fingerprint };
+        let identity = Identity {
+            device: id.device,
+            inode: id.inode,
+            fingerprint,
+        };
         let (source, incarnation) = sink.first_sight(path, identity, start)?;
         let (path, homes) = (path.to_owned(), self.homes_of(path));
-        Ok(Life { path, homes, source, incarnation, identity, position: start, marks: Vec::new() })
+        Ok(Life {
+            path,
+            homes,
+            source,
+            incarnation,
+            identity,
+            position: start,
+            marks: Vec::new(),
+        })
     }
 
     /// Closes a file that was read to its end.
     fn close(&mut self, reader: Reader<S::File>, sink: &mut dyn Sink) {
         let life = reader.life;
         self.open.remove(&life.id());
-        let is_gone = self.pump.files.stat_open(&reader.file).is_ok_and(|stat| stat.links == 0);
+        let is_gone = self
+            .pump
+            .files
+            .stat_open(&reader.file)
+            .is_ok_and(|stat| stat.links == 0);
         if is_gone {
             self.forget(&life, sink);
         } else {
@@ -370,12 +506,11 @@ impl<S: FileSystem> Follower<S> {
     }
 
     fn unreadable(&mut self, path: &Arc<Path>, error: &io::Error) {
-        let repeated = self.settings.ignore_repeated_permission_error;
-        let Some(watch) = self.watches.get_mut(path) else { return };
-        // One warning for each time it becomes unreadable, or one per look.
-        if !(watch.is_unreadable && repeated) {
-            let plugin_id = &*self.settings.plugin_id;
-            let path = path.display();
+        let Some(watch) = self.watches.get_mut(path) else {
+            return;
+        };
+        if !watch.is_unreadable {
+            let (plugin_id, path) = (&*self.settings.plugin_id, path.display());
             warn!(plugin_id, %error, "{path} unreadable. It is excluded and would be examined next time.");
         }
         watch.is_unreadable = true;
@@ -384,18 +519,39 @@ impl<S: FileSystem> Follower<S> {
 
     /// Where a file is searched that lost the name `path`: beside it, and beside what it links to.
     pub(super) fn homes_of(&self, path: &Path) -> Vec<PathBuf> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         let mut homes = vec![parent.unwrap_or(Path::new(".")).to_owned()];
-        homes.extend(self.pump.files.home(path).ok().filter(|home| *home != homes[0]));
+        homes.extend(
+            self.pump
+                .files
+                .home(path)
+                .ok()
+                .filter(|home| *home != homes[0]),
+        );
         homes
     }
 }
 
 fn over(life: &Life, is_gone: bool) -> Over {
-    let Life { path, identity, position, .. } = life;
-    Over { path: path.clone(), inode: identity.inode, position: *position, is_gone }
+    let Life {
+        path,
+        identity,
+        position,
+        ..
+    } = life;
+    Over {
+        path: path.clone(),
+        inode: identity.inode,
+        position: *position,
+        is_gone,
+    }
 }
 
 fn is_absence(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }

@@ -59,14 +59,22 @@ fn walk<S: FileSystem>(
         }
         return;
     }
-    let listed = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let listed = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
     let descends = *name == "**" && !rest.is_empty();
     if descends {
         walk(files, directory, rest, depth, found);
     }
-    let Ok(entries) = files.list(listed) else { return };
+    let Ok(entries) = files.list(listed) else {
+        return;
+    };
     for entry in entries {
-        let Some(entry) = entry.path.file_name() else { continue };
+        let Some(entry) = entry.path.file_name() else {
+            continue;
+        };
         let path = directory.join(entry);
         let is_directory = || files.stat(&path).is_ok_and(|stat| stat.is_directory);
         if descends {
@@ -147,7 +155,12 @@ fn alternatives(pattern: &str) -> Vec<String> {
     while let Some(pattern) = open.pop() {
         match split_braces(&pattern) {
             Some((before, choices, after)) if done.len() + open.len() < ALTERNATIVES_MAX => {
-                open.extend(choices.iter().rev().map(|choice| format!("{before}{choice}{after}")));
+                open.extend(
+                    choices
+                        .iter()
+                        .rev()
+                        .map(|choice| format!("{before}{choice}{after}")),
+                );
             }
             _ => done.push(pattern),
         }
@@ -196,13 +209,25 @@ mod tests {
         let pattern = format!("{}/{pattern}", directory.path().display());
         glob(&System, &pattern)
             .into_iter()
-            .map(|path| path.strip_prefix(directory.path()).unwrap().display().to_string())
+            .map(|path| {
+                path.strip_prefix(directory.path())
+                    .unwrap()
+                    .display()
+                    .to_string()
+            })
             .collect()
     }
 
     #[test]
     fn wildcards_match_within_a_name() {
-        let names = ["a.log", "ab.log", ".hidden.log", "b.txt", "d/c.log", "d/e/f.log"];
+        let names = [
+            "a.log",
+            "ab.log",
+            ".hidden.log",
+            "b.txt",
+            "d/c.log",
+            "d/e/f.log",
+        ];
         assert_eq!(found(&names, "*.log"), ["a.log", "ab.log"]);
         assert_eq!(found(&names, ".*.log"), [".hidden.log"]);
         assert_eq!(found(&names, "?.*"), ["a.log", "b.txt"]);
@@ -210,7 +235,10 @@ mod tests {
         assert_eq!(found(&names, "[a-b].[lt]*"), ["a.log", "b.txt"]);
         assert_eq!(found(&names, "*/*.log"), ["d/c.log"]);
         assert_eq!(found(&names, "d/*/f.log"), ["d/e/f.log"]);
-        assert_eq!(found(&names, "**/*.log"), ["a.log", "ab.log", "d/c.log", "d/e/f.log"]);
+        assert_eq!(
+            found(&names, "**/*.log"),
+            ["a.log", "ab.log", "d/c.log", "d/e/f.log"]
+        );
         assert_eq!(found(&names, "{a,d/c}.log"), ["a.log", "d/c.log"]);
         assert_eq!(found(&names, "none*"), [""; 0]);
         assert_eq!(found(&names, "*/none"), [""; 0]);
@@ -218,7 +246,10 @@ mod tests {
 
     #[test]
     fn nested_braces_multiply() {
-        assert_eq!(alternatives("{a,b{1,2}}{x,}"), ["ax", "a", "b1x", "b1", "b2x", "b2"]);
+        assert_eq!(
+            alternatives("{a,b{1,2}}{x,}"),
+            ["ax", "a", "b1x", "b1", "b2x", "b2"]
+        );
         assert_eq!(alternatives("{open"), ["{open"]);
     }
 

@@ -48,7 +48,10 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn id(&self) -> FileId {
-        FileId { device: self.identity.device, inode: self.identity.inode }
+        FileId {
+            device: self.identity.device,
+            inode: self.identity.inode,
+        }
     }
 }
 
@@ -93,7 +96,13 @@ pub(crate) enum Ending {
 
 impl<F> Reader<F> {
     pub(crate) fn new(life: Life, file: F) -> Self {
-        Self { life, file, scanned: 0, drained: None, head: Vec::new() }
+        Self {
+            life,
+            file,
+            scanned: 0,
+            drained: None,
+            head: Vec::new(),
+        }
     }
 
     /// True when the file is as it was when it was last read to its end.
@@ -168,7 +177,9 @@ impl<F> Reader<F> {
         let position = self.life.position;
         let cut = self.next_cut();
         let wanted = cut.map_or(block.size(), |cut| {
-            usize::try_from(cut - position).unwrap_or(usize::MAX).min(block.size())
+            usize::try_from(cut - position)
+                .unwrap_or(usize::MAX)
+                .min(block.size())
         });
         let count = files.read_at(&self.file, position, block.room(wanted))?;
         let bytes = block.filled(count);
@@ -183,7 +194,11 @@ impl<F> Reader<F> {
             None if ending == Ending::AsItIs && self.scanned == position + count as u64 => count,
             None => {
                 self.scanned = position + count as u64;
-                return Ok(if count < wanted { Read::AtEnd } else { Read::Searching });
+                return Ok(if count < wanted {
+                    Read::AtEnd
+                } else {
+                    Read::Searching
+                });
             }
         };
         Ok(self.lines(position..position + length as u64))
@@ -244,7 +259,11 @@ impl<F> Reader<F> {
 
     /// The end of the next piece that an earlier process emitted, or its start.
     fn next_cut(&self) -> Option<u64> {
-        let ends = self.life.marks.iter().flat_map(|mark| [mark.start, mark.end]);
+        let ends = self
+            .life
+            .marks
+            .iter()
+            .flat_map(|mark| [mark.start, mark.end]);
         ends.filter(|end| *end > self.life.position).min()
     }
 
@@ -262,7 +281,9 @@ impl<F> Reader<F> {
         if !self.life.identity.fingerprint.fits(&self.head) {
             return Ok(false);
         }
-        let overlap = usize::try_from(offset).ok().and_then(|offset| self.head.get(offset..));
+        let overlap = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.head.get(offset..));
         // The head may be longer by now, and shorter only if it was replaced.
         Ok(overlap.is_none_or(|overlap| {
             let expected = bytes.len().min(Fingerprint::LENGTH_MAX - offset as usize);
@@ -273,7 +294,9 @@ impl<F> Reader<F> {
     /// The fingerprint of everything before `end`.
     pub(crate) fn fingerprint_at(&self, end: u64) -> Fingerprint {
         let known = self.life.identity.fingerprint;
-        let length = usize::try_from(end).unwrap_or(usize::MAX).min(Fingerprint::LENGTH_MAX);
+        let length = usize::try_from(end)
+            .unwrap_or(usize::MAX)
+            .min(Fingerprint::LENGTH_MAX);
         match self.head.get(..length) {
             Some(head) if length > known.length as usize => Fingerprint::of(head),
             _ => known,

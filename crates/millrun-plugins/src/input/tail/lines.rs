@@ -51,7 +51,11 @@ impl PlainLines {
         write::map(&mut head, 1 + u32::from(path_key.is_some()));
         write::str(&mut head, message_key.as_bytes());
         head.extend_from_slice(&[STR16, 0, 0]);
-        Self { head, path_key: key, tail: Vec::new() }
+        Self {
+            head,
+            path_key: key,
+            tail: Vec::new(),
+        }
     }
 
     /// Appends an entry for each line of `block`, which is of the file `path`, to `out`. What
@@ -131,7 +135,11 @@ fn encode_text_with(block: &[u8], head: &mut [u8], tail: &[u8], out: &mut EventB
 fn encode_mixed(block: &[u8], head: &mut [u8], tail: &[u8], out: &mut EventBuffer) {
     for line in lines(block) {
         let is_text = std::str::from_utf8(line).is_ok();
-        let markers = if is_text { (STR16, STR32) } else { (BIN16, BIN32) };
+        let markers = if is_text {
+            (STR16, STR32)
+        } else {
+            (BIN16, BIN32)
+        };
         push(line, head, markers, out);
         out.extend(line, 0);
         out.extend(tail, 1);
@@ -150,7 +158,10 @@ fn push(line: &[u8], head: &mut [u8], (short, long): (u8, u8), out: &mut EventBu
         out.extend(head, 0);
     } else {
         let length = u32::try_from(line.len()).unwrap_or(u32::MAX);
-        out.extend(head.get(..head.len().saturating_sub(3)).unwrap_or_default(), 0);
+        out.extend(
+            head.get(..head.len().saturating_sub(3)).unwrap_or_default(),
+            0,
+        );
         out.extend(&[long], 0);
         out.extend(&length.to_be_bytes(), 0);
     }
@@ -196,7 +207,10 @@ mod tests {
                 let text = message.text().unwrap();
                 let is_text = matches!(message.token(), Some(Token::Str(_)));
                 assert_eq!(is_text, std::str::from_utf8(text).is_ok());
-                let path = entry.record().field(b"p").map(|path| path.text().unwrap().to_vec());
+                let path = entry
+                    .record()
+                    .field(b"p")
+                    .map(|path| path.text().unwrap().to_vec());
                 (text.to_vec(), path)
             })
             .collect()
@@ -229,7 +243,10 @@ mod tests {
 
     #[test]
     fn a_path_key_equal_to_the_message_key_adds_nothing() {
-        assert_eq!(decode(&encode(b"a\n", Some("message"))), [(b"a".to_vec(), None)]);
+        assert_eq!(
+            decode(&encode(b"a\n", Some("message"))),
+            [(b"a".to_vec(), None)]
+        );
     }
 
     proptest! {

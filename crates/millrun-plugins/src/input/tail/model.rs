@@ -39,7 +39,10 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (self.0 >> 33) % sides
     }
 }
@@ -53,7 +56,6 @@ struct Content {
     /// It never had: the file was renamed before that. Nobody can know whose lines these are.
     is_missed: bool,
 }
-
 
 #[derive(Debug)]
 struct World {
@@ -74,14 +76,21 @@ struct World {
 }
 
 fn name(generation: usize) -> PathBuf {
-    let suffix = if generation == 0 { String::new() } else { format!(".{generation}") };
+    let suffix = if generation == 0 {
+        String::new()
+    } else {
+        format!(".{generation}")
+    };
     PathBuf::from(format!("/d/in.log{suffix}"))
 }
 
 impl World {
     fn create(&mut self) -> u64 {
         let is_free = |inode: &u64| {
-            let is_open = self.open.get(inode).is_some_and(|open| Rc::strong_count(open) > 1);
+            let is_open = self
+                .open
+                .get(inode)
+                .is_some_and(|open| Rc::strong_count(open) > 1);
             let is_named = self.names.values().any(|named| named == inode);
             !is_open && !is_named
         };
@@ -94,7 +103,11 @@ impl World {
 
     fn lines_of(&self, inode: u64) -> Vec<u64> {
         let content = self.inodes[&inode].borrow();
-        content.bytes.split(|byte| *byte == b'\n').filter_map(number_of).collect()
+        content
+            .bytes
+            .split(|byte| *byte == b'\n')
+            .filter_map(number_of)
+            .collect()
     }
 
     fn change(&mut self, inode: u64, change: impl FnOnce(&mut Vec<u8>)) {
@@ -230,7 +243,10 @@ fn stat_of(world: &World, inode: u64, content: &Rc<RefCell<Content>>) -> Stat {
     let is_current = |named: &&u64| **named == inode && Rc::ptr_eq(&world.inodes[named], content);
     let content = content.borrow();
     Stat {
-        id: FileId { device: DEVICE, inode },
+        id: FileId {
+            device: DEVICE,
+            inode,
+        },
         size: content.bytes.len() as u64,
         modified: SystemTime::UNIX_EPOCH + Duration::from_secs(content.modified),
         links: world.names.values().filter(is_current).count() as u64,
@@ -252,7 +268,11 @@ impl FileSystem for Disk {
         let mut world = self.world();
         let inode = *world.names.get(path).ok_or_else(absent)?;
         let open = Rc::clone(world.open.entry(inode).or_default());
-        Ok(OpenFile { inode, content: Rc::clone(&world.inodes[&inode]), _open: open })
+        Ok(OpenFile {
+            inode,
+            content: Rc::clone(&world.inodes[&inode]),
+            _open: open,
+        })
     }
 
     fn stat_open(&self, file: &OpenFile) -> io::Result<Stat> {
@@ -271,7 +291,10 @@ impl FileSystem for Disk {
 
     fn list(&self, _: &Path) -> io::Result<Vec<Entry>> {
         let world = self.world();
-        let entry = |(path, inode): (&PathBuf, &u64)| Entry { path: path.clone(), inode: *inode };
+        let entry = |(path, inode): (&PathBuf, &u64)| Entry {
+            path: path.clone(),
+            inode: *inode,
+        };
         Ok(world.names.iter().map(entry).collect())
     }
 
@@ -306,7 +329,11 @@ struct Keeper {
 impl Keeper {
     fn live(&mut self) -> Result<(), Refused> {
         self.calls_left = self.calls_left.saturating_sub(1);
-        if self.calls_left == 0 { Err(Refused::Failed("dead".to_owned())) } else { Ok(()) }
+        if self.calls_left == 0 {
+            Err(Refused::Failed("dead".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 
     /// The process is gone: what only memory chunks had comes again, what file chunks had is
@@ -342,12 +369,23 @@ impl Sink for Keeper {
         start: u64,
     ) -> Result<(SourceNumber, u32), Refused> {
         self.live()?;
-        self.world.borrow().inodes[&identity.inode].borrow_mut().is_known = true;
+        self.world.borrow().inodes[&identity.inode]
+            .borrow_mut()
+            .is_known = true;
         let count = self.sources.len() as u32;
-        let newest = self.sources.entry(path.to_owned()).or_insert((SourceNumber(count), 0));
+        let newest = self
+            .sources
+            .entry(path.to_owned())
+            .or_insert((SourceNumber(count), 0));
         newest.1 += 1;
         let path = path.to_owned();
-        let kept = Kept { path, identity, low_water: start, position: start, marks: Vec::new() };
+        let kept = Kept {
+            path,
+            identity,
+            low_water: start,
+            position: start,
+            marks: Vec::new(),
+        };
         assert!(self.lives.insert(*newest, kept).is_none());
         Ok(*newest)
     }
@@ -377,11 +415,13 @@ impl Sink for Keeper {
             return Err(Refused::Full);
         }
         assert!(tag.starts_with("t.d.in.log"));
-        let life = self.lives.get_mut(&(piece.source, piece.incarnation)).unwrap();
+        let life = self
+            .lives
+            .get_mut(&(piece.source, piece.incarnation))
+            .unwrap();
         assert_eq!(piece.range.start, life.position, "ranges follow each other");
-        let overlaps = |mark: &&Range<u64>| {
-            mark.start < piece.range.end && piece.range.start < mark.end
-        };
+        let overlaps =
+            |mark: &&Range<u64>| mark.start < piece.range.end && piece.range.start < mark.end;
         let replayed = life.marks.iter().find(overlaps).cloned();
         if let Some(mark) = &replayed {
             let is_within = mark.start <= piece.range.start && piece.range.end <= mark.end;
@@ -393,9 +433,10 @@ impl Sink for Keeper {
             for entry in Entries::new(events.bytes) {
                 let message = entry.unwrap().record().field(b"message").unwrap();
                 let line = message.text().unwrap();
-                self.lines.push(number_of(line).unwrap_or_else(|| {
-                    panic!("torn line {:?}", String::from_utf8_lossy(line))
-                }));
+                self.lines
+                    .push(number_of(line).unwrap_or_else(|| {
+                        panic!("torn line {:?}", String::from_utf8_lossy(line))
+                    }));
             }
             if !piece.range.is_empty() {
                 life.marks.push(piece.range);
@@ -415,7 +456,9 @@ impl Sink for Keeper {
     }
 
     fn low_water(&self, life: &Life) -> u64 {
-        self.lives.get(&(life.source, life.incarnation)).map_or(0, |life| life.low_water)
+        self.lives
+            .get(&(life.source, life.incarnation))
+            .map_or(0, |life| life.low_water)
     }
 
     fn has_room(&self) -> bool {
@@ -424,11 +467,18 @@ impl Sink for Keeper {
 }
 
 fn follower(disk: &Disk, has_pattern: bool) -> Follower<Disk> {
-    let path = if has_pattern { "/d/in.log*" } else { "/d/in.log" };
+    let path = if has_pattern {
+        "/d/in.log*"
+    } else {
+        "/d/in.log"
+    };
     let settings = Settings {
         plugin_id: "model".to_owned(),
         tag: "t.*".to_owned(),
-        paths: Paths { include: vec![path.to_owned()], ..Paths::default() },
+        paths: Paths {
+            include: vec![path.to_owned()],
+            ..Paths::default()
+        },
         rotate_wait: Duration::from_secs(5),
         read_from_head: true,
         ignore_repeated_permission_error: false,
@@ -476,7 +526,11 @@ fn run(seed: u64, has_pattern: bool) {
     let mut dice = Dice(seed.rotate_left(17));
     for process in 0..6 {
         let is_last = process == 5;
-        keeper.calls_left = if is_last { u64::MAX } else { 1 + dice.roll(120) };
+        keeper.calls_left = if is_last {
+            u64::MAX
+        } else {
+            1 + dice.roll(120)
+        };
         let mut follower = follower(&disk, has_pattern);
         follower.recover(Vec::new(), &mut keeper);
         for step in 0..120 {
@@ -524,8 +578,13 @@ fn run(seed: u64, has_pattern: bool) {
         }
     }
     let world = disk.0.borrow();
-    let missed = world.inodes.iter().filter(|(_, content)| content.borrow().is_missed);
-    let missed: BTreeSet<u64> = missed.flat_map(|(inode, _)| world.lines_of(*inode)).collect();
+    let missed = world
+        .inodes
+        .iter()
+        .filter(|(_, content)| content.borrow().is_missed);
+    let missed: BTreeSet<u64> = missed
+        .flat_map(|(inode, _)| world.lines_of(*inode))
+        .collect();
     let mut seen = BTreeSet::new();
     for line in &keeper.lines {
         assert!(seen.insert(*line), "line {line} came twice");
@@ -533,7 +592,11 @@ fn run(seed: u64, has_pattern: bool) {
     let mut expected: BTreeSet<u64> = (1..world.next_line).collect();
     expected.retain(|line| !world.may_be_lost.contains(line) && !missed.contains(line));
     let missing: Vec<_> = expected.difference(&seen).collect();
-    assert!(missing.is_empty(), "lost {missing:?} of {}", world.next_line);
+    assert!(
+        missing.is_empty(),
+        "lost {missing:?} of {}",
+        world.next_line
+    );
 }
 
 proptest! {

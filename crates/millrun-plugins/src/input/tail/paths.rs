@@ -51,7 +51,11 @@ pub(crate) struct Listing {
 /// Splits a list of paths: trimmed, without empty ones, in order and each once.
 pub(crate) fn split_list(list: &str, delimiter: &str) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
-    for path in list.split(delimiter).map(str::trim).filter(|path| !path.is_empty()) {
+    for path in list
+        .split(delimiter)
+        .map(str::trim)
+        .filter(|path| !path.is_empty())
+    {
         if !paths.iter().any(|known| known == path) {
             paths.push(path.to_owned());
         }
@@ -60,6 +64,11 @@ pub(crate) fn split_list(list: &str, delimiter: &str) -> Vec<String> {
 }
 
 impl Paths {
+    /// True when a file can come without being named.
+    pub(crate) fn has_patterns(&self) -> bool {
+        self.include.iter().any(|path| self.policy.is_pattern(path))
+    }
+
     /// The directories in which a new name can change the listing: the part of each path before
     /// its first wildcard.
     pub(crate) fn watched_directories(&self) -> BTreeSet<PathBuf> {
@@ -120,9 +129,12 @@ impl Paths {
 
     fn is_wanted<S: FileSystem>(&self, files: &S, path: &Path, now: SystemTime) -> bool {
         // What cannot be looked at now is left in: opening it says what is wrong with it.
-        let Ok(stat) = files.stat(path) else { return true };
+        let Ok(stat) = files.stat(path) else {
+            return true;
+        };
         let is_recent = self.limit_recently_modified.is_none_or(|limit| {
-            now.duration_since(stat.modified).is_ok_and(|age| age <= limit)
+            now.duration_since(stat.modified)
+                .is_ok_and(|age| age <= limit)
                 || stat.modified > now
         });
         !stat.is_directory && is_recent
@@ -132,7 +144,9 @@ impl Paths {
 /// The tag of the events of `path`: where `tag` has a `*`, that is replaced by the path with dots
 /// for slashes. Text behind a second `*` is not used (fluentd.md section 3.1.2).
 pub(crate) fn tag_of(tag: &str, path: &Path) -> String {
-    let Some((prefix, rest)) = tag.split_once('*') else { return tag.to_owned() };
+    let Some((prefix, rest)) = tag.split_once('*') else {
+        return tag.to_owned();
+    };
     let suffix = rest.split_once('*').map_or(rest, |(suffix, _)| suffix);
     let mut middle = String::new();
     for character in path.to_string_lossy().chars() {
@@ -182,14 +196,28 @@ mod tests {
         };
         let now = SystemTime::now();
         let listing = paths.list(&System, &str::to_owned, now);
-        assert_eq!(listing.literal, BTreeSet::from([at("absent.log"), at("b?.log")]));
+        assert_eq!(
+            listing.literal,
+            BTreeSet::from([at("absent.log"), at("b?.log")])
+        );
         assert_eq!(listing.found, BTreeSet::from([at("a1.log")]));
-        assert_eq!(paths.watched_directories(), BTreeSet::from([directory.path().to_owned()]));
+        assert_eq!(
+            paths.watched_directories(),
+            BTreeSet::from([directory.path().to_owned()])
+        );
 
         paths.limit_recently_modified = Some(Duration::from_secs(60));
         let later = now + Duration::from_secs(3600);
-        assert_eq!(paths.list(&System, &str::to_owned, later).found, BTreeSet::new());
+        assert_eq!(
+            paths.list(&System, &str::to_owned, later).found,
+            BTreeSet::new()
+        );
         let dated = |path: &str| path.replace("absent", "2026");
-        assert!(paths.list(&System, &dated, now).literal.contains(&at("2026.log")));
+        assert!(
+            paths
+                .list(&System, &dated, now)
+                .literal
+                .contains(&at("2026.log"))
+        );
     }
 }

@@ -72,8 +72,14 @@ struct Slot {
 impl PositionFile {
     /// Opens or makes the file, with its directory, and reads it.
     pub(crate) fn open(path: &Path, keyed: Keyed) -> io::Result<(Self, Vec<Stored>)> {
-        if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
+        if let Some(directory) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(DIRECTORY_MODE)
+                .create(directory)?;
         }
         let file = OpenOptions::new()
             .read(true)
@@ -94,7 +100,13 @@ impl PositionFile {
             warn!(file = %path.display(), "Unparsable line in pos_file: {line}");
         }
         let path = path.to_owned();
-        let opened = Self { file, path, keyed, content, entries: HashMap::new() };
+        let opened = Self {
+            file,
+            path,
+            keyed,
+            content,
+            entries: HashMap::new(),
+        };
         Ok((opened, stored))
     }
 
@@ -167,8 +179,16 @@ impl PositionFile {
         self.content.extend_from_slice(path.as_os_str().as_bytes());
         self.content.push(b'\t');
         let at = self.content.len();
-        self.content.extend_from_slice(format!("{position:016x}\t{inode:016x}\n").as_bytes());
-        self.entries.insert(key, Slot { at, position, inode });
+        self.content
+            .extend_from_slice(format!("{position:016x}\t{inode:016x}\n").as_bytes());
+        self.entries.insert(
+            key,
+            Slot {
+                at,
+                position,
+                inode,
+            },
+        );
     }
 
     fn key(&self, path: &Path, inode: u64) -> Vec<u8> {
@@ -189,7 +209,10 @@ fn can_be_written(path: &Path) -> bool {
 pub(crate) fn parse(content: &[u8]) -> (Vec<Stored>, Vec<&[u8]>) {
     let mut stored = Vec::new();
     let mut unparsable = Vec::new();
-    for line in content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    for line in content
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
         match parse_line(line) {
             Some(entry) => stored.push(entry),
             None => unparsable.push(line),
@@ -204,12 +227,19 @@ fn parse_line(line: &[u8]) -> Option<Stored> {
     let (position, rest) = hexadecimal(fields.next()?)?;
     let (inode, _) = hexadecimal(fields.next()?)?;
     let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
-    rest.is_empty().then_some(Stored { path, position, inode })
+    rest.is_empty().then_some(Stored {
+        path,
+        position,
+        inode,
+    })
 }
 
 /// The number that `text` begins with, and what follows it.
 fn hexadecimal(text: &[u8]) -> Option<(u64, &[u8])> {
-    let length = text.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let length = text
+        .iter()
+        .take_while(|byte| byte.is_ascii_hexdigit())
+        .count();
     let (digits, rest) = text.split_at_checked(length)?;
     let zeros = digits.iter().take_while(|byte| **byte == b'0').count();
     let significant = digits.get(zeros..)?;
@@ -217,7 +247,11 @@ fn hexadecimal(text: &[u8]) -> Option<(u64, &[u8])> {
         return None;
     }
     let digits = std::str::from_utf8(significant).ok()?;
-    let number = if digits.is_empty() { 0 } else { u64::from_str_radix(digits, 16).ok()? };
+    let number = if digits.is_empty() {
+        0
+    } else {
+        u64::from_str_radix(digits, 16).ok()?
+    };
     Some((number, rest))
 }
 
@@ -229,7 +263,10 @@ mod tests {
     const EXAMPLE: &str = "2f746d702f6f7261636c652f6532652f612e6c6f67093030303030303030303030303030306309303030303030303030303966303136330a";
 
     fn bytes_of(hex: &str) -> Vec<u8> {
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
     }
 
     fn opened(content: &[u8], keyed: Keyed) -> (tempfile::TempDir, PositionFile, Vec<Stored>) {
@@ -252,7 +289,14 @@ mod tests {
         let example = bytes_of(EXAMPLE);
         let (_directory, mut file, stored) = opened(&example, Keyed::ByPath);
         let path = PathBuf::from("/tmp/oracle/e2e/a.log");
-        assert_eq!(stored, [Stored { path: path.clone(), position: 12, inode: 0x9f0163 }]);
+        assert_eq!(
+            stored,
+            [Stored {
+                path: path.clone(),
+                position: 12,
+                inode: 0x9f0163
+            }]
+        );
         file.compact(&stored, |_| false).unwrap();
         assert_eq!(text(&file), "");
         assert!(file.set(&path, 0x9f0163, 12).unwrap());
@@ -294,7 +338,8 @@ mod tests {
         let content = "/a\t01\t1\n/gone\tffffffffffffffff\t2\nnonsense\n/b\tA\t3\n/a\t0000000000000009\t4 \n/c\t1\t5\n";
         let (_directory, mut file, stored) = opened(content.as_bytes(), Keyed::ByPath);
         assert_eq!(stored.len(), 5);
-        file.compact(&stored, |entry| entry.path != Path::new("/c")).unwrap();
+        file.compact(&stored, |entry| entry.path != Path::new("/c"))
+            .unwrap();
         assert_eq!(
             text(&file),
             "/a\t0000000000000009\t0000000000000004\n/b\t000000000000000a\t0000000000000003\n"
@@ -303,9 +348,17 @@ mod tests {
 
     #[test]
     fn lines_of_another_shape_are_told() {
-        let content = b"\t1\t2\n/a\t1\n/a\tx\t1\n/a\t11112222333344445\t1\n/a\t00000000000000001\t1\n";
+        let content =
+            b"\t1\t2\n/a\t1\n/a\tx\t1\n/a\t11112222333344445\t1\n/a\t00000000000000001\t1\n";
         let (stored, unparsable) = parse(content);
-        assert_eq!(stored, [Stored { path: "/a".into(), position: 1, inode: 1 }]);
+        assert_eq!(
+            stored,
+            [Stored {
+                path: "/a".into(),
+                position: 1,
+                inode: 1
+            }]
+        );
         assert_eq!(unparsable.len(), 4);
     }
 

@@ -58,7 +58,12 @@ impl<S: FileSystem> Pump<S> {
             let now = (self.clock)();
             if let Some(suppressed) = self.repeats.pass(now) {
                 let (plugin_id, path) = (&*self.plugin_id, life.path.display());
-                warn!(plugin_id, error, suppressed, "cannot keep what was read of {path}; it is read again later");
+                warn!(
+                    plugin_id,
+                    error,
+                    suppressed,
+                    "cannot keep what was read of {path}; it is read again later"
+                );
             }
         }
         Step::Refused
@@ -91,17 +96,32 @@ impl<S: FileSystem> Pump<S> {
             Read::Replaced(unread) => {
                 if unread > 0 {
                     let (plugin_id, path) = (&*self.plugin_id, reader.life.path.display());
-                    warn!(plugin_id, bytes = unread, "{path} was truncated before it was read to its end");
+                    warn!(
+                        plugin_id,
+                        bytes = unread,
+                        "{path} was truncated before it was read to its end"
+                    );
                     let at = reader.life.position;
-                    let lost = Lost { truncated: 1, ..Lost::default() };
+                    let lost = Lost {
+                        truncated: 1,
+                        ..Lost::default()
+                    };
                     sink.emit(tag, Events::default(), piece(&reader.life, at..at), lost)?;
                 }
                 return Ok(Step::Replaced);
             }
             Read::Oversized(range, fingerprint) => {
                 let path = reader.life.path.as_os_str().as_bytes();
-                self.encoder.warn_oversized(LINE_BYTES_MAX, path, (self.clock)(), 1);
-                (range, fingerprint, Lost { oversized: 1, ..Lost::default() })
+                self.encoder
+                    .warn_oversized(LINE_BYTES_MAX, path, (self.clock)(), 1);
+                (
+                    range,
+                    fingerprint,
+                    Lost {
+                        oversized: 1,
+                        ..Lost::default()
+                    },
+                )
             }
             Read::Lines(mut range, mut fingerprint) => {
                 let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
@@ -112,7 +132,9 @@ impl<S: FileSystem> Pump<S> {
                     fingerprint = reader.fingerprint_at(range.end);
                 }
                 let path = reader.life.path.as_os_str().as_bytes();
-                let lost = self.encoder.encode(bytes, path, (self.clock)(), &mut self.events);
+                let lost = self
+                    .encoder
+                    .encode(bytes, path, (self.clock)(), &mut self.events);
                 (range, fingerprint, lost)
             }
         };
@@ -121,18 +143,29 @@ impl<S: FileSystem> Pump<S> {
             sink.identify(reader.life.source, reader.life.incarnation, fingerprint)?;
             reader.life.identity.fingerprint = fingerprint;
         }
-        sink.emit(tag, self.events.as_events(), piece(&reader.life, range.clone()), lost)?;
+        sink.emit(
+            tag,
+            self.events.as_events(),
+            piece(&reader.life, range.clone()),
+            lost,
+        )?;
         reader.advance(range.end);
         Ok(Step::Moved(range.end - range.start))
     }
 }
 
 fn piece(life: &Life, range: std::ops::Range<u64>) -> Piece {
-    Piece { source: life.source, incarnation: life.incarnation, range }
+    Piece {
+        source: life.source,
+        incarnation: life.incarnation,
+        range,
+    }
 }
 
 /// The first `limit` lines of `block`, if it has more.
 fn first_lines(block: &[u8], limit: usize) -> Option<&[u8]> {
     let last = memchr::memchr_iter(b'\n', block).nth(limit.checked_sub(1)?)?;
-    block.get(..last + 1).filter(|first| first.len() < block.len())
+    block
+        .get(..last + 1)
+        .filter(|first| first.len() < block.len())
 }

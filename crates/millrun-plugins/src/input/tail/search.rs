@@ -37,7 +37,10 @@ impl<S: FileSystem> Follower<S> {
         for life in std::mem::take(&mut self.closed) {
             match self.find(&life.homes, life.identity.inode, &mut listings) {
                 Found::At(path, stat) if stat.id == life.id() => {
-                    let is_named = self.watches.get(&*path).is_some_and(|watch| watch.is_listed);
+                    let is_named = self
+                        .watches
+                        .get(&*path)
+                        .is_some_and(|watch| watch.is_listed);
                     // A look at its path takes it up, or it is as it was left.
                     if is_named || stat.size == life.position || !self.may_read_on(&life) {
                         self.closed.push_back(life);
@@ -49,7 +52,12 @@ impl<S: FileSystem> Follower<S> {
                 Found::At(..) | Found::Gone => {
                     let (plugin_id, path) = (&*self.settings.plugin_id, life.path.display());
                     let (inode, position) = (life.identity.inode, life.position);
-                    info!(plugin_id, inode, position, "a file that was {path} is gone; it was read up to this position");
+                    info!(
+                        plugin_id,
+                        inode,
+                        position,
+                        "a file that was {path} is gone; it was read up to this position"
+                    );
                     self.forget(&life, sink);
                 }
             }
@@ -64,12 +72,23 @@ impl<S: FileSystem> Follower<S> {
     /// Paths that the configuration dropped are left alone; those that a date in the
     /// configuration left behind are read to their end.
     fn may_read_on(&self, life: &Life) -> bool {
-        let is_listed = self.watches.get(&*life.path).is_some_and(|watch| watch.is_listed);
-        is_listed || self.settings.paths.include.iter().any(|path| path.contains('%'))
+        let is_listed = self
+            .watches
+            .get(&*life.path)
+            .is_some_and(|watch| watch.is_listed);
+        is_listed
+            || self
+                .settings
+                .paths
+                .include
+                .iter()
+                .any(|path| path.contains('%'))
     }
 
     fn read_on(&mut self, life: Life, found: &Path, now: Instant, sink: &mut dyn Sink) {
-        let opened = self.open_found(found).filter(|(_, stat, _)| stat.id == life.id());
+        let opened = self
+            .open_found(found)
+            .filter(|(_, stat, _)| stat.id == life.id());
         let Some((file, stat, head)) = opened else {
             // It moved on since it was found: the next search finds it again.
             return self.closed.push_back(life);
@@ -78,7 +97,12 @@ impl<S: FileSystem> Follower<S> {
             return self.forget(&life, sink);
         }
         let plugin_id = &*self.settings.plugin_id;
-        info!(plugin_id, "following the rest of {}, which is {} now", life.path.display(), found.display());
+        info!(
+            plugin_id,
+            "following the rest of {}, which is {} now",
+            life.path.display(),
+            found.display()
+        );
         self.retire_found(Reader::new(life, file), now);
     }
 
@@ -95,7 +119,10 @@ impl<S: FileSystem> Follower<S> {
             return true;
         }
         let here = self.pump.files.stat(&entry.path).ok();
-        let is_listed = self.watches.get(&*entry.path).is_some_and(|watch| watch.is_listed);
+        let is_listed = self
+            .watches
+            .get(&*entry.path)
+            .is_some_and(|watch| watch.is_listed);
         if !is_listed || here.is_some_and(|stat| stat.id.inode == entry.inode) {
             return false;
         }
@@ -103,12 +130,20 @@ impl<S: FileSystem> Follower<S> {
         let Found::At(found, stat) = self.find(&homes, entry.inode, listings) else {
             return false;
         };
-        let is_other_device = here.is_some_and(|here| here.id.device != stat.id.device);
-        if is_other_device || stat.size <= entry.position || self.open.contains(&stat.id) {
+        if self.knows_inode(entry.inode) {
+            // It is ours by now.
             return false;
         }
-        let opened = self.open_found(&found).filter(|(_, now, _)| now.id == stat.id);
-        let Some((file, stat, head)) = opened else { return false };
+        let is_other_device = here.is_some_and(|here| here.id.device != stat.id.device);
+        if is_other_device || stat.size <= entry.position {
+            return false;
+        }
+        let opened = self
+            .open_found(&found)
+            .filter(|(_, now, _)| now.id == stat.id);
+        let Some((file, stat, head)) = opened else {
+            return false;
+        };
         match self.first_sight(&entry.path, stat.id, &head, entry.position, sink) {
             Ok(life) => self.retire_found(Reader::new(life, file), now),
             Err(refused) => {
@@ -129,7 +164,10 @@ impl<S: FileSystem> Follower<S> {
             watch
         });
         watch.is_new = true;
-        watch.retiring.push_back(Retiring { reader, quiet_since: now });
+        watch.retiring.push_back(Retiring {
+            reader,
+            quiet_since: now,
+        });
         self.queue(&path);
     }
 
@@ -146,7 +184,9 @@ impl<S: FileSystem> Follower<S> {
         let mut is_complete = true;
         for home in homes {
             let files = &self.pump.files;
-            let listing = listings.entry(home.clone()).or_insert_with(|| files.list(home).ok());
+            let listing = listings
+                .entry(home.clone())
+                .or_insert_with(|| files.list(home).ok());
             let Some(entries) = listing else {
                 is_complete = false;
                 continue;
@@ -162,6 +202,10 @@ impl<S: FileSystem> Follower<S> {
                 }
             }
         }
-        if is_complete { Found::Gone } else { Found::Unknown }
+        if is_complete {
+            Found::Gone
+        } else {
+            Found::Unknown
+        }
     }
 }

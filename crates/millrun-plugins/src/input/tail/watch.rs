@@ -24,7 +24,7 @@ pub(crate) struct Watch<F> {
     pub(crate) is_new: bool,
     /// The configuration names it. If not, it goes when its last file is read.
     pub(crate) is_listed: bool,
-    /// The last look failed and a warning said so.
+    /// A look failed and a warning said so.
     pub(crate) is_unreadable: bool,
     /// It stands in the queue of those that may have something to read.
     pub(crate) is_queued: bool,
@@ -64,13 +64,19 @@ impl<F> Watch<F> {
     /// Moves the current file to those that lost the path.
     pub(crate) fn retire(&mut self, now: Instant) {
         if let Some(reader) = self.current.take() {
-            self.retiring.push_back(Retiring { reader, quiet_since: now });
+            self.retiring.push_back(Retiring {
+                reader,
+                quiet_since: now,
+            });
         }
     }
 
     /// All its lives, oldest first.
     pub(crate) fn readers(&self) -> impl Iterator<Item = &Reader<F>> {
-        self.retiring.iter().map(|retiring| &retiring.reader).chain(&self.current)
+        self.retiring
+            .iter()
+            .map(|retiring| &retiring.reader)
+            .chain(&self.current)
     }
 
     /// Reads on, the oldest file first, so that lines come in the order in which they were
@@ -109,7 +115,9 @@ impl<F> Watch<F> {
                 Turn::More | Turn::Refused => return turn,
             }
         }
-        let Some(reader) = &mut self.current else { return Turn::Idle };
+        let Some(reader) = &mut self.current else {
+            return Turn::Idle;
+        };
         let tag = tags(&reader.life.path);
         drain(pump, reader, &tag, Ending::Newline, &mut budget, sink)
     }
@@ -147,8 +155,17 @@ fn begin_again<S: FileSystem>(
     reader: &mut Reader<S::File>,
     sink: &mut dyn Sink,
 ) -> Turn {
-    let Life { path, source, incarnation, identity, .. } = &reader.life;
-    let identity = millrun_buffer::Identity { fingerprint: Default::default(), ..*identity };
+    let Life {
+        path,
+        source,
+        incarnation,
+        identity,
+        ..
+    } = &reader.life;
+    let identity = millrun_buffer::Identity {
+        fingerprint: Default::default(),
+        ..*identity
+    };
     match sink.first_sight(path, identity, 0) {
         Ok((new_source, new_incarnation)) => {
             let (plugin_id, path) = (&*pump.plugin_id, path.display());

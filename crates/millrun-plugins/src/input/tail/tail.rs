@@ -1,0 +1,350 @@
+//! The thread: wake up, look, read, hand over, sleep.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use millrun_config::Element;
+use millrun_core::{Assembly, Emitter, Input, Listeners, PluginId, StartError, Stop};
+use millrun_event::{EventBuffer, EventTime};
+use tracing::warn;
+
+use crate::parser::{TextKind, parse_section};
+
+use super::block::{BLOCK_BYTES, Block};
+use super::encode::Encoder;
+use super::files::System;
+use super::follow::{Follower, Settings};
+use super::ledger_sink::LedgerSink;
+use super::lines::MESSAGE_KEY;
+use super::parameters::TailParameters;
+use super::positions::{Keyed, PositionFile, Stored};
+use super::pump::Pump;
+use super::repeats::Repeats;
+use super::wake::{Changes, Wake};
+use super::watch::Turn;
+
+/// How often everything is looked at that no notification told of. Also the most wake-ups of an
+/// idle tail: one per second.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often the position file is brought up to date.
+const POSITIONS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a tail whose sink takes nothing waits before it tries again.
+const REFUSED_WAIT: Duration = Duration::from_millis(50);
+
+/// A configured tail, not yet running.
+pub(crate) struct Tail {
+    id: Arc<str>,
+    /// What makes the names of its sources last.
+    owner: String,
+    parameters: TailParameters,
+    follower: Follower<System>,
+    positions: Option<Positions>,
+}
+
+/// The position file, and what is known of it.
+struct Positions {
+    file: PositionFile,
+    stored: Vec<Stored>,
+    keyed: Keyed,
+    is_failing: bool,
+}
+
+/// Makes a tail of its `<source>`.
+pub(crate) fn build(
+    element: &Element,
+    id: &PluginId,
+    assembly: &mut Assembly<'_>,
+) -> Option<Box<dyn Input>> {
+    let diagnostics = &mut *assembly.diagnostics;
+    let parameters = TailParameters::read(element, diagnostics)?;
+    let is_sound = parameters.check(element, diagnostics);
+    let dated = parameters.dated(element, diagnostics);
+    let encoder = encoder(element, id, &parameters, diagnostics);
+    let (true, Some(dated), Some(encoder)) = (is_sound, dated, encoder) else {
+        return None;
+    };
+    let pump = Pump {
+        files: System,
+        encoder,
+        plugin_id: id.text.to_string(),
+        clock: EventTime::now,
+        lines_max: parameters.read_lines_limit.filter(|limit| *limit > 0),
+        block: Block::new(BLOCK_BYTES),
+        events: EventBuffer::default(),
+        repeats: Repeats::default(),
+    };
+    let settings = Settings {
+        plugin_id: id.text.to_string(),
+        tag: parameters.tag.clone(),
+        paths: parameters.paths(),
+        rotate_wait: parameters.rotate_wait,
+        read_from_head: parameters.read_from_head,
+        ignore_repeated_permission_error: parameters.ignore_repeated_permission_error,
+        dated,
+    };
+    let owner = match (id.given(), &parameters.pos_file) {
+        (Some(id), _) => format!("@{id}"),
+        (None, Some(path)) => path.display().to_string(),
+        (None, None) => id.text.to_string(),
+    };
+    let follower = Follower::new(settings, pump);
+    Some(Box::new(Tail {
+        id: Arc::clone(&id.text),
+        owner,
+        parameters,
+        follower,
+        positions: None,
+    }))
+}
+
+fn encoder(
+    element: &Element,
+    id: &PluginId,
+    parameters: &TailParameters,
+    diagnostics: &mut millrun_config::Diagnostics,
+) -> Option<Encoder> {
+    let parser = parse_section(element, TextKind::Str, diagnostics)?;
+    let section = element.elements_named("parse").next();
+    let name = section
+        .and_then(Element::plugin_type)
+        .or_else(|| element.text("format"));
+    let setting = |name| section.and_then(|section| section.text(name));
+    let path_key = parameters.path_key.as_deref();
+    // Without a parser there is nothing to parse: lines go straight into their entries.
+    let mut encoder = if name == Some("none") && setting("estimate_current_event").is_none() {
+        let key = setting("message_key").unwrap_or(MESSAGE_KEY);
+        Encoder::plain(&id.text, key, path_key)
+    } else {
+        Encoder::parsed(&id.text, parser, path_key)
+    };
+    encoder.line_bytes_max = parameters.max_line_size.map(|size| size.0);
+    encoder.emit_unmatched = parameters.emit_unmatched_lines;
+    Some(encoder)
+}
+
+impl Input for Tail {
+    fn prepare(&mut self, _: &dyn Listeners) -> Result<(), StartError> {
+        let Some(path) = &self.parameters.pos_file else {
+            return Ok(());
+        };
+        let keyed = if self.parameters.follow_inodes {
+            Keyed::ByInode
+        } else {
+            Keyed::ByPath
+        };
+        let (file, stored) = PositionFile::open(path, keyed).map_err(|error| {
+            let path = path.display();
+            StartError::new(format!(
+                "cannot use pos_file {path}: {error} (it must be a file that this user may write)"
+            ))
+        })?;
+        self.positions = Some(Positions {
+            file,
+            stored,
+            keyed,
+            is_failing: false,
+        });
+        Ok(())
+    }
+
+    fn run(self: Box<Self>, emitter: Emitter, stop: Stop) {
+        let Tail {
+            id,
+            owner,
+            parameters,
+            follower,
+            positions,
+        } = *self;
+        let wake = match Wake::new(&stop, parameters.enable_stat_watcher, &id) {
+            Ok(wake) => wake,
+            Err(error) => {
+                tracing::error!(plugin_id = &*id, %error, "cannot tail: no pipe to be stopped by");
+                return;
+            }
+        };
+        let sink = LedgerSink::new(emitter, id, &owner);
+        Running {
+            parameters,
+            follower,
+            positions,
+            wake,
+            sink,
+            stop,
+        }
+        .run();
+    }
+}
+
+/// A tail at work.
+struct Running {
+    parameters: TailParameters,
+    follower: Follower<System>,
+    positions: Option<Positions>,
+    wake: Wake,
+    sink: LedgerSink,
+    stop: Stop,
+}
+
+impl Running {
+    fn run(mut self) {
+        let start = Instant::now();
+        let mut next_tick = start + TICK;
+        let mut next_positions = start + POSITIONS_INTERVAL;
+        let mut next_refresh = start + self.parameters.refresh_interval;
+        let imported = self.imported();
+        self.follower.recover(imported, &mut self.sink);
+        if !self.parameters.skip_refresh_on_startup {
+            self.refresh(start);
+        }
+        self.compact_positions();
+        while !self.stop.is_set() {
+            let now = Instant::now();
+            if now >= next_refresh {
+                self.refresh(now);
+                next_refresh = now + self.parameters.refresh_interval;
+                next_tick = now + TICK;
+            } else if now >= next_tick {
+                self.tick(now);
+                next_tick = now + TICK;
+            }
+            if now >= next_positions {
+                self.write_positions();
+                next_positions = now + POSITIONS_INTERVAL;
+            }
+            let until_tick = next_tick.min(next_refresh).saturating_duration_since(now);
+            let pause = match self.follower.work(now, &mut self.sink) {
+                Turn::More => Duration::ZERO,
+                Turn::Refused => REFUSED_WAIT.min(until_tick),
+                Turn::Idle => until_tick,
+            };
+            let changes = self.wake.wait(pause);
+            if self.notice(changes) && self.follower.settings.paths.has_patterns() {
+                // A new name may match a pattern; looking is limited to once per tick.
+                next_refresh = next_refresh.min(next_tick);
+            }
+        }
+        self.write_positions();
+    }
+
+    fn refresh(&mut self, now: Instant) {
+        self.follower
+            .refresh(now, SystemTime::now(), &mut self.sink);
+        for directory in self.follower.directories() {
+            self.wake.watch_directory(&directory);
+        }
+        self.watch_files();
+    }
+
+    fn tick(&mut self, now: Instant) {
+        if self.parameters.enable_watch_timer {
+            self.follower.check_all(now, &mut self.sink);
+            self.watch_files();
+        } else {
+            self.follower.queue_retiring();
+        }
+    }
+
+    fn watch_files(&mut self) {
+        let Self { follower, wake, .. } = self;
+        for (path, id) in follower.current_files() {
+            wake.watch_file(path, id);
+        }
+        wake.keep(|path| follower.follows(path));
+    }
+
+    /// Looks at what changed. True when a name appeared that the paths do not name.
+    fn notice(&mut self, changes: Changes) -> bool {
+        let now = Instant::now();
+        let mut is_unknown = false;
+        let Changes { files, names } = changes;
+        for name in names {
+            let path: Arc<Path> = name.into();
+            is_unknown |= !self.follower.follows(&path);
+            self.look(&path, now);
+        }
+        for path in files {
+            self.look(&path, now);
+        }
+        is_unknown
+    }
+
+    fn look(&mut self, path: &Arc<Path>, now: Instant) {
+        self.follower.check(path, now, &mut self.sink);
+        if let Some(id) = self.follower.current_file(path) {
+            self.wake.watch_file(path, id);
+        }
+    }
+
+    /// The entries of the position file, if another program wrote it since we did.
+    fn imported(&self) -> Vec<Stored> {
+        let (Some(positions), Some(path)) = (&self.positions, &self.parameters.pos_file) else {
+            return Vec::new();
+        };
+        if self.sink.position_file(path) == Some(positions.file.hash()) {
+            return Vec::new();
+        }
+        positions.stored.clone()
+    }
+
+    fn compact_positions(&mut self) {
+        let Self {
+            positions,
+            follower,
+            ..
+        } = self;
+        let Some(positions) = positions else { return };
+        let keyed = positions.keyed;
+        let wanted = |entry: &Stored| match keyed {
+            Keyed::ByPath => follower.follows(&entry.path),
+            Keyed::ByInode => follower.knows_inode(entry.inode),
+        };
+        let outcome = positions.file.compact(&positions.stored, wanted);
+        positions.stored = Vec::new();
+        self.settle_positions(outcome.map(|()| true));
+    }
+
+    fn write_positions(&mut self) {
+        let Self {
+            positions,
+            follower,
+            sink,
+            ..
+        } = self;
+        let Some(positions) = positions else { return };
+        let mut outcome = Ok(false);
+        for Stored {
+            path,
+            position,
+            inode,
+        } in follower.positions(positions.keyed, &*sink)
+        {
+            match positions.file.set(&path, inode, position) {
+                Ok(is_new) => outcome = outcome.map(|was_new| was_new || is_new),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        self.settle_positions(outcome);
+    }
+
+    fn settle_positions(&mut self, outcome: std::io::Result<bool>) {
+        let (Some(positions), Some(path)) = (&mut self.positions, &self.parameters.pos_file) else {
+            return;
+        };
+        match outcome {
+            Ok(false) => {}
+            Ok(true) => {
+                positions.is_failing = false;
+                self.sink.note_position_file(path, positions.file.hash());
+            }
+            // Our own positions are in the ledger, so nothing is lost: told once per failure.
+            Err(error) => {
+                if !std::mem::replace(&mut positions.is_failing, true) {
+                    warn!(%error, "cannot write pos_file {}", path.display());
+                }
+            }
+        }
+    }
+}
