@@ -101,8 +101,7 @@ pub(crate) fn work(
         worker,
         "starting fluentd worker"
     );
-    let pipeline = Pipeline::start(parts, &system, &state_root, listeners, &requests.stop)
-        .inspect_err(|error| tracing::error!("unexpected error error=\"{error}\""))?;
+    let pipeline = Pipeline::start(parts, &system, &state_root, listeners, &requests.stop)?;
     requests.can_flush(Some(pipeline.flush_handle()));
     tracing::info!(worker, "fluentd worker is now running");
     requests.stop.wait_until_set();

@@ -1,0 +1,307 @@
+//! A small world for pipelines: a source that emits what the test says, outputs that behave as
+//! the test says.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender as ChannelSender, channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use millrun_buffer::{Chunk, Origin};
+use millrun_config::{Element, Environment, NoIncludes, RenderStyle, parameters, parse_str};
+use millrun_core::{
+    Assembly, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError, DirectOutput,
+    EmitError, Emitter, Filter, Input, Listeners, Losses, Node, OwnListeners, Pipeline, PluginId,
+    Progress, Registry, Sender, StartError, Stop, System, assemble,
+};
+use millrun_event::{Entries, EventBuffer, EventTime, Events, write};
+
+parameters! {
+    /// A plugin of the tests.
+    pub struct TestParameters in "match", type "test" {
+        /// Which of the test's records it belongs to.
+        name: String = "";
+    }
+    sections {
+        /// As every buffered output has it.
+        buffer: Option<Element>;
+        /// As copy has it.
+        store: Vec<Element>;
+    }
+}
+
+/// What one test sees of its outputs, by the parameter `name`.
+#[derive(Default)]
+pub struct World {
+    /// Texts that arrived, as `name: tag message`.
+    pub arrived: Mutex<Vec<String>>,
+    /// What the next deliveries answer; delivered when empty.
+    pub answers: Mutex<VecDeque<DeliveryError>>,
+}
+
+impl World {
+    pub fn arrived(&self) -> Vec<String> {
+        self.arrived.lock().unwrap().clone()
+    }
+
+    pub fn answer(&self, answers: impl IntoIterator<Item = DeliveryError>) {
+        self.answers.lock().unwrap().extend(answers);
+    }
+
+    /// Waits until `count` texts arrived.
+    pub fn wait_for(&self, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.arrived.lock().unwrap().len() < count && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.arrived()
+    }
+
+    fn take(&self, name: &str, tag: &str, bytes: &[u8]) -> Result<(), DeliveryError> {
+        if let Some(error) = self.answers.lock().unwrap().pop_front() {
+            return Err(error);
+        }
+        let mut arrived = self.arrived.lock().unwrap();
+        for entry in Entries::new(bytes) {
+            let message = entry
+                .unwrap()
+                .record()
+                .field(b"m")
+                .and_then(|value| value.text());
+            let message = String::from_utf8_lossy(message.unwrap_or_default()).into_owned();
+            arrived.push(format!("{name}: {tag} {message}"));
+        }
+        Ok(())
+    }
+}
+
+// Factories are plain functions, so a test reaches its plugins through its thread.
+thread_local! {
+    static WORLD: OnceLock<Arc<World>> = const { OnceLock::new() };
+    static EMITS: OnceLock<Mutex<Option<Receiver<Request>>>> = const { OnceLock::new() };
+}
+
+fn world() -> Arc<World> {
+    WORLD.with(|world| Arc::clone(world.get_or_init(Arc::default)))
+}
+
+/// A batch on its way to the source's thread, and the way back.
+pub struct Request {
+    tag: String,
+    events: EventBuffer,
+    answer: ChannelSender<Result<(), String>>,
+}
+
+/// A running configuration of the test.
+pub struct Bench {
+    pub world: Arc<World>,
+    requests: ChannelSender<Request>,
+    pipeline: Option<Pipeline>,
+}
+
+impl Bench {
+    /// Starts `text`, whose source is `@type script`, with its state in `directory`.
+    pub fn start(text: &str, directory: &Path) -> Self {
+        let (requests, receiver) = channel();
+        EMITS.with(|emits| {
+            let slot = emits.get_or_init(Mutex::default);
+            *slot.lock().unwrap() = Some(receiver);
+        });
+        let parsed = parse_str("t.conf", text, &Environment::default(), &mut NoIncludes);
+        let mut diagnostics = parsed.diagnostics;
+        let system = System::read(&parsed.root, &mut diagnostics).unwrap();
+        let parts = assemble(
+            &parsed.root,
+            &registry(),
+            &system,
+            directory,
+            &mut diagnostics,
+        );
+        let text = diagnostics.render(&parsed.sources, RenderStyle::Plain);
+        assert!(!diagnostics.has_errors(), "{text}");
+        let pipeline = Pipeline::start(parts, &system, directory, &OwnListeners, &Stop::new());
+        Self {
+            world: world(),
+            requests,
+            pipeline: Some(pipeline.unwrap()),
+        }
+    }
+
+    /// Emits one batch and waits for what became of it.
+    pub fn emit(&self, tag: &str, messages: &[&str]) -> Result<(), String> {
+        let (answer, outcome) = channel();
+        let request = Request {
+            tag: tag.to_owned(),
+            events: batch(messages),
+            answer,
+        };
+        self.requests.send(request).unwrap();
+        outcome
+            .recv_timeout(Duration::from_secs(10))
+            .expect("the source answers")
+    }
+
+    /// Flushes the buffers now.
+    pub fn flush(&self) {
+        self.pipeline.as_ref().unwrap().flush_handle().flush();
+    }
+
+    /// Stops it in order.
+    pub fn stop(mut self) {
+        self.pipeline.take().unwrap().stop();
+    }
+}
+
+fn batch(messages: &[&str]) -> EventBuffer {
+    let mut events = EventBuffer::default();
+    for message in messages {
+        events.push(EventTime::new(1_700_000_000, 0), |record| {
+            write::map(record, 1);
+            write::str(record, b"m");
+            write::str(record, message.as_bytes());
+        });
+    }
+    events
+}
+
+fn registry() -> Registry {
+    let schema = TestParameters::SCHEMA;
+    let mut registry = Registry::default();
+    registry.add_input("script", schema, |_, _, _| {
+        let requests = EMITS.with(|emits| emits.get()?.lock().unwrap().take())?;
+        Some(Box::new(Script { requests }))
+    });
+    registry.add_filter("drop_x", schema, |_, _, _| Some(Arc::new(DropX)));
+    registry.add_output("direct", schema, |element, id, assembly| {
+        let name = name(element, assembly)?;
+        Some(Node::Direct {
+            id: id.clone(),
+            output: Arc::new(Direct {
+                name,
+                world: world(),
+            }),
+        })
+    });
+    registry.add_output("keep", schema, keep);
+    registry.add_output("copy", schema, |element, _, assembly| {
+        let branch = |store: &Element, assembly: &mut Assembly<'_>| {
+            Some(millrun_core::Branch {
+                node: assembly.output(store)?,
+                ignore_error: store.argument().contains("ignore_error"),
+                ignore_if_prev_success: store.argument().contains("ignore_if_prev_success"),
+            })
+        };
+        let stores = element
+            .elements_named("store")
+            .map(|store| branch(store, assembly))
+            .collect();
+        Option::<Vec<_>>::map(stores, Node::Copy)
+    });
+    registry.add_output("relabel", schema, |element, _, assembly| {
+        let label = element.text("@label")?.to_owned();
+        assembly.label(&label, element.span()).map(Node::Relabel)
+    });
+    registry
+}
+
+fn name(element: &Element, assembly: &mut Assembly<'_>) -> Option<String> {
+    TestParameters::read(element, assembly.diagnostics).map(|parameters| parameters.name)
+}
+
+fn keep(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
+    let name = name(element, assembly)?;
+    let defaults = BufferDefaults {
+        buffer_type: BufferType::Memory,
+        keys: "tag",
+        timekey: None,
+        path: None,
+    };
+    let reading = assembly.read_buffer(element, id, &defaults)?;
+    let output = Arc::new(Keep {
+        name,
+        world: world(),
+    });
+    Some(assembly.buffered(id, output, reading))
+}
+
+struct Script {
+    requests: Receiver<Request>,
+}
+
+impl Input for Script {
+    fn prepare(&mut self, _: &dyn Listeners) -> Result<(), StartError> {
+        Ok(())
+    }
+
+    fn run(self: Box<Self>, mut emitter: Emitter, stop: Stop) {
+        while !stop.is_set() {
+            let Ok(request) = self.requests.recv_timeout(Duration::from_millis(5)) else {
+                continue;
+            };
+            let outcome = emitter.emit(&request.tag, request.events.as_events(), Origin::None);
+            let _ = request
+                .answer
+                .send(outcome.map_err(|error: EmitError| error.to_string()));
+        }
+    }
+}
+
+/// Drops events whose message is `x`.
+struct DropX;
+
+impl Filter for DropX {
+    fn filter(&self, _: &str, events: Events<'_>, out: &mut EventBuffer, _: &mut Losses) {
+        for entry in Entries::new(events.bytes).map(Result::unwrap) {
+            if entry.record().field(b"m").and_then(|value| value.text()) != Some(b"x") {
+                out.extend(entry.bytes, 1);
+            }
+        }
+    }
+}
+
+struct Direct {
+    name: String,
+    world: Arc<World>,
+}
+
+impl DirectOutput for Direct {
+    fn emit(&self, tag: &str, events: Events<'_>) -> Result<(), DeliveryError> {
+        self.world.take(&self.name, tag, events.bytes)
+    }
+}
+
+struct Keep {
+    name: String,
+    world: Arc<World>,
+}
+
+impl BufferedOutput for Keep {
+    fn content(&self) -> Content<'_> {
+        Content::Events
+    }
+
+    fn sender(&self) -> Box<dyn Sender> {
+        Box::new(KeepSender {
+            name: self.name.clone(),
+            world: Arc::clone(&self.world),
+        })
+    }
+}
+
+struct KeepSender {
+    name: String,
+    world: Arc<World>,
+}
+
+impl Sender for KeepSender {
+    fn begin(&mut self, chunk: &Chunk, _: Instant) -> Result<Progress, DeliveryError> {
+        let mut scratch = Vec::new();
+        let bytes = chunk.read(&mut scratch).unwrap();
+        let tag = chunk.metadata().tag.as_deref().unwrap_or("-");
+        self.world
+            .take(&self.name, tag, bytes)
+            .map(|()| Progress::Delivered)
+    }
+}
