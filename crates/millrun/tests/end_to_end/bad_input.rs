@@ -42,45 +42,71 @@ fn assert_fails(outcome: &Outcome, code: i32, texts: &[&str]) {
 #[test]
 fn a_missing_configuration_is_named() {
     let mill = Mill::idle("");
-    let outcome = mill.run_bare(&["-c", "nothere.conf"]);
-    assert_fails(&outcome, 1, &["nothere.conf", "No such file or directory"]);
+    let text = "cannot read the configuration 'nothere.conf': No such file or directory";
+    assert_fails(&mill.run_bare(&["-c", "nothere.conf"]), 1, &[text]);
 }
 
 #[test]
 fn a_configuration_that_is_a_directory_is_named() {
     let mill = Mill::idle("");
     std::fs::create_dir(mill.path("conf.d")).unwrap();
-    let outcome = mill.run_bare(&["-c", "conf.d"]);
-    assert_fails(&outcome, 1, &["conf.d", "Is a directory"]);
+    let text = "cannot read the configuration 'conf.d': Is a directory";
+    assert_fails(&mill.run_bare(&["-c", "conf.d"]), 1, &[text]);
 }
 
 #[test]
-fn a_syntax_error_shows_its_place() {
+fn a_syntax_error_shows_its_place_and_what_was_expected() {
     let mill = Mill::idle("<source>\n  @type forward\n</sauce>\n");
-    let outcome = mill.run(&["--dry-run"]);
-    assert_fails(&outcome, 1, &["f.conf:3:", "</sauce>", "^"]);
+    let place = "\
+error: unmatched end tag
+ --> $D/f.conf:3:1
+  |
+1 | <source>
+  | -------- this section is open
+2 |   @type forward
+3 | </sauce>
+  | ^^^^^^^ expected '</source>'";
+    assert_fails(&mill.run(&["--dry-run"]), 1, &[place]);
 }
 
 #[test]
-fn an_unknown_plugin_is_named_with_its_place() {
+fn an_unknown_plugin_is_named_with_its_place_and_the_known_ones() {
     let mill = Mill::idle("<match **>\n  @type nope\n</match>\n");
+    let place = "\
+error: Unknown output plugin 'nope'
+ --> $D/f.conf:2:9
+  |
+2 |   @type nope
+  |         ^^^^ no output of this name
+  |
+  = help: this build has: copy, file, forward,";
+    let line = "config error file=\"$D/f.conf\"";
     for (arguments, code) in [(&["--dry-run"][..], 1), (&[], 1), (&["--no-supervisor"], 2)] {
-        let outcome = mill.run(arguments);
-        assert_fails(
-            &outcome,
-            code,
-            &["config error", "Unknown output plugin 'nope'", "f.conf:2"],
-        );
+        assert_fails(&mill.run(arguments), code, &[place, line]);
     }
 }
 
 #[test]
-fn a_port_in_use_is_named_and_ends_the_start() {
+fn a_port_in_use_is_named_and_ends_the_start_of_a_lone_worker() {
     let mill = Mill::idle(FORWARD_TO_FILE);
     let _occupied = TcpListener::bind(("127.0.0.1", mill.port(1))).unwrap();
-    let address = format!("127.0.0.1:{}", mill.port(1));
-    let outcome = mill.run(&["--no-supervisor"]);
-    assert_fails(&outcome, 1, &[&address, "Address already in use"]);
+    let text = mill.filled("cannot listen on tcp 127.0.0.1:$P1");
+    let reason = "Address already in use";
+    assert_fails(&mill.run(&["--no-supervisor"]), 1, &[&text, reason]);
+}
+
+#[test]
+fn a_port_in_use_is_tried_again_under_a_server_until_it_is_free() {
+    let mut mill = Mill::idle(FORWARD_TO_FILE);
+    let occupied = TcpListener::bind(("127.0.0.1", mill.port(1))).unwrap();
+    mill.start_unready();
+    mill.wait_for_log(&mill.filled("cannot listen on tcp 127.0.0.1:$P1"), 2);
+    drop(occupied);
+
+    mill.wait_until_ready();
+    Wire::connect(mill.port(1)).send_event("t.x", &[("n", "1")]);
+    assert_eq!(mill.wait_for_lines("got", 1), ["{\"n\":\"1\"}"]);
+    assert_eq!(mill.stop().code(), Some(0));
 }
 
 #[test]

@@ -71,14 +71,8 @@ impl Mill {
 
     /// Starts it in its directory with these arguments and waits until its worker runs.
     pub(crate) fn start_with(&mut self, arguments: &[&str]) {
-        assert!(self.child.is_none(), "it is running already");
         let ready = self.log().matches(READY).count();
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.path("mill.log"))
-            .unwrap();
-        let mut child = self.command(arguments, log).spawn().unwrap();
+        let mut child = self.spawn(arguments);
         let answer = poll(|| {
             let ended = child.try_wait().unwrap();
             let runs = self.log().matches(READY).count() > ready;
@@ -90,6 +84,28 @@ impl Mill {
             Some(Some(status)) => panic!("it ended with {status}; its log:\n{}", self.log()),
             None => panic!("it did not become ready; its log:\n{}", self.log()),
         }
+    }
+
+    /// Starts it and does not wait: its worker may never run.
+    pub(crate) fn start_unready(&mut self) {
+        let conf = self.path("f.conf").display().to_string();
+        self.child = Some(self.spawn(&["-c", &conf]));
+    }
+
+    /// Waits until a worker runs that started since the log was empty.
+    pub(crate) fn wait_until_ready(&self) {
+        self.wait_for_log(READY, 1);
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Child {
+        assert!(self.child.is_none(), "it is running already");
+        let path = self.path("mill.log");
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap();
+        self.command(arguments, log).spawn().unwrap()
     }
 
     /// Runs it to its end with the configuration and these further arguments.
