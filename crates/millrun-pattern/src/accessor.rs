@@ -247,7 +247,7 @@ mod tests {
         );
         assert_eq!(
             error("$.a[x]"),
-            "invalid array index \"x\" in $.a[x]; write a number, or quote the key: ['x']"
+            "invalid array index \"x\" in $.a[x]; write a number; keys in quotes stand in bracket notation only, as in $['a']['b']"
         );
     }
 
