@@ -90,7 +90,7 @@ pub enum AccessorError {
     },
     /// What stands in brackets is neither a quoted key nor a number.
     #[error(
-        "invalid array index \"{index}\" in {path}; write a number, or quote the key: ['{index}']"
+        "invalid array index \"{index}\" in {path}; write a number; keys in quotes stand in bracket notation only, as in $['a']['b']"
     )]
     Index {
         /// What stands in the brackets.
