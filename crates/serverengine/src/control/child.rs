@@ -1,7 +1,7 @@
-//! Children: their birth, what they say, how they are told to leave, their end.
+//! Children that run: what they say, how they are told to leave, their end.
 
-use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::signal::Signal as NixSignal;
 
@@ -12,21 +12,12 @@ use crate::lifeline::frame::Frame;
 use crate::lifeline::{Lifeline, Message};
 use crate::listen::Claim;
 use crate::log::Level;
-use crate::sys::{self, Fork, PidFd};
+use crate::sys::{self, PidFd};
 
-use super::role::guarded;
 use super::{Control, Role, Source, StopsBy};
 
 /// How many frames of one child are read before others have their turn.
 const FRAMES_AT_ONCE_MAX: usize = 64;
-
-/// What a child is born with.
-pub(crate) struct Birth {
-    pub(crate) slot: SlotId,
-    pub(crate) generation: Generation,
-    pub(crate) parent: i32,
-    pub(crate) lifeline: Lifeline,
-}
 
 /// A child that runs, seen from its parent.
 pub(super) struct Child {
@@ -38,6 +29,15 @@ pub(super) struct Child {
 }
 
 impl Child {
+    pub(super) fn new(slot: SlotId, exit: PidFd, lifeline: Lifeline) -> Self {
+        Self {
+            slot,
+            exit,
+            lifeline: Some(lifeline),
+            ready_since: None,
+        }
+    }
+
     pub(super) fn pid(&self) -> i32 {
         self.exit.pid()
     }
@@ -53,67 +53,7 @@ impl Child {
 }
 
 impl<R: Role> Control<R> {
-    pub(super) fn spawn(&mut self, slot: SlotId, generation: Generation) {
-        if let Err(message) = self.try_spawn(slot, generation) {
-            self.events.push_back(Event::SpawnFailed {
-                slot,
-                generation,
-                message,
-            });
-        }
-    }
-
-    fn try_spawn(&mut self, slot: SlotId, generation: Generation) -> Result<(), String> {
-        let body = guarded("building it", || self.role.prepare(slot))?;
-        let (ours, theirs) = Lifeline::pair().map_err(|error| format!("socketpair: {error}"))?;
-        // What is buffered here would be written by both.
-        let _ = io::stdout().flush();
-        let parent = i32::try_from(std::process::id()).map_err(|error| error.to_string())?;
-        let pid = match sys::fork().map_err(|error| format!("fork: {error}"))? {
-            Fork::Parent(pid) => pid,
-            Fork::Child => {
-                drop(ours);
-                self.let_go();
-                self.role.be_child(
-                    body,
-                    Birth {
-                        slot,
-                        generation,
-                        parent,
-                        lifeline: theirs,
-                    },
-                );
-            }
-        };
-        drop(theirs);
-        let child = PidFd::open(pid).and_then(|exit| {
-            let child = Child {
-                slot,
-                exit,
-                lifeline: Some(ours),
-                ready_since: None,
-            };
-            self.watch(&child, generation)?;
-            Ok(child)
-        });
-        match child {
-            Ok(child) => self.children.insert(generation, child),
-            Err(error) => {
-                // A child that cannot be watched must not live. Its death takes no time worth a wait.
-                let _ = sys::kill_child(pid);
-                let _ = sys::reap_blocking(pid);
-                return Err(format!("cannot watch the new process: {error}"));
-            }
-        };
-        let _ = guarded("the after_start hook", || {
-            self.role.after_start(body, pid);
-            Ok(())
-        })
-        .inspect_err(|message| self.log.log(Level::Error, message));
-        Ok(())
-    }
-
-    fn watch(&self, child: &Child, generation: Generation) -> io::Result<()> {
+    pub(super) fn watch(&self, child: &Child, generation: Generation) -> io::Result<()> {
         self.poller
             .add(child.exit.as_fd(), Source::Exit(generation))?;
         if let Some(lifeline) = &child.lifeline {
@@ -169,14 +109,15 @@ impl<R: Role> Control<R> {
 
     /// The child has exited. Its last words come first, its process group goes with it.
     pub(super) fn child_exited(&mut self, generation: Generation) {
-        let exited = self
-            .children
-            .get(&generation)
-            .map(|child| child.exit.has_exited());
-        match exited {
-            None | Some(Ok(false)) => return,
-            Some(Ok(true) | Err(_)) => {}
-        }
+        let Some(child) = self.children.get(&generation) else {
+            return;
+        };
+        let to_be_reaped = match child.exit.has_exited() {
+            Ok(false) => return,
+            Ok(true) => true,
+            // Somebody else has reaped it.
+            Err(_) => false,
+        };
         self.read_lifeline(generation);
         let Some(child) = self.children.remove(&generation) else {
             return;
@@ -186,16 +127,14 @@ impl<R: Role> Control<R> {
             self.poller.remove(lifeline.as_fd());
         }
         // Before it is reaped, while the number of the group cannot belong to anybody else.
-        if let Err(error) = sys::kill_group(child.pid()) {
-            let text = format!(
-                "cannot kill what process {} left behind: {error}",
-                child.pid()
-            );
+        if to_be_reaped && let Err(error) = sys::kill_group(child.pid()) {
+            let pid = child.pid();
+            let text = format!("cannot kill what process {pid} left behind: {error}");
             self.log.log(Level::Warn, &text);
         }
         match child.exit.reap() {
             Ok(Some(reason)) => self.after_exit(child.slot, generation, reason),
-            // Somebody else has reaped it: user code in this process that waits for any child.
+            // User code in this process waits for any child.
             Ok(None) | Err(_) => {
                 let text = "a child's exit status was taken by foreign code in the server process";
                 self.log.log(Level::Warn, text);
@@ -249,7 +188,7 @@ impl<R: Role> Control<R> {
         &self,
         generation: Generation,
         frame: &Frame,
-        passed: Option<std::os::fd::BorrowedFd<'_>>,
+        passed: Option<BorrowedFd<'_>>,
     ) {
         let Some(child) = self.children.get(&generation) else {
             return;

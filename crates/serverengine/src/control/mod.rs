@@ -27,6 +27,7 @@
 //! The same loop runs a server over its workers and a supervisor over its server; what differs is the
 //! [`Role`].
 
+mod birth;
 mod child;
 mod listeners;
 mod poller;
@@ -48,7 +49,7 @@ use crate::log::{Level, Log};
 use crate::signals::{Signal, SignalMeanings, TAKEN};
 use crate::sys;
 
-pub(crate) use child::Birth;
+pub(crate) use birth::Birth;
 use child::Child;
 use poller::{Poller, Source};
 pub(crate) use role::{Role, StopsBy};

@@ -23,7 +23,7 @@
 //! process; a seed is given at the start. [`State::deadline`] says when the next `Timer` event is due, so
 //! an idle server never wakes up.
 //!
-//! Rules that hold at every step (the simulator in `simulator.rs` checks them under random schedules):
+//! Rules that hold at every step (the simulator in `simulator` checks them under random schedules):
 //!
 //! * A slot has at most one child, named by a generation that is never used twice. An event that names
 //!   another generation is about the past and is ignored.

@@ -11,7 +11,7 @@ mod socket;
 pub(crate) use process::{
     Fork, PidFd, children_of_this_process, exit_now, fork, kill_child, kill_group,
     own_process_group, parent_id, reap, reap_blocking, set_child_subreaper, set_name,
-    set_parent_death_signal,
+    set_parent_death_signal, set_process_group,
 };
 pub(crate) use signal::{SignalFd, block_signals, signal_name};
 pub(crate) use socket::{Received, poll_readable, receive, send, seqpacket_pair};

@@ -169,6 +169,12 @@ pub(crate) fn own_process_group() -> io::Result<()> {
     Ok(nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))?)
 }
 
+/// Makes a child the leader of a process group of its own.
+pub(crate) fn set_process_group(child: i32) -> io::Result<()> {
+    let child = Pid::from_raw(child);
+    Ok(nix::unistd::setpgid(child, child)?)
+}
+
 /// Asks the kernel to kill this process when the *thread* that forked it ends. Cleared by the kernel
 /// when credentials change.
 pub(crate) fn set_parent_death_signal() -> io::Result<()> {

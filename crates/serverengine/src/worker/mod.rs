@@ -30,8 +30,12 @@ pub use exit::WorkerExit;
 /// thread at the same time.
 pub trait Worker: Send + Sync + 'static {
     /// Does the work, on the main thread of the worker process, until there is none or `stop` was
-    /// called. The worker exits when it returns: with status 0, or 1 for an error, which is logged, or what a
-    /// [`WorkerExit`] says; a panic is 101. Destructors of what the server left in this process do not run.
+    /// called.
+    ///
+    /// The worker exits when it returns: with status 0, or 1 for an error, which is logged, or what a
+    /// [`WorkerExit`] says; a panic is 101. Destructors of what the server left in this process do not
+    /// run. Programs that it started and that are still in its process group are killed when it has
+    /// exited.
     ///
     /// # Errors
     ///
@@ -43,7 +47,8 @@ pub trait Worker: Send + Sync + 'static {
     /// [`WorkerContext::stopping`], which is set before.
     fn stop(&self) {}
 
-    /// Takes a changed configuration over.
+    /// Takes a changed configuration over. What the server holds in memory is a copy here, as old as the
+    /// fork: what changed since must be read anew.
     fn reload(&self) {}
 
     /// Writes down what a person needs to see what this worker is doing.

@@ -148,7 +148,7 @@ fn replacements_leak_no_descriptor_and_are_quick() {
         "before {before:?}, after {after:?}"
     );
     times.sort();
-    // As seen from outside, which looks every 2 ms.
+    // As seen from outside, which looks every 0.2 ms.
     println!(
         "  kill to working replacement: p50 {:.1?}, max {:.1?}",
         times[KILLS / 2],

@@ -141,7 +141,7 @@ impl Driver {
                 "waited for {what:?} in vain:\n{}",
                 self.text()
             );
-            sleep(Duration::from_millis(2));
+            sleep(Duration::from_micros(200));
         }
     }
 

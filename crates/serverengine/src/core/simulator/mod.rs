@@ -3,11 +3,16 @@
 //!
 //! A failure prints its seed; `run(seed)` repeats it exactly.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod random;
+mod rules;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::tests::policy;
 use super::*;
+
+use random::Random;
 
 const SCHEDULES: u64 = 3_000;
 /// Commands are given during this time; then comes the stop.
@@ -16,26 +21,6 @@ const BUSY: Duration = Duration::from_secs(300);
 const KILL_TAKES_MAX: Duration = Duration::from_secs(12);
 /// More steps than this at one instant are a loop that spins.
 const STEPS_AT_ONCE_MAX: usize = 200;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        // xorshift64*
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    fn time(&mut self, up_to: Duration) -> Duration {
-        Duration::from_millis(self.below(up_to.as_millis() as u64 + 1))
-    }
-}
 
 /// A child of the simulated world.
 struct Child {
@@ -375,58 +360,6 @@ impl World {
                 },
             );
         }
-    }
-
-    /// What must be true after every step.
-    fn check_slots(&self) {
-        let mut slots = BTreeSet::new();
-        for (generation, child) in &self.children {
-            assert!(
-                slots.insert(child.slot),
-                "two children in slot {}",
-                child.slot
-            );
-            let life = self.state.slots[child.slot].life();
-            assert_eq!(
-                life.map(|life| life.generation),
-                Some(*generation),
-                "a child forgotten"
-            );
-        }
-        if let Some((mode, _)) = self.stop {
-            let least = match mode {
-                Mode::Graceful => Urgency::Graceful,
-                Mode::Immediate => Urgency::Immediate,
-            };
-            for child in self.children.values() {
-                assert!(
-                    child.asked >= Some(least),
-                    "not told to stop at once: {:?}",
-                    child.asked
-                );
-            }
-        }
-        let taken = self.state.slots.iter().filter(|slot| slot.rolling).count();
-        assert!(
-            taken <= self.state.policy.restart_at_once,
-            "a restart takes too many away"
-        );
-    }
-
-    fn check_stop_ends(&self) {
-        let Some((mode, since)) = self.stop else {
-            return;
-        };
-        let rules = &self.state.policy;
-        let mut patience = rules.immediate_timeout.unwrap() + KILL_TAKES_MAX;
-        if mode == Mode::Graceful {
-            patience += rules.graceful_timeout.unwrap();
-        }
-        assert!(
-            self.now <= since + patience,
-            "stopped at {since:?}, still there at {:?}",
-            self.now
-        );
     }
 }
 
