@@ -48,7 +48,21 @@ pub(crate) fn normalise(
     let mut rewritten = false;
     let mut end = 0;
     while !cursor.is_at_end() {
-        let entry = match read_entry(&mut cursor) {
+        let read = match plain_record(cursor.rest()) {
+            Some(record_at) if fields.is_empty() => {
+                cursor = Cursor::at(entries, cursor.position() + record_at);
+                match cursor.skip() {
+                    Ok(()) => {
+                        end = cursor.position();
+                        count = count.saturating_add(1);
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            _ => read_entry(&mut cursor),
+        };
+        let entry = match read {
             Ok(entry) => entry,
             Err(Malformed::Truncated { .. }) => break,
             Err(error) => return Err(error),
@@ -113,6 +127,20 @@ pub(crate) fn assemble(
         out,
     );
     true
+}
+
+/// Where the record begins of an entry that starts as nearly all do: with an event time that is
+/// not 0 before a map.
+#[inline]
+fn plain_record(entry: &[u8]) -> Option<usize> {
+    match entry {
+        [0x92, 0xd7, 0x00, s0, s1, s2, s3, _, _, _, _, map, ..]
+            if s0 | s1 | s2 | s3 != 0 && matches!(map, 0x80..=0x8f | 0xde | 0xdf) =>
+        {
+            Some(1 + EventTime::ENCODED_LEN)
+        }
+        _ => None,
+    }
 }
 
 /// An acceptable entry.

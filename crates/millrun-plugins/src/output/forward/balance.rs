@@ -89,11 +89,10 @@ impl Balance {
         order
     }
 
-    /// Leaves a server alone for `pause`.
-    pub(super) fn failed(&mut self, server: usize, now: Instant, pause: Duration) {
-        if let Some(until) = self.down_until.get_mut(server) {
-            *until = Some(now + pause);
-        }
+    /// Leaves a server alone for `pause`; true if it was sound before.
+    pub(super) fn failed(&mut self, server: usize, now: Instant, pause: Duration) -> bool {
+        let until = self.down_until.get_mut(server);
+        until.is_some_and(|until| until.replace(now + pause).is_none())
     }
 
     /// Takes a server for sound; true if it was not before.
@@ -159,7 +158,8 @@ mod tests {
         for _ in 0..20 {
             assert_eq!(balance.order(now)[2], 0);
         }
-        balance.failed(1, now, Duration::from_secs(10));
+        assert!(balance.failed(1, now, Duration::from_secs(10)));
+        assert!(!balance.failed(1, now, Duration::from_secs(10)));
         for _ in 0..20 {
             assert_eq!(balance.order(now), [2, 0, 1]);
         }

@@ -74,7 +74,7 @@ impl Deliverer {
                 }
                 Err(Failure::Chunk(text)) => return Err(DeliveryError::Unrecoverable(text)),
                 Err(Failure::Server(text)) => {
-                    self.balance.failed(server, now, self.plan.recover_wait);
+                    self.detach(server, now, &text);
                     let separator = if failures.is_empty() { "" } else { "; " };
                     // Writing to a string cannot fail.
                     let _ = write!(failures, "{separator}{}: {text}", self.label(server));
@@ -154,9 +154,6 @@ impl Deliverer {
     /// the server has a part at most.
     fn give_up(&mut self, at: usize, broken: &Broken, unsent: Option<ChunkId>) {
         let connection = self.connections.swap_remove(at);
-        let now = Instant::now();
-        self.balance
-            .failed(connection.server, now, self.plan.recover_wait);
         let text = format!("{}: {broken}", self.label(connection.server));
         for chunk in connection.in_doubt().filter(|chunk| Some(*chunk) != unsent) {
             let outcome = Err(DeliveryError::Unconfirmed(text.clone()));
@@ -195,10 +192,26 @@ impl Deliverer {
                 });
             }
             match looked {
-                Err(broken) => self.give_up(at, &broken, None),
+                Err(broken) => {
+                    self.give_up(at, &broken, None);
+                    self.detach(server, now, &broken.to_string());
+                }
                 Ok(()) if is_spent => drop(self.connections.swap_remove(at)),
                 Ok(()) => {}
             }
+        }
+    }
+
+    /// Leaves a server alone for a while, and says so once.
+    fn detach(&mut self, server: usize, now: Instant, error: &str) {
+        let pause = self.plan.recover_wait;
+        if self.balance.failed(server, now, pause) {
+            tracing::warn!(
+                plugin_id = self.id.given(),
+                error,
+                "detached forwarding server {}",
+                self.label(server)
+            );
         }
     }
 

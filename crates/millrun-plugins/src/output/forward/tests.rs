@@ -1,5 +1,7 @@
 //! The deliverer against scripted servers on real sockets.
 
+mod relay;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -29,6 +31,8 @@ enum Behave {
     StaySilent,
     AnswerWrongly,
     Close,
+    /// Closes instead of answering the first two messages.
+    CloseTwice,
 }
 
 #[derive(Clone, Default)]
@@ -86,10 +90,11 @@ fn serve(mut stream: TcpStream, behave: Behave, seen: &Mutex<Seen>) {
             seen.lock().unwrap().messages.push((tag, bytes, count));
             let mut answer = Vec::new();
             match behave {
-                Behave::Acknowledge => message
-                    .ack
-                    .into_iter()
-                    .for_each(|ack| ack.write(&mut answer)),
+                Behave::CloseTwice if seen.lock().unwrap().messages.len() <= 2 => return,
+                Behave::Acknowledge | Behave::CloseTwice => {
+                    let ack = message.ack.into_iter();
+                    ack.for_each(|ack| ack.write(&mut answer));
+                }
                 Behave::AnswerWrongly => answer.extend_from_slice(b"\x81\xa3ack\xa1x"),
                 Behave::StaySilent => {}
                 Behave::Close => return,
