@@ -112,7 +112,7 @@ impl Case {
         let time = Value::new(&time).token().unwrap().event_time().unwrap();
         let mut events = EventBuffer::default();
         events.push(time, |out| {
-            neutral(self.field("record").unwrap().bytes(), out)
+            neutral(self.field("record").unwrap().bytes(), out);
         });
         let mut out = Vec::new();
         let events = events.as_events();

@@ -1,9 +1,15 @@
 //! Inputs: where events come from.
 
 mod forward;
+mod tail;
 
 use millrun_core::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
-    registry.add_input("forward", forward::ForwardParameters::SCHEMA, forward::build);
+    registry.add_input(
+        "forward",
+        forward::ForwardParameters::SCHEMA,
+        forward::build,
+    );
+    registry.add_input("tail", tail::TailParameters::SCHEMA, tail::build);
 }

@@ -2,6 +2,7 @@
 
 mod copy;
 mod file;
+mod forward;
 mod null;
 mod relabel;
 mod stdout;
@@ -13,6 +14,11 @@ use millrun_core::Registry;
 pub(crate) fn register(registry: &mut Registry) {
     registry.add_output("copy", copy::CopyParameters::SCHEMA, copy::build);
     registry.add_output("file", file::FileParameters::SCHEMA, file::build);
+    registry.add_output(
+        "forward",
+        forward::ForwardParameters::SCHEMA,
+        forward::build,
+    );
     registry.add_output("null", null::NullParameters::SCHEMA, null::build);
     registry.add_output(
         "relabel",

@@ -18,6 +18,9 @@ use super::sink::Sink;
 /// How long a client may take to read its acknowledgements before it is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a connection is silent before its memory is given back.
+const IDLE_SHRINK: Duration = Duration::from_secs(10);
+
 /// Carries one connection to its end, and says in the log why it ended where that is of interest.
 pub(super) async fn serve<S: Sink>(server: &Server<S>, stream: &TcpStream, peer: SocketAddr) {
     let plan = &server.plan;
@@ -83,6 +86,10 @@ impl<S: Sink> Connection<'_, S> {
     async fn run(&mut self, stream: &TcpStream) -> Result<(), End> {
         loop {
             // No room is taken before there is something to read: idle connections cost nothing.
+            let awaited = tokio::time::timeout(IDLE_SHRINK, stream.readable());
+            if awaited.await.is_err() {
+                self.receiver.shrink();
+            }
             stream.readable().await.map_err(End::Network)?;
             match stream.try_read(self.receiver.room()) {
                 Ok(0) => {

@@ -43,6 +43,7 @@ mod life;
 mod lines;
 #[cfg(test)]
 mod model;
+mod open;
 mod parameters;
 mod paths;
 mod positions;
@@ -50,11 +51,11 @@ mod pump;
 mod repeats;
 mod search;
 mod sink;
-mod tail;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod wake;
 mod watch;
 
 pub(crate) use parameters::TailParameters;
-pub(crate) use tail::build;
+pub(crate) use thread::build;
