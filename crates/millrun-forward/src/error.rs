@@ -170,6 +170,12 @@ pub enum SendError {
     /// Bytes that are no acknowledgement at all.
     #[error("the server answered with bytes that are no acknowledgement; is it a forward server?")]
     NotAnAck,
+    /// The first message of a handshake, which this sender does not do.
+    #[error(
+        "the server asks for a handshake with a shared key, which is not supported yet; let it take \
+         this host without <security>"
+    )]
+    HandshakeWanted,
     /// The connection ended with acknowledgements due.
     #[error("the server closed the connection with {unacked} chunks not acknowledged")]
     Closed {
@@ -215,6 +221,11 @@ mod tests {
             (
                 SendError::NotAnAck,
                 "the server answered with bytes that are no acknowledgement; is it a forward server?",
+            ),
+            (
+                SendError::HandshakeWanted,
+                "the server asks for a handshake with a shared key, which is not supported yet; \
+                 let it take this host without <security>",
             ),
             (
                 SendError::Closed { unacked: 3 },

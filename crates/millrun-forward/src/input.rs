@@ -62,6 +62,13 @@ impl Input {
         self.end += len.min(room);
     }
 
+    /// Gives the memory back, unless something unread stands in it.
+    pub(crate) fn shrink(&mut self) {
+        if self.start == self.end {
+            *self = Self::default();
+        }
+    }
+
     /// What was read and not consumed.
     pub(crate) fn unread(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
@@ -102,5 +109,11 @@ mod tests {
         let unread = input.unread().len();
         input.consume(unread);
         assert!(input.room(0).len() <= READ_BYTES_MAX);
+        input.filled(1);
+        input.shrink();
+        assert_eq!(input.unread().len(), 1);
+        input.consume(1);
+        input.shrink();
+        assert_eq!(input.bytes.capacity(), 0);
     }
 }

@@ -58,6 +58,7 @@ mod message;
 mod outgoing;
 mod receiver;
 mod sender;
+mod settings;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -70,5 +71,6 @@ pub use limits::{
 };
 pub use message::{Ack, Message, Mode};
 pub use outgoing::Outgoing;
-pub use receiver::{Oversized, Received, Receiver, ReceiverSettings};
+pub use receiver::{Oversized, Received, Receiver};
 pub use sender::{Chunk, ChunkId, Compression, Sender, SenderSettings};
+pub use settings::ReceiverSettings;

@@ -14,7 +14,7 @@ use millrun_event::{Cursor, EventTime, Events, Malformed, Record, Token, json, w
 use crate::error::ReceiveError;
 use crate::gzip::{self, Unexpandable};
 use crate::limits::{MAX_OPTION_BYTES, MAX_TAG_BYTES};
-use crate::receiver::ReceiverSettings;
+use crate::settings::ReceiverSettings;
 use crate::stream::{self, Normalised};
 
 /// The events of one message, sound and ready to be stored.

@@ -6,43 +6,9 @@ use crate::error::ReceiveError;
 use crate::frame::{Found, Framer, Refused};
 use crate::input::Input;
 use crate::json::JsonFramer;
-use crate::limits::{
-    DECOMPRESSION_BYTES_MAX, KEPT_BYTES_MAX, MAX_MESSAGE_BYTES, MAX_OPTION_BYTES, MAX_TAG_BYTES,
-};
+use crate::limits::{KEPT_BYTES_MAX, MAX_OPTION_BYTES, MAX_TAG_BYTES};
 use crate::message::{self, Ack, Message, Scratch};
-use crate::stream::Field;
-
-/// What a receiver does with messages; the defaults are in_forward's.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ReceiverSettings {
-    /// Replaces every tag (`tag`).
-    pub tag: Option<Vec<u8>>,
-    /// Stands before every tag, with a dot between (`add_tag_prefix`).
-    pub add_tag_prefix: Option<Vec<u8>>,
-    /// Pairs set in every record, key and value both text (`source_address_key` and its like).
-    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Messages longer than this many bytes are dropped, the connection goes on
-    /// (`chunk_size_limit`).
-    pub chunk_size_limit: Option<u64>,
-    /// A message longer than this many bytes ends the connection.
-    pub message_bytes_max: u64,
-    /// What a compressed payload may expand to, in bytes (`decompression_size_limit`).
-    pub decompression_bytes_max: u64,
-}
-
-impl Default for ReceiverSettings {
-    fn default() -> Self {
-        Self {
-            tag: None,
-            add_tag_prefix: None,
-            fields: Vec::<Field>::new(),
-            chunk_size_limit: None,
-            message_bytes_max: MAX_MESSAGE_BYTES,
-            decompression_bytes_max: DECOMPRESSION_BYTES_MAX,
-        }
-    }
-}
+use crate::settings::ReceiverSettings;
 
 /// What came in.
 #[derive(Clone, Copy, Debug)]
@@ -215,6 +181,14 @@ impl Receiver {
                 })
             }
         }))
+    }
+
+    /// Gives the memory back that nothing stands in. For a connection that has been idle: the next
+    /// message takes new memory.
+    pub fn shrink(&mut self) {
+        self.forget_given();
+        self.scratch = Scratch::default();
+        self.input.shrink();
     }
 
     /// Bytes that came and are not part of a message given out. More than 0 when the client has

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use millrun_event::Record;
+use millrun_event::{Cursor, Record, Token};
 
 use crate::base64::{ENCODED_LEN, encode_id};
 use crate::error::SendError;
@@ -282,6 +282,13 @@ impl Sender {
 
     fn read_ack(&mut self) -> Result<(), SendError> {
         let answer = self.input.unread().get(..self.framed).unwrap_or_default();
+        let is_hello = matches!(
+            (Cursor::at(answer, 0).token(), Cursor::at(answer, 1).token()),
+            (Ok(Token::Array(_)), Ok(Token::Str(b"HELO")))
+        );
+        if is_hello {
+            return Err(self.fail(SendError::HandshakeWanted));
+        }
         let acked = Record::new(answer).field(b"ack").and_then(|id| id.text());
         // Servers answer in order, so the first comparison is nearly always the only one.
         let index = acked.and_then(|acked| {

@@ -242,12 +242,13 @@ fn answers_in_another_order_are_taken() {
 #[test]
 fn wrong_and_foreign_answers_end_the_connection() {
     let payload = events(&["one"]);
-    let cases: [(&[u8], SendError); 8] = [
+    let cases: [(&[u8], SendError); 9] = [
         (b"\x81\xa3ack\xa9d3JvbmcK\n", SendError::WrongAck),
         (b"\x80", SendError::WrongAck),
         (b"\xa3ack", SendError::WrongAck),
         (b"\xc0", SendError::WrongAck),
         (b"\x90", SendError::WrongAck),
+        (b"\x92\xa4HELO\x80", SendError::HandshakeWanted),
         (b"\xc1", SendError::NotAnAck),
         (b"\xdb\xff\xff\xff\xff", SendError::NotAnAck),
         (b"HTTP/1.1 400 Bad Request", SendError::WrongAck),
