@@ -113,12 +113,7 @@ impl Default for Config {
 impl Config {
     /// Says what is wrong with these values, if anything.
     pub(crate) fn check(&self) -> Result<(), String> {
-        if !(1..=WORKERS_MAX).contains(&self.workers) {
-            return Err(format!(
-                "workers must be 1 to {WORKERS_MAX}, but is {}",
-                self.workers
-            ));
-        }
+        check_workers(self.workers)?;
         for (name, ratio) in [
             ("start_worker_delay_rand", self.start_worker_delay_rand),
             ("restart_backoff.jitter", self.restart_backoff.jitter),
@@ -140,6 +135,17 @@ impl Config {
             ));
         }
         Ok(())
+    }
+}
+
+/// Returns the number of workers if there can be so many.
+pub(crate) fn check_workers(workers: usize) -> Result<usize, String> {
+    if (1..=WORKERS_MAX).contains(&workers) {
+        Ok(workers)
+    } else {
+        Err(format!(
+            "workers must be 1 to {WORKERS_MAX}, but is {workers}"
+        ))
     }
 }
 

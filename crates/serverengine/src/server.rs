@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::BoxError;
-use crate::config::Config;
+use crate::config::{Config, check_workers};
 use crate::control::{Birth, Control, Role, StopsBy, Upstream, take_signals};
 use crate::core::{Delegation, Policy, SlotId};
 use crate::log::Level;
@@ -41,6 +41,12 @@ pub trait Server {
     /// What is wrong with the new configuration. It is logged, and nothing is reloaded or restarted.
     fn reload_config(&mut self) -> Result<(), BoxError> {
         Ok(())
+    }
+
+    /// Returns how many workers there are to be after a successful `reload_config`; `None`: as many as
+    /// before. Missing ones start at once, surplus ones, those with the highest numbers, stop gracefully.
+    fn workers(&self) -> Option<usize> {
+        None
     }
 }
 
@@ -128,10 +134,14 @@ where
         worker.after_start(pid.unsigned_abs());
     }
 
-    fn load_config(&mut self) -> Result<(), String> {
+    fn load_config(&mut self) -> Result<Option<usize>, String> {
         self.server
             .reload_config()
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string())?;
+        match self.server.workers() {
+            Some(workers) => check_workers(workers).map(Some),
+            None => Ok(None),
+        }
     }
 }
 

@@ -99,9 +99,9 @@ where
 
     fn after_start(&mut self, (): (), _pid: i32) {}
 
-    fn load_config(&mut self) -> Result<(), String> {
+    fn load_config(&mut self) -> Result<Option<usize>, String> {
         // The server loads it; this only lets the order pass.
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -26,8 +26,9 @@ pub(crate) trait Role {
     /// Is told, in this process, that the child runs.
     fn after_start(&mut self, body: Self::Body, pid: i32);
 
-    /// Loads the configuration anew; an error keeps everything as it is.
-    fn load_config(&mut self) -> Result<(), String>;
+    /// Loads the configuration anew, and returns the number of slots if it changed. An error keeps
+    /// everything as it is.
+    fn load_config(&mut self) -> Result<Option<usize>, String>;
 }
 
 /// How a child is told to stop.

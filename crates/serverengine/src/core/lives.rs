@@ -85,13 +85,15 @@ impl Step<'_> {
             self.fail(slot, code);
             return;
         }
-        if self.state.stopping.is_some() || then == Some(Then::Leave) {
+        // One that was too many may be wanted again by now.
+        let wanted = slot < self.state.policy.slots;
+        if self.state.stopping.is_some() || !wanted {
             self.set_phase(slot, Phase::Empty);
             return;
         }
         // A clean exit after some work is a wish to be recycled, not a failure.
         let recycled = reason == ExitReason::Code(0) && lived >= self.state.policy.backoff.first;
-        if then == Some(Then::Replace) || (then.is_none() && recycled) {
+        if matches!(then, Some(Then::Replace | Then::Leave)) || (then.is_none() && recycled) {
             let until = self.now.saturating_add(self.state.policy.restart_interval);
             self.set_phase(slot, Phase::Backoff { until });
             return;
@@ -125,7 +127,7 @@ impl Step<'_> {
     }
 
     fn after_failure(&mut self, slot: SlotId) {
-        if self.state.stopping.is_some() {
+        if self.state.stopping.is_some() || slot >= self.state.policy.slots {
             self.set_phase(slot, Phase::Empty);
             return;
         }

@@ -156,9 +156,10 @@ pub(crate) enum Event {
         message: String,
     },
     Command(Command),
+    /// The configuration was loaded anew, with this number of slots (`None`: as before), or was refused.
     ConfigLoaded {
         change: Change,
-        result: Result<(), String>,
+        result: Result<Option<usize>, String>,
     },
 }
 

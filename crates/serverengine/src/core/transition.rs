@@ -92,24 +92,54 @@ impl Step<'_> {
         }
     }
 
-    fn config_loaded(&mut self, change: Change, result: Result<(), String>) {
+    fn config_loaded(&mut self, change: Change, result: Result<Option<usize>, String>) {
         if self.state.stopping.is_some() {
             return;
         }
-        if let Err(message) = result {
-            let kept = match change {
-                Change::Reload => "nothing was reloaded",
-                Change::Restart(_) => "nothing was restarted",
-            };
-            self.log(
-                Level::Error,
-                format!("new configuration refused, {kept}: {message}"),
-            );
-            return;
+        let slots = match result {
+            Ok(slots) => slots,
+            Err(message) => return self.config_refused(change, &message),
+        };
+        if let Some(slots) = slots {
+            self.scale(slots);
         }
         match change {
             Change::Reload => self.order_all(Order::Reload),
             Change::Restart(mode) => self.restart(mode),
+        }
+    }
+
+    fn config_refused(&mut self, change: Change, message: &str) {
+        let kept = match change {
+            Change::Reload => "nothing was reloaded",
+            Change::Restart(_) => "nothing was restarted",
+        };
+        let text = format!("new configuration refused, {kept}: {message}");
+        self.log(Level::Error, text);
+    }
+
+    /// Grows at once; what is too many leaves at once, the highest numbers first.
+    fn scale(&mut self, slots: usize) {
+        let before = std::mem::replace(&mut self.state.policy.slots, slots);
+        if before == slots {
+            return;
+        }
+        let noun = self.state.policy.noun;
+        self.log(
+            Level::Info,
+            format!("{noun} slots: {before} before, {slots} now"),
+        );
+        let now = self.now;
+        for place in self.state.slots.iter_mut().take(slots) {
+            if place.phase == Phase::Empty {
+                *place = Slot::new(now);
+            }
+        }
+        while self.state.slots.len() < slots {
+            self.state.slots.push(Slot::new(now));
+        }
+        for slot in (slots..self.state.slots.len()).rev() {
+            self.ask_to_leave(slot, Mode::Graceful, Then::Leave);
         }
     }
 

@@ -17,6 +17,7 @@ crate::tests![
     hup_restarts_all_at_once,
     usr2_reloads_in_every_process,
     a_refused_reload_reaches_nobody,
+    b19_a_reload_changes_the_number_of_workers_at_once,
     cont_dumps,
     meanings_can_be_changed_and_signals_forwarded,
     a_supervisor_passes_everything_down,
@@ -144,6 +145,18 @@ fn a_refused_reload_reaches_nobody() {
         "no hook but stop: {}",
         driver.text()
     );
+}
+
+fn b19_a_reload_changes_the_number_of_workers_at_once() {
+    let driver = Driver::working("workers=2 workers_after_1=4 workers_after_2=1", 2);
+    driver.signal(Signal::SIGUSR2);
+    assert_eq!(ids(&driver.wait_for_workers(4)[2..]), [2, 3]);
+    driver.signal(Signal::SIGUSR2);
+    driver.wait_for_count("returns", 3);
+    driver.wait("the end of three", || {
+        (proc::descendants(driver.pid()).len() == 1).then_some(())
+    });
+    assert_eq!(driver.workers().len(), 4, "nobody was replaced");
 }
 
 fn cont_dumps() {

@@ -87,7 +87,7 @@ pub(crate) fn run() -> ExitCode {
             ..SignalMeanings::default()
         };
     }
-    let server = Subject(options.clone());
+    let server = Subject(options.clone(), 0);
     let build = move |_| SubjectWorker {
         options: options.clone(),
         stop: BlockingFlag::new(),
@@ -100,7 +100,8 @@ fn say(who: &str, what: &str) {
     println!("{who} {} {what}", std::process::id());
 }
 
-struct Subject(Options);
+/// Options, and how often they were read anew.
+struct Subject(Options, u64);
 
 impl Server for Subject {
     fn before_run(&mut self) -> Result<(), BoxError> {
@@ -122,11 +123,17 @@ impl Server for Subject {
 
     fn reload_config(&mut self) -> Result<(), BoxError> {
         say("server", "reload_config");
+        self.1 += 1;
         if self.0.has("refuse") {
             Err("line 3 is wrong".into())
         } else {
             Ok(())
         }
+    }
+
+    fn workers(&self) -> Option<usize> {
+        let key = format!("workers_after_{}", self.1);
+        self.0.number(&key).map(|workers| workers as usize)
     }
 }
 

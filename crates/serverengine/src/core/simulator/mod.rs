@@ -255,11 +255,10 @@ impl World {
                 assert_eq!(self.children.get(&generation).map(|it| it.slot), Some(slot));
             }
             Action::LoadConfig(change) => {
-                let refused = self.random.one_in(4);
-                let result = if refused {
-                    Err("refused".to_owned())
-                } else {
-                    Ok(())
+                let result = match self.random.below(4) {
+                    0 => Err("refused".to_owned()),
+                    1 => Ok(Some(1 + self.random.below(6) as usize)),
+                    _ => Ok(None),
                 };
                 self.step(Event::ConfigLoaded { change, result });
             }

@@ -23,6 +23,13 @@ impl World {
                 "a child forgotten"
             );
         }
+        let surplus = self
+            .children
+            .values()
+            .filter(|it| it.slot >= self.state.policy.slots);
+        for child in surplus {
+            assert!(child.asked.is_some(), "one too many, and nobody told it");
+        }
         if let Some((mode, _)) = self.stop {
             let least = match mode {
                 Mode::Graceful => Urgency::Graceful,

@@ -12,7 +12,7 @@ fn b20_a_graceful_restart_rolls_and_waits_for_readiness() {
     );
     let loaded = Event::ConfigLoaded {
         change: Change::Restart(Mode::Graceful),
-        result: Ok(()),
+        result: Ok(None),
     };
     assert_eq!(machine.at(0, loaded), [stop(0, 1, Urgency::Graceful)]);
     assert_eq!(machine.exits(10, 0, 1, 0), [spawn(0, 4)]);
@@ -36,7 +36,7 @@ fn an_immediate_restart_takes_all_at_once() {
     let mut machine = Machine::ready(policy(2));
     let loaded = Event::ConfigLoaded {
         change: Change::Restart(Mode::Immediate),
-        result: Ok(()),
+        result: Ok(None),
     };
     assert_eq!(
         machine.at(0, loaded),
@@ -57,7 +57,7 @@ fn a_stop_during_a_restart_wins() {
         0,
         Event::ConfigLoaded {
             change,
-            result: Ok(()),
+            result: Ok(None),
         },
     );
     assert_eq!(machine.command(1, TERM), [stop(1, 2, Urgency::Graceful)]);
@@ -96,7 +96,7 @@ fn a_reload_reaches_every_child_and_replaces_none() {
             0,
             Event::ConfigLoaded {
                 change: Change::Reload,
-                result: Ok(())
+                result: Ok(None)
             }
         ),
         [order(0, G(1)), order(1, G(2))]
@@ -163,4 +163,40 @@ fn news_of_a_past_child_change_nothing() {
         },
     );
     assert_eq!(format!("{:?}", machine.state), before);
+}
+
+#[test]
+fn b19_surplus_children_leave_at_once_and_missing_ones_start_at_once() {
+    let scaled = |slots| Event::ConfigLoaded {
+        change: Change::Restart(Mode::Immediate),
+        result: Ok(Some(slots)),
+    };
+    let mut machine = Machine::ready(policy(3));
+    let reloaded = |slots| Event::ConfigLoaded {
+        change: Change::Reload,
+        result: Ok(Some(slots)),
+    };
+    let order = Action::Order {
+        slot: 0,
+        generation: G(1),
+        order: Order::Reload,
+    };
+    assert_eq!(
+        machine.at(0, reloaded(1)),
+        [
+            stop(2, 3, Urgency::Graceful),
+            stop(1, 2, Urgency::Graceful),
+            order
+        ]
+    );
+    assert_eq!(machine.logged, ["Worker slots: 3 before, 1 now"]);
+    assert_eq!(machine.exits(1, 2, 3, 0), []);
+    // Slot 2 is empty, slot 1 still drains: both are wanted again.
+    assert_eq!(
+        machine.at(2, scaled(4))[1..],
+        [stop(1, 2, Urgency::Immediate), spawn(2, 4)]
+    );
+    assert_eq!(machine.at(2, Event::Timer), [spawn(3, 5)]);
+    assert_eq!(machine.exits(3, 1, 2, 1), [spawn(1, 6)]);
+    assert_eq!(machine.exits(3, 0, 1, 1), [spawn(0, 7)]);
 }
