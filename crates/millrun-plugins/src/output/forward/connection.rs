@@ -75,10 +75,15 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads the acknowledgements that have come and appends the chunks they are for.
-    pub(super) fn read_answers(&mut self, acked: &mut Vec<ChunkId>) -> Result<(), Broken> {
+    /// Reads the acknowledgements that have come and appends the chunks they are for. False when
+    /// the server has closed the connection and owes nothing.
+    pub(super) fn read_answers(&mut self, acked: &mut Vec<ChunkId>) -> Result<bool, Broken> {
+        let mut is_open = true;
         let read = match self.stream.read(self.protocol.room()) {
-            Ok(0) => self.protocol.handle_close(),
+            Ok(0) => {
+                is_open = false;
+                self.protocol.handle_close()
+            }
             Ok(len) => self.protocol.filled(len),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) => return Err(Broken::Network(error)),
@@ -87,7 +92,8 @@ impl Connection {
         while let Some(id) = self.protocol.poll_acked() {
             acked.push(ChunkId::from_bytes(id));
         }
-        Ok(read?)
+        read?;
+        Ok(is_open)
     }
 
     /// Fails when an acknowledgement is overdue.

@@ -179,10 +179,13 @@ impl Deliverer {
             };
             let read = match is_ready {
                 true => connection.read_answers(&mut self.acked),
-                false => Ok(()),
+                false => Ok(true),
             };
-            let looked = read.and_then(|()| connection.check_deadline(now));
-            let is_spent = connection.in_flight() == 0 && (is_ready && !self.plan.keepalive);
+            let looked = read.and_then(|is_open| {
+                connection.check_deadline(now)?;
+                Ok(is_open)
+            });
+            let is_used_up = connection.in_flight() == 0 && !self.plan.keepalive;
             let server = connection.server;
             for chunk in self.acked.drain(..) {
                 self.balance.succeeded(server);
@@ -196,8 +199,8 @@ impl Deliverer {
                     self.give_up(at, &broken, None);
                     self.detach(server, now, &broken.to_string());
                 }
-                Ok(()) if is_spent => drop(self.connections.swap_remove(at)),
-                Ok(()) => {}
+                Ok(is_open) if is_used_up || !is_open => drop(self.connections.swap_remove(at)),
+                Ok(_) => {}
             }
         }
     }

@@ -31,6 +31,7 @@ enum Behave {
     StaySilent,
     AnswerWrongly,
     Close,
+    AcknowledgeAndClose,
     /// Closes instead of answering the first two messages.
     CloseTwice,
 }
@@ -96,6 +97,12 @@ fn serve(mut stream: TcpStream, behave: Behave, seen: &Mutex<Seen>) {
                     ack.for_each(|ack| ack.write(&mut answer));
                 }
                 Behave::AnswerWrongly => answer.extend_from_slice(b"\x81\xa3ack\xa1x"),
+                Behave::AcknowledgeAndClose => {
+                    let ack = message.ack.into_iter();
+                    ack.for_each(|ack| ack.write(&mut answer));
+                    stream.write_all(&answer).unwrap();
+                    return;
+                }
                 Behave::StaySilent => {}
                 Behave::Close => return,
             }
@@ -313,6 +320,28 @@ fn a_connection_the_server_has_closed_is_not_sent_into() {
         // The server closes right after it has counted the message.
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+#[test]
+fn a_closed_connection_is_forgotten_while_another_waits() {
+    let (closes, silent) = (
+        Server::new(Behave::AcknowledgeAndClose),
+        Server::new(Behave::StaySilent),
+    );
+    let lines = "require_ack_response true\nkeepalive true";
+    let mut deliverer = deliverer(&[(closes.address, ""), (silent.address, "")], lines);
+    for chunk in chunks(&["a", "b"]) {
+        begin(&mut deliverer, &chunk).unwrap();
+    }
+    assert!(settle(&mut deliverer, 1)[0].outcome.is_ok());
+    silent.wait_for(1);
+    // However often the closed one wakes it, it sleeps again in the end.
+    let (mut settled, started) = (Vec::new(), Instant::now());
+    for _ in 0..20 {
+        deliverer.wait(Duration::from_millis(20), &mut settled);
+    }
+    assert!(started.elapsed() >= Duration::from_millis(300));
+    assert!(settled.is_empty());
 }
 
 #[test]
