@@ -5,7 +5,7 @@ use crate::ChunkId;
 /// A source's number, unique within one worker's state directory as long as the process runs.
 ///
 /// Numbers are handed out by [`Ledger::first_sight`](crate::Ledger::first_sight) and
-/// [`Ledger::resume_source`](crate::Ledger::resume_source); the lasting name of a source is its key.
+/// [`StateDirectory::resume_source`](crate::StateDirectory::resume_source); the lasting name of a source is its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceNumber(pub u32);
 

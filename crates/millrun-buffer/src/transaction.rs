@@ -69,7 +69,7 @@ impl Transaction<'_> {
     /// Appends `count` entries, `bytes` back to back, to the chunk of `metadata`.
     ///
     /// `split` tells the length of the first entry of the bytes it is given; it is asked only when they do not fit into one
-    /// chunk. After an error the transaction can only be rolled back, or committed without what failed.
+    /// chunk. After an error nothing of this transaction is in this buffer; the others can be committed still.
     pub fn append(
         &mut self,
         buffer: &Arc<Buffer>,
@@ -85,7 +85,9 @@ impl Transaction<'_> {
         if !self.buffers.iter().any(|known| Arc::ptr_eq(known, buffer)) {
             self.buffers.push(buffer.clone());
         }
-        let appended = buffer.append(self.shard, metadata, bytes, count, split, now)?;
+        let appended = buffer
+            .append(self.shard, metadata, bytes, count, split, now)
+            .inspect_err(|_| buffer.roll_back(self.shard.number))?;
         if !appended.oversized.is_empty() {
             let key = LossKey {
                 plugin: buffer.name().into(),
@@ -108,7 +110,9 @@ impl Transaction<'_> {
 
     /// Commits: one ledger record, unless the batch went to memory buffers only.
     ///
-    /// After an error everything is rolled back and the same batch can be begun again.
+    /// After an error everything is rolled back and the same batch can be begun again, with one exception: after
+    /// [`LedgerError::Broken`] nobody knows whether the record reached the disk. Then what was appended stays where it is, is not
+    /// delivered, and the next start finds out; this shard commits nothing until then.
     pub fn commit(mut self) -> Result<(), AppendError> {
         let Shard { number, ledger } = &*self.shard;
         let mut outcome = std::mem::take(&mut self.outcome);
@@ -116,7 +120,11 @@ impl Transaction<'_> {
         for buffer in &self.buffers {
             buffer.prepare(*number, durability, &self.origin, &mut outcome)?;
         }
-        ledger.commit(&self.origin, outcome)?;
+        let committed = ledger.commit(&self.origin, outcome);
+        if let Err(error) = committed {
+            self.open = !matches!(error, LedgerError::Broken { .. });
+            return Err(error.into());
+        }
         self.open = false;
         for buffer in &self.buffers {
             buffer.settle(*number, &self.origin);

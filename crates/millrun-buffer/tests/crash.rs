@@ -1,7 +1,8 @@
-//! The delivery contract under a process that dies at any write.
+//! The delivery contract under a process that dies, and a machine that loses its power, at any write.
 //!
 //! Numbered lines of two sources go through random transactions into file and memory buffers over several lives, each of
-//! which ends at a random write, torn at a random byte, or by a plain kill. In the end every line is accounted for: exactly once in each file buffer,
+//! which ends at a random write, torn at a random byte, or by a plain kill; under `power`, what was not synced may be
+//! gone then. In the end every line is accounted for: exactly once in each file buffer,
 //! at least once in the memory buffer, and what was dropped on purpose is counted exactly once.
 //!
 //! `MILLRUN_CRASH_SCHEDULES=100000` runs more schedules, `MILLRUN_CRASH_SEED=123` the one that failed.
@@ -60,7 +61,10 @@ fn schedule(seed: u64) {
             });
         }
         let _ = world.live(&disk, &mut random);
-        disk = disk.reopen();
+        disk = match world.durability {
+            Durability::Power if random.below(2) == 0 => disk.lose_power(&mut random),
+            _ => disk.reopen(),
+        };
     }
     world.finish(&disk, &mut random);
     world.check();
@@ -70,6 +74,7 @@ fn schedule(seed: u64) {
 struct World {
     files: Vec<String>,
     topology: Topology,
+    durability: Durability,
     received: BTreeMap<&'static str, HashMap<ChunkId, String>>,
     /// Chunks whose delivery is recorded.
     done: HashSet<ChunkId>,
@@ -136,6 +141,11 @@ impl World {
         Self {
             files: (0..SOURCES).map(file).collect(),
             topology,
+            durability: if random.below(3) == 0 {
+                Durability::Power
+            } else {
+                Durability::Process
+            },
             received: BTreeMap::new(),
             done: HashSet::new(),
             now: Timestamp::from_secs(1_700_000_000),
@@ -147,7 +157,7 @@ impl World {
         let shared = disk.shared();
         let shards = 1 + random.below(3) as usize;
         let mut state =
-            StateDirectory::open(&shared, Path::new("/state"), 0, shards, Durability::Process)?;
+            StateDirectory::open(&shared, Path::new("/state"), 0, shards, self.durability)?;
         let mut buffers = BTreeMap::new();
         let Topology {
             tagged,
@@ -176,7 +186,10 @@ impl World {
                 ..base
             };
             let ids = Random::from_seed(random.bits());
-            let (buffer, _) = Buffer::open(name, config, shared.clone(), state.ledgers(), ids)?;
+            let (buffer, resumed) =
+                Buffer::open(name, config, shared.clone(), state.ledgers(), ids)?;
+            // Shown when the schedule fails.
+            resumed.notes.iter().for_each(|note| println!("{note}"));
             buffers.insert(name, buffer);
         }
         let mut readers = Vec::new();

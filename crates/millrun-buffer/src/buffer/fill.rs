@@ -283,13 +283,11 @@ impl Buffer {
                 ledger.note_chunk(&paths.pattern(), id, &born)?;
                 let path = paths.data(ChunkStage::Staged, id);
                 let created = FileBody::create(self.disk.clone(), path.clone());
-                Body::File(created.map_err(|source| {
-                    ledger.purge(id);
-                    AppendError::Write {
-                        buffer: self.name.clone(),
-                        path,
-                        source,
-                    }
+                // If it fails, the ledger goes on knowing an empty chunk, whose remains the next start removes.
+                Body::File(created.map_err(|source| AppendError::Write {
+                    buffer: self.name.clone(),
+                    path,
+                    source,
                 })?)
             }
             (BufferKind::Memory | BufferKind::File { .. }, _) => {

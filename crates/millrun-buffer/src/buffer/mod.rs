@@ -169,7 +169,7 @@ impl Buffer {
     /// names it would grow again after a crash, and no receiver could tell what it had of it.
     pub fn take(&self) -> Option<Chunk> {
         let mut chunk = self.queue.pop()?;
-        if self.seal(&mut chunk).is_ok() {
+        if self.hand_out(&mut chunk).is_ok() {
             return Some(chunk);
         }
         self.queue.push_front(chunk);
@@ -180,7 +180,7 @@ impl Buffer {
     /// [`close`](Self::close).
     pub fn take_within(&self, timeout: Duration) -> Option<Chunk> {
         let mut chunk = self.queue.pop_within(timeout)?;
-        if self.seal(&mut chunk).is_ok() {
+        if self.hand_out(&mut chunk).is_ok() {
             return Some(chunk);
         }
         self.queue.push_front_and_wait(chunk, timeout);
@@ -290,12 +290,18 @@ impl Buffer {
         };
         let sealed = paths.data(ChunkStage::Queued, chunk.id);
         if body.data_path() == sealed {
-            return Ok(());
+            Ok(())
+        } else {
+            body.rename(sealed)
         }
-        body.rename(sealed)?;
-        match chunk.ledger.durability() {
-            Durability::Process => Ok(()),
-            Durability::Power => self.disk.sync_dir(paths.directory()),
+    }
+
+    /// Makes sure that a chunk that is about to be delivered never grows again.
+    fn hand_out(&self, chunk: &mut Chunk) -> io::Result<()> {
+        self.seal(chunk)?;
+        match (chunk.ledger.durability(), &self.paths) {
+            (Durability::Power, Some(paths)) => self.disk.sync_dir(paths.directory()),
+            _ => Ok(()),
         }
     }
 
@@ -354,7 +360,9 @@ impl Buffer {
         let bytes = chunk.read(&mut scratch)?;
         self.disk.create_dir_all(directory)?;
         let path = directory.join(format!("{}.log", chunk.id));
-        self.disk.open(&path, Open::Truncated)?.write_at(bytes, 0)?;
+        let file = self.disk.open(&path, Open::Truncated)?;
+        file.write_at(bytes, 0)?;
+        file.sync_data()?;
         Ok(path)
     }
 

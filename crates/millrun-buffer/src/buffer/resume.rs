@@ -106,6 +106,10 @@ impl Buffer {
             }
         }
         self.place(chunks, &mut resumed);
+        // The next generation of the ledger forgets what was removed here or before: it must not come back after that.
+        self.disk
+            .sync_dir(directory)
+            .map_err(|source| failed("sync", directory, source))?;
         Ok(resumed)
     }
 
@@ -238,9 +242,9 @@ impl Buffer {
         if let (BufferKind::File { backup, .. }, false) = (&self.config.kind, bytes.is_empty()) {
             self.disk.create_dir_all(backup)?;
             let backup = backup.join(format!("{id}.log"));
-            self.disk
-                .open(&backup, Open::Truncated)?
-                .write_at(&bytes, 0)?;
+            let file = self.disk.open(&backup, Open::Truncated)?;
+            file.write_at(&bytes, 0)?;
+            file.sync_data()?;
             note += &format!(
                 "; its {} bytes are now in {}",
                 bytes.len(),

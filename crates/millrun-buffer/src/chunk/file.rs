@@ -96,6 +96,7 @@ impl FileBody {
         beside.push(".tmp");
         let file = self.disk.open(Path::new(&beside), Open::Truncated)?;
         file.write_at(bytes, 0)?;
+        file.sync_data()?;
         self.disk.rename(Path::new(&beside), &self.meta_path)
     }
 
@@ -115,11 +116,19 @@ impl FileBody {
         }
     }
 
-    /// Makes the data survive a power loss.
+    /// Makes both files survive a power loss. The meta file of an earlier commit could be taken for another program's.
     pub(crate) fn sync(&self) -> io::Result<()> {
         match &self.data {
+            Some(file) => file.sync_data()?,
+            None => self.open()?.sync_data()?,
+        }
+        match &self.meta {
             Some(file) => file.sync_data(),
-            None => self.open()?.sync_data(),
+            None => match self.disk.open(&self.meta_path, Open::Existing) {
+                Ok(file) => file.sync_data(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                Err(error) => Err(error),
+            },
         }
     }
 

@@ -67,12 +67,15 @@ impl Meta {
             .zip(&new)
             .take_while(|(found, new)| found == new)
             .count();
-        let rest = found.get(written..).unwrap_or_default();
+        // After a loss of power a length can stand before its bytes: zeros at the end are none.
+        let mut rest = found.get(written..).unwrap_or_default();
+        while let Some((0, before)) = rest.split_last() {
+            rest = before;
+        }
         // Torn where it replaced the old map, whatever stood behind that; or where the file was new.
-        let torn = old
-            .get(written..)
-            .is_some_and(|old_rest| rest.starts_with(old_rest));
-        written == new.len() || rest.is_empty() || (torn && previous.length > 0)
+        let is_old = |old: &[u8]| rest.starts_with(old) || old.starts_with(rest);
+        let is_torn = previous.length > 0 && old.get(written..).is_some_and(is_old);
+        written == new.len() || rest.is_empty() || is_torn
     }
 
     /// The bytes of the file.

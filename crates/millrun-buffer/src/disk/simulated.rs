@@ -9,9 +9,10 @@ use crate::{Random, Timestamp};
 /// A file system in memory that can run full and dies at a planned step.
 ///
 /// A step is one operation that changes something. The step at which it dies is done in part: a write leaves a
-/// prefix of its bytes. Every later operation fails; [`SimulatedDisk::reopen`] is the disk that the next process finds.
+/// prefix of its bytes. Every later operation fails.
 ///
-/// It models a killed process: what was written stays. Lost pages of a power loss are not modelled.
+/// After a killed process ([`SimulatedDisk::reopen`]) what was written is there. After a loss of power
+/// ([`SimulatedDisk::lose_power`]) only what was synced is sure to be: of the rest, any blocks and any directory's names may be.
 #[derive(Clone)]
 pub struct SimulatedDisk(Arc<Mutex<State>>);
 
@@ -24,9 +25,15 @@ pub struct Crash {
     pub seed: u64,
 }
 
+/// The unit in which content reaches the medium, in bytes: less than that of real disks, so that small files are torn
+/// too, and more than a meta file is long, as there.
+const BLOCK_LENGTH: usize = 128;
+
 #[derive(Default)]
 struct State {
-    files: BTreeMap<PathBuf, Arc<Mutex<Vec<u8>>>>,
+    files: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
+    /// The names as they were synced.
+    durable: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
     directories: BTreeSet<PathBuf>,
     steps: u64,
     crash: Option<Crash>,
@@ -34,6 +41,13 @@ struct State {
     /// The count of steps at which one fails.
     fail_at: Option<u64>,
     space_left: Option<u64>,
+}
+
+#[derive(Default)]
+struct Content {
+    bytes: Vec<u8>,
+    /// As it was synced.
+    durable: Vec<u8>,
 }
 
 impl SimulatedDisk {
@@ -84,19 +98,45 @@ impl SimulatedDisk {
     }
 
     /// The disk as the next process finds it, with no death planned.
+    ///
+    /// What is on it counts as synced: losses of power do not add up over lives.
     pub fn reopen(&self) -> Self {
         let state = self.state();
-        let files = state
-            .files
-            .iter()
-            .map(|(path, content)| (path.clone(), Arc::new(Mutex::new(lock(content).clone()))))
-            .collect();
-        let directories = state.directories.clone();
-        Self(Arc::new(Mutex::new(State {
-            files,
-            directories,
-            ..State::default()
-        })))
+        let files = state.files.iter();
+        Self::holding(
+            files.map(|(path, file)| (path.clone(), lock(file).bytes.clone())),
+            &state,
+        )
+    }
+
+    /// The disk as the machine finds it after a loss of power; `random` decides what reached the medium.
+    pub fn lose_power(&self, random: &mut Random) -> Self {
+        let state = self.state();
+        let mut files = BTreeMap::new();
+        for directory in &state.directories {
+            // Names reach the medium in order, so a directory is as it was synced, or as it is.
+            let names = if random.below(2) == 0 {
+                &state.durable
+            } else {
+                &state.files
+            };
+            for (path, file) in names
+                .iter()
+                .filter(|(path, _)| path.parent() == Some(directory))
+            {
+                files.insert(path.clone(), lock(file).after_power_loss(random));
+            }
+        }
+        Self::holding(files.into_iter(), &state)
+    }
+
+    fn holding(files: impl Iterator<Item = (PathBuf, Vec<u8>)>, state: &State) -> Self {
+        let disk = Self(Arc::default());
+        for (path, bytes) in files {
+            disk.poke(&path, &bytes);
+        }
+        disk.state().directories.clone_from(&state.directories);
+        disk
     }
 
     /// The content of a file, whatever the state of the disk.
@@ -104,14 +144,20 @@ impl SimulatedDisk {
         self.state()
             .files
             .get(path)
-            .map(|content| lock(content).clone())
+            .map(|file| lock(file).bytes.clone())
     }
 
     /// Replaces a file behind everybody's back, as another program would.
     pub fn poke(&self, path: &Path, content: &[u8]) {
-        self.state()
-            .files
-            .insert(path.to_owned(), Arc::new(Mutex::new(content.to_vec())));
+        let content = Content {
+            bytes: content.to_vec(),
+            durable: content.to_vec(),
+        };
+        let file = Arc::new(Mutex::new(content));
+        let mut state = self.state();
+        state.directories.extend(path.parent().map(Path::to_owned));
+        state.files.insert(path.to_owned(), Arc::clone(&file));
+        state.durable.insert(path.to_owned(), file);
     }
 
     /// The names of all files.
@@ -121,6 +167,28 @@ impl SimulatedDisk {
 
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.0)
+    }
+}
+
+impl Content {
+    fn after_power_loss(&self, random: &mut Random) -> Vec<u8> {
+        let is_durable = random.below(2) == 0;
+        let length = if is_durable {
+            self.durable.len()
+        } else {
+            self.bytes.len()
+        };
+        let mut left = Vec::new();
+        while left.len() < length {
+            let side = if random.below(2) == 0 {
+                &self.durable
+            } else {
+                &self.bytes
+            };
+            let block = left.len()..length.min(left.len() + BLOCK_LENGTH);
+            left.extend(block.map(|at| side.get(at).copied().unwrap_or(0)));
+        }
+        left
     }
 }
 
@@ -208,7 +276,7 @@ impl Disk for SimulatedDisk {
                 let mut step = state.step()?;
                 let content = existing.unwrap_or_default();
                 if step.happens() {
-                    lock(&content).clear();
+                    lock(&content).bytes.clear();
                     state.files.insert(path.to_owned(), content.clone());
                 }
                 step.end()?;
@@ -240,8 +308,21 @@ impl Disk for SimulatedDisk {
         step.end()
     }
 
-    fn sync_dir(&self, _directory: &Path) -> io::Result<()> {
-        self.state().alive()
+    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        let mut step = state.step()?;
+        if step.happens() {
+            let inside = |path: &Path| path.parent() == Some(directory);
+            state.durable.retain(|path, _| !inside(path));
+            let names: Vec<_> = state
+                .files
+                .iter()
+                .filter(|(path, _)| inside(path))
+                .map(|(path, file)| (path.clone(), Arc::clone(file)))
+                .collect();
+            state.durable.extend(names);
+        }
+        step.end()
     }
 
     fn lock(&self, _path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
@@ -252,7 +333,7 @@ impl Disk for SimulatedDisk {
 
 struct SimulatedFile {
     disk: SimulatedDisk,
-    content: Arc<Mutex<Vec<u8>>>,
+    content: Arc<Mutex<Content>>,
 }
 
 impl DiskFile for SimulatedFile {
@@ -269,7 +350,7 @@ impl DiskFile for SimulatedFile {
                 bytes.len()
             };
         }
-        let mut content = lock(&self.content);
+        let content = &mut lock(&self.content).bytes;
         let mut full = false;
         if let Some(space) = state.space_left {
             let growth = (offset + written as u64).saturating_sub(content.len() as u64);
@@ -297,7 +378,7 @@ impl DiskFile for SimulatedFile {
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         self.disk.state().alive()?;
-        let content = lock(&self.content);
+        let content = &lock(&self.content).bytes;
         let rest = content.get(offset as usize..).unwrap_or_default();
         let read = rest.len().min(bytes.len());
         for (target, byte) in bytes.iter_mut().zip(rest) {
@@ -310,7 +391,7 @@ impl DiskFile for SimulatedFile {
         let mut state = self.disk.state();
         let mut step = state.step()?;
         if step.happens() {
-            let mut content = lock(&self.content);
+            let content = &mut lock(&self.content).bytes;
             let before = content.len() as u64;
             content.resize(length as usize, 0);
             state.space_left = state
@@ -321,12 +402,18 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.disk.state().alive()
+        let mut state = self.disk.state();
+        let mut step = state.step()?;
+        if step.happens() {
+            let content = &mut *lock(&self.content);
+            content.durable.clone_from(&content.bytes);
+        }
+        step.end()
     }
 
     fn length(&self) -> io::Result<u64> {
         self.disk.state().alive()?;
-        Ok(lock(&self.content).len() as u64)
+        Ok(lock(&self.content).bytes.len() as u64)
     }
 
     fn modified(&self) -> io::Result<Timestamp> {

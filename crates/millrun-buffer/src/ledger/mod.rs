@@ -57,6 +57,7 @@ enum Store {
     Broken {
         path: PathBuf,
         reason: String,
+        durability: Durability,
     },
 }
 
@@ -160,7 +161,7 @@ impl Ledger {
             low_water: start,
             marks: Vec::new(),
         };
-        inner.write(&[life.record(source, incarnation)])?;
+        inner.write_synced(&[life.record(source, incarnation)])?;
         inner
             .trackers
             .insert((source, incarnation), LowWater::new(start));
@@ -190,7 +191,7 @@ impl Ledger {
         incarnation: u32,
     ) -> Result<(), LedgerError> {
         let mut inner = self.inner();
-        inner.write(&[Record::IncarnationClosed {
+        inner.write_synced(&[Record::IncarnationClosed {
             source,
             incarnation,
         }])?;
@@ -201,7 +202,7 @@ impl Ledger {
     /// Forgets a source that is not read any more.
     pub fn forget_source(&self, source: SourceNumber) -> Result<(), LedgerError> {
         let mut inner = self.inner();
-        inner.write(&[Record::SourceForgotten { source }])?;
+        inner.write_synced(&[Record::SourceForgotten { source }])?;
         inner.trackers.retain(|(number, _), _| *number != source);
         Ok(())
     }
@@ -243,7 +244,8 @@ impl Ledger {
 
     /// Records that a chunk is about to be appended to a file; its delivery ends the intent.
     pub fn intend(&self, chunk: ChunkId, intent: Intent) -> Result<(), LedgerError> {
-        self.inner().write(&[Record::Intent { chunk, intent }])
+        self.inner()
+            .write_synced(&[Record::Intent { chunk, intent }])
     }
 
     /// What an unfinished delivery was about to do.
@@ -270,7 +272,8 @@ impl Ledger {
     pub(crate) fn durability(&self) -> Durability {
         match &self.inner().store {
             Store::File(file) => file.durability(),
-            Store::Recovering | Store::Volatile | Store::Broken { .. } => Durability::Process,
+            Store::Broken { durability, .. } => *durability,
+            Store::Recovering | Store::Volatile => Durability::Process,
         }
     }
 
@@ -291,7 +294,7 @@ impl Inner {
     fn write_with(&mut self, records: &[Record], sync: bool) -> Result<(), LedgerError> {
         match &mut self.store {
             Store::Recovering | Store::Volatile => {}
-            Store::Broken { path, reason } => {
+            Store::Broken { path, reason, .. } => {
                 return Err(LedgerError::Broken {
                     path: path.clone(),
                     reason: reason.clone(),
@@ -328,6 +331,7 @@ impl Inner {
         self.store = Store::Broken {
             path: path.clone(),
             reason: reason.clone(),
+            durability: file.durability(),
         };
         LedgerError::Broken { path, reason }
     }

@@ -125,7 +125,7 @@ impl Ledger {
                 key: source.key.clone(),
             };
             let records: Vec<_> = lives.chain([name]).collect();
-            inner.write(&records)?;
+            inner.write_synced(&records)?;
         }
         for (incarnation, life) in &source.incarnations {
             let tracker = LowWater::new(life.low_water);

@@ -10,7 +10,7 @@ impl Ledger {
         let inner = self.inner();
         match &inner.store {
             Store::Recovering => return Err(LedgerError::NotStarted),
-            Store::Broken { path, reason } => {
+            Store::Broken { path, reason, .. } => {
                 return Err(LedgerError::Broken {
                     path: path.clone(),
                     reason: reason.clone(),

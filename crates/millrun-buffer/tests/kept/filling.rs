@@ -91,7 +91,8 @@ proptest! {
         let appended = worker.put(0, "a", &lines.concat()).unwrap();
 
         // The slow and obvious way: line by line into the last chunk.
-        let (mut expected, mut oversized): (Vec<(String, u64)>, Vec<(u64, u64)>) = Default::default();
+        let mut expected: Vec<(String, u64)> = Vec::new();
+        let mut oversized: Vec<(u64, u64)> = Vec::new();
         for (index, line) in (0..).zip(&lines) {
             if line.len() as u64 > chunk_limit_size {
                 oversized.push((index, line.len() as u64));

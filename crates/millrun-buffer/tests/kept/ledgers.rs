@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use millrun_buffer::disk::{Disk, RealDisk, SharedDisk, SimulatedDisk};
+use millrun_buffer::disk::{RealDisk, SharedDisk, SimulatedDisk};
 use millrun_buffer::{
     Buffer, BufferConfig, Durability, Fingerprint, Identity, Intent, LossKey, Metadata, Origin,
     Random, Shard, StateDirectory, StateError,
