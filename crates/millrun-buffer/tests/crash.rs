@@ -26,9 +26,9 @@ use millrun_buffer::{
 };
 
 const SCHEDULES: u64 = 2_000;
-const LINES: u32 = 80;
+const LINES: u32 = 50;
 const LIVES_MAX: u64 = 6;
-const STEPS_MAX: u64 = 60;
+const STEPS_MAX: u64 = 50;
 const SOURCES: usize = 2;
 
 #[test]
