@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::files::{FileId, FileSystem};
 use super::life::Life;
@@ -28,6 +28,9 @@ use super::positions::{Keyed, Stored, UNWATCHED};
 use super::pump::Pump;
 use super::sink::{Recovered, Sink};
 use super::watch::{Turn, Watch};
+
+/// Most paths that get a turn before the thread looks up again.
+const ROUND_TURNS_MAX: usize = 32;
 
 /// What the follower is configured with.
 pub(crate) struct Settings {
@@ -163,7 +166,13 @@ impl<S: FileSystem> Follower<S> {
         };
         let stat = match self.pump.files.stat(path) {
             Ok(stat) if stat.is_regular => Some(stat),
-            Ok(_) => None,
+            Ok(_) => {
+                if !std::mem::replace(&mut watch.is_unreadable, true) {
+                    let (plugin_id, path) = (&*self.settings.plugin_id, path.display());
+                    warn!(plugin_id, "{path} is no regular file. It is not followed.");
+                }
+                None
+            }
             Err(error) if is_absence(&error) => None,
             Err(error) => return self.unreadable(path, &error),
         };
@@ -206,10 +215,10 @@ impl<S: FileSystem> Follower<S> {
         }
     }
 
-    /// Gives each path that may have something to read one turn. [`Turn::Idle`] means that
-    /// everything there was is read.
+    /// Gives paths that may have something to read a turn each, [`ROUND_TURNS_MAX`] at most.
+    /// [`Turn::Idle`] means that everything there was is read.
     pub(crate) fn work(&mut self, now: Instant, sink: &mut dyn Sink) -> Turn {
-        for _ in 0..self.ready.len() {
+        for _ in 0..self.ready.len().min(ROUND_TURNS_MAX) {
             let Some(path) = self.ready.pop_front() else {
                 break;
             };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use millrun_buffer::{Fingerprint, Identity, LedgerError, LossKey, Origin, SourceNumber};
-use millrun_core::{EmitError, Emitter, LossReason};
+use millrun_core::{EmitError, Emitter, LossReason, Losses};
 use millrun_event::Events;
 use tracing::warn;
 
@@ -25,6 +25,7 @@ pub(crate) struct LedgerSink {
     prefix: String,
     /// Each path's source and its newest incarnation.
     sources: HashMap<PathBuf, (SourceNumber, u32)>,
+    losses: Losses,
 }
 
 impl LedgerSink {
@@ -36,6 +37,7 @@ impl LedgerSink {
             plugin_id,
             prefix,
             sources: HashMap::new(),
+            losses: Losses::default(),
         }
     }
 
@@ -53,6 +55,23 @@ impl LedgerSink {
         {
             warn!(plugin_id = &*self.plugin_id, %error, "cannot record the position file");
         }
+    }
+}
+
+impl LedgerSink {
+    /// Counts the losses outside of a transaction.
+    fn lose(&self) -> Result<(), Refused> {
+        for loss in self.losses.entries() {
+            let key = LossKey {
+                plugin: loss.plugin.clone(),
+                reason: loss.reason.word().into(),
+            };
+            self.emitter
+                .ledger()
+                .lose(key, loss.count)
+                .map_err(failed)?;
+        }
+        Ok(())
     }
 }
 
@@ -142,41 +161,35 @@ impl Sink for LedgerSink {
             incarnation,
             range,
         } = piece;
-        if !range.is_empty() {
-            let origin = Origin::File {
-                source,
-                incarnation,
-                range,
-            };
-            self.emitter
-                .emit(tag, events, origin)
-                .map_err(|error| match error {
-                    EmitError::Full(_) => Refused::Full,
-                    error => Refused::Failed(error.to_string()),
-                })?;
-        }
         let Lost {
             unparsable,
             oversized,
             truncated,
         } = lost;
+        self.losses.clear();
         for (reason, count) in [
             (LossReason::Unparsable, unparsable),
             (LossReason::Oversized, oversized),
             (LossReason::Truncated, truncated),
         ] {
-            if count > 0 {
-                let key = LossKey {
-                    plugin: (&*self.plugin_id).into(),
-                    reason: reason.word().into(),
-                };
-                // The lines are gone either way; the account says so where it can.
-                if let Err(error) = self.emitter.ledger().lose(key, count) {
-                    warn!(plugin_id = &*self.plugin_id, %error, count, "cannot record a loss");
-                }
-            }
+            self.losses.add(&self.plugin_id, reason, count);
         }
-        Ok(())
+        if range.is_empty() {
+            // No transaction: no byte of the file is done with.
+            return self.lose();
+        }
+        let origin = Origin::File {
+            source,
+            incarnation,
+            range,
+        };
+        let emitted = self
+            .emitter
+            .emit_with_losses(tag, events, origin, &self.losses);
+        emitted.map_err(|error| match error {
+            EmitError::Full(_) => Refused::Full,
+            error => Refused::Failed(error.to_string()),
+        })
     }
 
     fn forget(&mut self, source: SourceNumber, incarnation: u32) {

@@ -267,3 +267,100 @@ impl TailParameters {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrun_config::{Environment, NoIncludes, parse_str};
+
+    /// The messages of `source`, errors first.
+    fn messages(source: &str) -> Vec<String> {
+        let text = format!("<source>\n@type tail\ntag t\n{source}\n</source>\n");
+        let parsed = parse_str("t.conf", &text, &Environment::default(), &mut NoIncludes);
+        let mut diagnostics = parsed.diagnostics;
+        let section = &parsed.root.elements()[0];
+        if let Some(parameters) = TailParameters::read(section, &mut diagnostics) {
+            parameters.check(section, &mut diagnostics);
+        }
+        let (errors, warnings) = (diagnostics.errors(), diagnostics.warnings());
+        errors
+            .chain(warnings)
+            .map(|diagnostic| diagnostic.message.clone())
+            .collect()
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_an_error() {
+        let with = |source: &str| messages(&format!("path /a\npos_file /p\n{source}"));
+        assert_eq!(with(""), [""; 0]);
+        assert_eq!(
+            with("path_delimiter *"),
+            ["path_delimiter cannot be '/', '*', '%' or nothing"]
+        );
+        assert_eq!(
+            with("enable_watch_timer false\nenable_stat_watcher false"),
+            ["either of enable_watch_timer or enable_stat_watcher must be true"]
+        );
+        assert_eq!(
+            with("glob_policy always"),
+            ["cannot use glob_policy as always with the default path_delimiter: `,`"]
+        );
+        assert_eq!(
+            messages("path /{a,b}\npos_file /p\nglob_policy extended"),
+            ["cannot include curly braces with glob patterns in `path`"]
+        );
+        assert_eq!(
+            messages("path ,\npos_file /p"),
+            ["tail: 'path' parameter is required on tail input"]
+        );
+        assert_eq!(
+            messages("path /a\nfollow_inodes true"),
+            [
+                "Can't follow inodes without pos_file configuration parameter",
+                "'pos_file PATH' parameter is not set to a 'tail' source."
+            ]
+        );
+        assert_eq!(
+            with("from_encoding cp932"),
+            [
+                "tail: 'from_encoding' parameter must be specified with 'encoding' parameter.",
+                "from_encoding is not supported yet: lines are not converted"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_has_no_effect_is_a_warning() {
+        let with = |source: &str| messages(&format!("path /a\npos_file /p\n{source}"));
+        for (source, warning) in [
+            (
+                "encoding cp932",
+                "encodings other than UTF-8 are not supported yet: text that is not UTF-8 is passed on as bytes",
+            ),
+            (
+                "read_bytes_limit_per_second 1m",
+                "read_bytes_limit_per_second is not supported yet: reading is not limited",
+            ),
+            (
+                "multiline_flush_interval 5s",
+                "multiline_flush_interval has no effect: multi-line parsers are not supported yet",
+            ),
+            (
+                "pos_file_compaction_interval 1h",
+                "pos_file_compaction_interval has no effect: the position file is compacted at each start",
+            ),
+            (
+                "open_on_every_update true",
+                "open_on_every_update has no effect: files stay open, so that a rotated one can be read to its end",
+            ),
+            (
+                "<group>\n</group>",
+                "<group> is not supported yet: reading is not limited",
+            ),
+        ] {
+            assert_eq!(with(source), [warning]);
+        }
+        assert_eq!(with("encoding utf-8"), [""; 0]);
+        assert_eq!(with("read_bytes_limit_per_second -1"), [""; 0]);
+    }
+}

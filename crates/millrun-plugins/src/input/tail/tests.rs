@@ -486,6 +486,69 @@ fn fluentds_position_file_is_taken_over_with_the_rest_of_a_rotated_file() {
 }
 
 #[test]
+fn a_file_that_is_renamed_and_not_replaced_leaves_a_tombstone() {
+    let source = "path $D/a.log\ntag t\nread_from_head true\npos_file $D/pos\nrotate_wait 0s";
+    let mut scene = Scene::new("tombstone", source, NONE);
+    scene.append("a.log", "1\n");
+    scene.start();
+    scene.wait_for(1);
+    fs::rename(scene.path("a.log"), scene.path("a.log.1")).unwrap();
+    scene.append("a.log.1", "late\n");
+    scene.wait_for(2);
+    let inode = format!(
+        "{:016x}",
+        fs::metadata(scene.path("a.log.1")).unwrap().ino()
+    );
+    let path = scene.path("a.log").display().to_string();
+    let tombstone = [[path, "ffffffffffffffff".to_owned(), inode]];
+    let deadline = Instant::now() + PATIENCE;
+    while scene.positions() != tombstone {
+        assert!(Instant::now() < deadline, "{:?}", scene.positions());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn crlf_nul_and_bytes_that_are_no_text_pass() {
+    let mut scene = Scene::new("bytes", "path $D/a.log\ntag t\nread_from_head true", NONE);
+    fs::write(scene.path("a.log"), b"crlf\r\n\n nul \0 \n\xff\xfe\n").unwrap();
+    scene.start();
+    scene.wait_for(4);
+    scene.stop();
+    assert_eq!(
+        scene.messages(),
+        ["crlf", "", " nul \0 ", "\u{fffd}\u{fffd}"]
+    );
+}
+
+#[test]
+fn lines_over_max_line_size_are_dropped_with_a_warning() {
+    let source = "path $D/a.log\ntag t\nread_from_head true\nmax_line_size 20";
+    let mut scene = Scene::new("oversized", source, NONE);
+    scene.append("a.log", &format!("short\n{}\nend\n", "x".repeat(30)));
+    scene.start();
+    scene.wait_for(2);
+    scene.stop();
+    assert_eq!(scene.messages(), ["short", "end"]);
+    let warning = "[warn]: received line length is longer than 20".to_owned();
+    assert!(logged::lines("oversized").contains(&warning));
+}
+
+#[test]
+fn a_line_longer_than_the_block_comes_whole() {
+    let mut scene = Scene::new("long", "path $D/a.log\ntag t\nread_from_head true", NONE);
+    let long = "x".repeat(3 * super::block::BLOCK_BYTES + 17);
+    scene.append("a.log", "before\n");
+    scene.append("a.log", &long);
+    scene.start();
+    scene.wait_for(1);
+    scene.append("a.log", "\nafter\n");
+    scene.wait_for(3);
+    scene.stop();
+    assert_eq!(scene.messages(), ["before", &*long, "after"]);
+}
+
+#[test]
 fn a_start_at_the_end_is_remembered_from_the_first_sight() {
     let mut scene = Scene::new("end", "path $D/a.log\ntag t", NONE);
     scene.append("a.log", "before\n");

@@ -31,6 +31,10 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often the position file is brought up to date.
 const POSITIONS_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often the paths are listed at once while that finds directories not yet watched. What
+/// comes into one after that is found by the next refresh.
+const LISTINGS_MAX: usize = 3;
+
 /// How long a tail whose sink takes nothing waits before it tries again.
 const REFUSED_WAIT: Duration = Duration::from_millis(50);
 
@@ -229,13 +233,27 @@ impl Running {
         self.write_positions();
     }
 
+    /// Lists the paths anew. Directories are watched before they are listed, so that no name slips
+    /// through between; where the listing finds further ones, there is another listing.
     fn refresh(&mut self, now: Instant) {
-        self.follower
-            .refresh(now, SystemTime::now(), &mut self.sink);
-        for directory in self.follower.directories() {
-            self.wake.watch_directory(&directory);
+        self.watch_directories();
+        for _ in 0..LISTINGS_MAX {
+            self.follower
+                .refresh(now, SystemTime::now(), &mut self.sink);
+            if !self.watch_directories() {
+                break;
+            }
         }
         self.watch_files();
+    }
+
+    fn watch_directories(&mut self) -> bool {
+        let directories = self.follower.directories();
+        let mut any = false;
+        for directory in directories {
+            any |= self.wake.watch_directory(&directory);
+        }
+        any
     }
 
     fn tick(&mut self, now: Instant) {

@@ -98,18 +98,20 @@ impl Wake {
         }
     }
 
-    /// Watches for names that appear in `directory`.
-    pub(crate) fn watch_directory(&mut self, directory: &Path) {
+    /// Watches for names that appear in `directory`. True when that begins now.
+    pub(crate) fn watch_directory(&mut self, directory: &Path) -> bool {
         if self.inotify.is_none() || self.directories.contains(directory) {
-            return;
+            return false;
         }
         let flags =
             AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ONLYDIR;
-        if let Some(descriptor) = self.add(directory, flags) {
-            self.directories.insert(directory.to_owned());
-            self.targets
-                .insert(descriptor, Target::Directory(directory.to_owned()));
-        }
+        let Some(descriptor) = self.add(directory, flags) else {
+            return false;
+        };
+        self.directories.insert(directory.to_owned());
+        self.targets
+            .insert(descriptor, Target::Directory(directory.to_owned()));
+        true
     }
 
     /// Forgets the watches of paths that are not followed any more.
