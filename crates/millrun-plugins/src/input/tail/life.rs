@@ -62,7 +62,9 @@ pub(crate) struct Reader<F> {
     pub(crate) file: F,
     /// There is no newline between the position and here; nothing is known where it is smaller.
     scanned: u64,
-    /// Size and time of the file when it was last read to its end.
+    /// Size and time of the file when it was last read to its end: while both stay, nothing is
+    /// read. Content of the same length within the same tick of the file system's clock, some
+    /// milliseconds, is noticed only when the file changes again.
     drained: Option<(u64, SystemTime)>,
     head: Vec<u8>,
 }

@@ -13,7 +13,7 @@
 //! doubles and files that are not followed any more (fluentd.md section 3.1.5).
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -70,7 +70,8 @@ struct Slot {
 }
 
 impl PositionFile {
-    /// Opens or makes the file, with its directory, and reads it.
+    /// Opens or makes the file, with its directory, and reads it. It stays locked, since two
+    /// writers would overwrite each other's entries.
     pub(crate) fn open(path: &Path, keyed: Keyed) -> io::Result<(Self, Vec<Stored>)> {
         if let Some(directory) = path
             .parent()
@@ -88,6 +89,12 @@ impl PositionFile {
             .truncate(false)
             .mode(FILE_MODE)
             .open(path)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => {
+                io::Error::other("another source or process uses it; each needs one of its own")
+            }
+            TryLockError::Error(error) => error,
+        })?;
         let mut content = Vec::new();
         (&file).take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
         if content.len() as u64 > FILE_BYTES_MAX {
@@ -318,6 +325,16 @@ mod tests {
             "/a\t0000000000000003\t0000000000000010\n/b\tffffffffffffffff\t00000000000000ff\n"
         );
         assert!(!file.set(Path::new("/tab\there"), 1, 1).unwrap());
+    }
+
+    #[test]
+    fn two_cannot_use_one_file() {
+        let (_directory, file, _) = opened(b"", Keyed::ByPath);
+        let error = PositionFile::open(&file.path, Keyed::ByPath).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "another source or process uses it; each needs one of its own"
+        );
     }
 
     #[test]

@@ -5,13 +5,14 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use millrun_config::{Diagnostics, Element, Environment, NoIncludes, parameters, parse_str};
 use millrun_core::{
-    Assembly, DeliveryError, DirectOutput, Node, OwnListeners, Pipeline, PluginId, Registry, Stop,
-    System, assemble,
+    Assembly, DeliveryError, DirectOutput, Node, OwnListeners, Pipeline, PluginId, Registry,
+    StartError, Stop, System, assemble,
 };
 use millrun_event::{Entries, Events};
 use serde_json::{Value as Json, json};
@@ -31,15 +32,28 @@ parameters! {
     pub struct CaptureParameters in "match", type "capture" {
         /// Under which name.
         name: String = required;
+        /// How many batches are refused first.
+        refusals: u32 = "0";
     }
 }
 
-struct Capture(String);
+struct Capture {
+    name: String,
+    refusals: AtomicU32,
+}
 
 impl DirectOutput for Capture {
     fn emit(&self, tag: &str, events: Events<'_>) -> Result<(), DeliveryError> {
+        let refuse = |left: u32| left.checked_sub(1);
+        if self
+            .refusals
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, refuse)
+            .is_ok()
+        {
+            return Err(DeliveryError::Retriable("not now".into()));
+        }
         let mut captured = captured().lock().unwrap();
-        let kept = captured.entry(self.0.clone()).or_default();
+        let kept = captured.entry(self.name.clone()).or_default();
         for entry in Entries::new(events.bytes) {
             let mut event = json!({"_tag": tag});
             for pair in entry.unwrap().record().fields().unwrap() {
@@ -57,7 +71,10 @@ fn build_capture(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) 
     let parameters = CaptureParameters::read(element, assembly.diagnostics)?;
     Some(Node::Direct {
         id: id.clone(),
-        output: Arc::new(Capture(parameters.name)),
+        output: Arc::new(Capture {
+            name: parameters.name,
+            refusals: AtomicU32::new(parameters.refusals),
+        }),
     })
 }
 
@@ -93,6 +110,10 @@ impl Scene {
     }
 
     fn start(&mut self) {
+        self.try_start().unwrap();
+    }
+
+    fn try_start(&mut self) -> Result<(), StartError> {
         let mut registry = Registry::default();
         registry.add_input("tail", super::TailParameters::SCHEMA, super::build);
         registry.add_output("capture", CaptureParameters::SCHEMA, build_capture);
@@ -112,8 +133,9 @@ impl Scene {
             .collect();
         assert_eq!(errors, [""; 0]);
         let wake = Stop::new();
-        let pipeline = Pipeline::start(parts, &system, &state, &OwnListeners, &wake);
-        self.pipeline = Some(pipeline.unwrap());
+        let pipeline = Pipeline::start(parts, &system, &state, &OwnListeners, &wake)?;
+        self.pipeline = Some(pipeline);
+        Ok(())
     }
 
     fn stop(&mut self) {
@@ -546,6 +568,74 @@ fn a_line_longer_than_the_block_comes_whole() {
     scene.wait_for(3);
     scene.stop();
     assert_eq!(scene.messages(), ["before", &*long, "after"]);
+}
+
+#[test]
+fn a_refused_batch_is_read_again_and_comes_once() {
+    let mut scene = Scene::new("refused", "path $D/a.log\ntag t\nread_from_head true", NONE);
+    scene.config = scene
+        .config
+        .replace("name refused", "name refused\nrefusals 3");
+    scene.append("a.log", "1\n2\n");
+    scene.start();
+    scene.wait_for(2);
+    scene.append("a.log", "3\n");
+    scene.wait_for(3);
+    scene.stop();
+    assert_eq!(scene.messages(), ["1", "2", "3"]);
+    let warning = format!(
+        "[warn]: cannot keep what was read of {}; it is read again later",
+        scene.path("a.log").display()
+    );
+    assert!(
+        logged::lines("refused").contains(&warning),
+        "{:?}",
+        logged::lines("refused")
+    );
+}
+
+/// How often the thread of the source `name` went to sleep so far.
+fn sleeps(name: &str) -> u64 {
+    let comm = format!("input-{name}\n");
+    let task = fs::read_dir("/proc/self/task")
+        .unwrap()
+        .map(|task| task.unwrap().path());
+    let mut task =
+        task.filter(|task| fs::read_to_string(task.join("comm")).is_ok_and(|c| c == comm));
+    let status = fs::read_to_string(task.next().unwrap().join("status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("voluntary_ctxt_switches"))
+        .unwrap();
+    line.split_whitespace().last().unwrap().parse().unwrap()
+}
+
+#[test]
+fn an_idle_tail_wakes_once_a_second() {
+    let source = "path $D/a.log\ntag t\nread_from_head true\npos_file $D/pos";
+    let mut scene = Scene::new("idle", source, NONE);
+    scene.append("a.log", "1\n");
+    scene.start();
+    scene.wait_for(1);
+    // The first position is written by then.
+    std::thread::sleep(Duration::from_millis(1500));
+    let before = sleeps("idle");
+    std::thread::sleep(Duration::from_secs(3));
+    let count = sleeps("idle") - before;
+    assert!((1..=5).contains(&count), "{count} times in 3 seconds");
+}
+
+#[test]
+fn two_sources_with_one_position_file_do_not_start() {
+    let mut scene = Scene::new("shared", "path $D/a.log\ntag t\npos_file $D/pos", NONE);
+    let second = scene.config.replace("@id shared", "@id second");
+    scene.config += &second;
+    let expected = format!(
+        "cannot use pos_file {}: another source or process uses it; each needs one of its own \
+         (set it to a file of this source alone that this user may write)",
+        scene.path("pos").display()
+    );
+    assert_eq!(scene.try_start().unwrap_err().to_string(), expected);
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl Input for Tail {
         let (file, stored) = PositionFile::open(path, keyed).map_err(|error| {
             let path = path.display();
             StartError::new(format!(
-                "cannot use pos_file {path}: {error} (it must be a file that this user may write)"
+                "cannot use pos_file {path}: {error} (set it to a file of this source alone that this user may write)"
             ))
         })?;
         self.positions = Some(Positions {
