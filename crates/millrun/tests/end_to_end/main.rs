@@ -18,4 +18,5 @@ mod crash;
 mod examples;
 mod mill;
 mod rotation;
+mod signals;
 mod wire;

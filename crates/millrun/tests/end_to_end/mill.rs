@@ -153,7 +153,12 @@ impl Mill {
 
     /// Stops it with SIGTERM.
     pub(crate) fn stop(&mut self) -> ExitStatus {
-        self.signal(Signal::SIGTERM);
+        self.stop_by(Signal::SIGTERM)
+    }
+
+    /// Stops it with another signal that ends it.
+    pub(crate) fn stop_by(&mut self, signal: Signal) -> ExitStatus {
+        self.signal(signal);
         let mut child = self.child.take().unwrap();
         let ended = poll(|| child.try_wait().unwrap());
         if ended.is_none() {
