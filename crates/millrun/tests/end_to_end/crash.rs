@@ -1,6 +1,10 @@
 //! kill -9, at any level and at any moment: nothing missing, nothing doubled.
 
+use std::fs::File;
+use std::io::Write;
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -96,8 +100,14 @@ const COLLECTOR: &str = "\
 </match>
 ";
 
-/// Lines written between two kills.
-const BURST: usize = 2_000;
+/// Few enough that the server's growing pauses between two starts stay short.
+const KILLS: u64 = 6;
+
+/// Lines written at a time.
+const BURST: usize = 100;
+
+/// Time between two writes.
+const BURST_PAUSE: Duration = Duration::from_millis(4);
 
 /// The numbered lines of one burst, of a length that fills chunks.
 fn burst(number: usize) -> String {
@@ -127,33 +137,55 @@ fn assert_exactly_once(lines: &[String], count: usize) {
     );
 }
 
-#[test]
-fn kill_9_of_the_worker_midway_loses_and_doubles_nothing() {
-    let mill = Mill::with_conf(TAIL_TO_FILE);
-    for round in 0..4 {
-        mill.append("in.log", &burst(round));
-        // From before the first read to after the flush.
-        thread::sleep(Duration::from_millis(70 * round as u64));
-        mill.kill9_worker();
+/// Runs `kill` [`KILLS`] times while a thread appends one burst after the other; gives the number
+/// of lines written.
+///
+/// The pauses between two kills differ, so that they fall on reads, commits, deliveries and starts.
+fn kill_while_written(mill: &mut Mill, mut kill: impl FnMut(&mut Mill)) -> usize {
+    let path = mill.path("in.log");
+    let done = Arc::new(AtomicBool::new(false));
+    let is_done = Arc::clone(&done);
+    let writer = thread::spawn(move || {
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap();
+        let mut bursts = 0;
+        while !is_done.load(Ordering::Relaxed) {
+            file.write_all(burst(bursts).as_bytes()).unwrap();
+            bursts += 1;
+            thread::sleep(BURST_PAUSE);
+        }
+        bursts * BURST
+    });
+    for number in 0..KILLS {
+        thread::sleep(Duration::from_millis(5 + number * 37 % 90));
+        kill(mill);
     }
-    mill.append("in.log", &burst(4));
-    mill.wait_for_lines("got", 5 * BURST);
-    thread::sleep(Duration::from_millis(300));
-    assert_exactly_once(&mill.lines("got"), 5 * BURST);
+    done.store(true, Ordering::Relaxed);
+    writer.join().unwrap()
 }
 
 #[test]
-fn kill_9_of_the_server_takes_its_workers_along_and_loses_nothing() {
+fn kill_9_of_the_worker_midway_loses_and_doubles_nothing() {
     let mut mill = Mill::with_conf(TAIL_TO_FILE);
-    for round in 0..3 {
-        mill.append("in.log", &burst(round));
-        thread::sleep(Duration::from_millis(90 * round as u64));
+    let count = kill_while_written(&mut mill, |mill| mill.kill9_worker());
+    mill.wait_for_lines("got", count);
+    assert_eq!(mill.stop().code(), Some(0));
+    assert_exactly_once(&mill.lines("got"), count);
+}
+
+#[test]
+fn kill_9_of_the_server_takes_its_workers_along_and_loses_and_doubles_nothing() {
+    let mut mill = Mill::with_conf(TAIL_TO_FILE);
+    let count = kill_while_written(&mut mill, |mill| {
         mill.kill9();
         mill.start();
-    }
-    mill.wait_for_lines("got", 3 * BURST);
+    });
+    mill.wait_for_lines("got", count);
     assert_eq!(mill.stop().code(), Some(0));
-    assert_exactly_once(&mill.lines("got"), 3 * BURST);
+    assert_exactly_once(&mill.lines("got"), count);
 }
 
 #[test]
@@ -161,16 +193,16 @@ fn kill_9_of_agent_and_collector_in_turn_loses_nothing_on_the_way() {
     let mut collector = Mill::with_conf(COLLECTOR);
     let mut agent = Mill::idle(&AGENT.replace("$COLLECTOR", &collector.port(1).to_string()));
     agent.start();
-    for round in 0..4 {
-        agent.append("in.log", &burst(round));
-        thread::sleep(Duration::from_millis(60 * round as u64));
-        if round % 2 == 0 {
+    let mut turn = 0;
+    let count = kill_while_written(&mut agent, |agent| {
+        turn += 1;
+        if turn % 2 == 0 {
             agent.kill9_worker();
         } else {
             collector.kill9();
             collector.start();
         }
-    }
+    });
     // A chunk whose acknowledgement got lost is sent again, so some may come twice; none is missing.
     let distinct = || {
         let mut lines = collector.lines("got");
@@ -178,10 +210,8 @@ fn kill_9_of_agent_and_collector_in_turn_loses_nothing_on_the_way() {
         lines.dedup();
         lines
     };
-    collector.wait_until("all lines at the collector", || {
-        distinct().len() >= 4 * BURST
-    });
-    assert_exactly_once(&distinct(), 4 * BURST);
+    collector.wait_until("all lines at the collector", || distinct().len() >= count);
+    assert_exactly_once(&distinct(), count);
 }
 
 #[test]
