@@ -14,8 +14,9 @@
 //! A record whose kind is unknown ends the reading of the file as a damaged one does: an older program never
 //! guesses what a newer one meant.
 
+use super::reader::Reader;
 use super::record::{Commit, CommitOrigin, Extent, Intent, Record};
-use crate::{ChunkId, Fingerprint, Identity, LossKey, Metadata, SourceNumber, Timestamp};
+use crate::{Fingerprint, Identity, LossKey, Metadata, Timestamp};
 
 /// What stands at the start of each ledger.
 pub(super) const MAGIC: &[u8; 8] = b"MILLRUN\n";
@@ -390,124 +391,5 @@ fn put_origin(out: &mut Vec<u8>, origin: &CommitOrigin) {
             out.push(3);
             out.extend_from_slice(chunk.as_bytes());
         }
-    }
-}
-
-/// What is left to read.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*taken)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = usize::try_from(self.u32()?).ok()?;
-        self.take(length)
-    }
-
-    fn text(&mut self) -> Option<Box<str>> {
-        std::str::from_utf8(self.bytes()?).ok().map(Into::into)
-    }
-
-    /// Items are read one by one: a count that lies costs no memory.
-    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let count = self.u32()?;
-        let mut items = Vec::new();
-        for _ in 0..count {
-            items.push(item(self)?);
-        }
-        Some(items)
-    }
-
-    fn option<T>(&mut self, value: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        match self.u8()? {
-            0 => Some(None),
-            1 => value(self).map(Some),
-            _ => None,
-        }
-    }
-
-    fn source(&mut self) -> Option<SourceNumber> {
-        self.u32().map(SourceNumber)
-    }
-
-    fn chunk(&mut self) -> Option<ChunkId> {
-        self.array().map(ChunkId::from_bytes)
-    }
-
-    fn extent(&mut self) -> Option<Extent> {
-        Some(Extent {
-            length: self.u64()?,
-            count: self.u64()?,
-            modified: self.u64()?,
-        })
-    }
-
-    fn losses(&mut self) -> Option<Vec<(LossKey, u64)>> {
-        self.list(|body| {
-            Some((
-                LossKey {
-                    plugin: body.text()?,
-                    reason: body.text()?,
-                },
-                body.u64()?,
-            ))
-        })
-    }
-
-    fn metadata(&mut self) -> Option<Metadata> {
-        Some(Metadata {
-            timekey: self.option(Self::u64)?.map(u64::cast_signed),
-            tag: self.option(Self::text)?,
-            variables: self
-                .option(|body| body.list(|body| Some((body.text()?, body.bytes()?.into()))))?,
-            seq: self.u32()?,
-        })
-    }
-
-    fn origin(&mut self) -> Option<CommitOrigin> {
-        Some(match self.u8()? {
-            0 => CommitOrigin::None,
-            1 => CommitOrigin::File {
-                source: self.source()?,
-                incarnation: self.u32()?,
-                range: self.u64()?..self.u64()?,
-                in_memory: match self.u8()? {
-                    0 => false,
-                    1 => true,
-                    _ => return None,
-                },
-            },
-            2 => CommitOrigin::Peer {
-                sender: self.array()?,
-                sequence: self.u64()?,
-                lowest: self.u64()?,
-            },
-            3 => CommitOrigin::Local {
-                chunk: self.chunk()?,
-            },
-            _ => return None,
-        })
     }
 }

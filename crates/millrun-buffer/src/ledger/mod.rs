@@ -7,16 +7,18 @@
 mod chunks;
 mod codec;
 mod file;
+mod incarnation;
 mod low_water;
+mod reader;
 mod record;
 mod recovered;
 mod state;
 mod transactions;
 
+pub use incarnation::Incarnation;
 pub(crate) use record::Extent as ChunkExtent;
 pub use record::Intent;
 pub(crate) use recovered::{LedgerRead, Recovered};
-pub use state::Incarnation;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;

@@ -3,8 +3,9 @@ use proptest::prelude::*;
 
 use super::codec;
 use super::file::read;
+use super::incarnation::Incarnation;
 use super::record::{Commit, CommitOrigin, Extent, Intent, Record};
-use super::state::{Incarnation, State};
+use super::state::State;
 use crate::{ChunkId, Fingerprint, Identity, LossKey, Metadata, SourceNumber, Timestamp};
 
 fn chunk() -> impl Strategy<Value = ChunkId> {

@@ -21,9 +21,17 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(disk: &SimulatedDisk, configs: &[BufferConfig]) -> Self {
+        Self::start_with(disk, configs, Durability::Process)
+    }
+
+    pub(crate) fn start_with(
+        disk: &SimulatedDisk,
+        configs: &[BufferConfig],
+        durability: Durability,
+    ) -> Self {
         let shared = disk.shared();
         let mut state =
-            StateDirectory::open(&shared, Path::new("/state"), 0, 1, Durability::Process).unwrap();
+            StateDirectory::open(&shared, Path::new("/state"), 0, 1, durability).unwrap();
         let (mut buffers, mut all_resumed) = (Vec::new(), Vec::new());
         for (number, config) in configs.iter().enumerate() {
             let (name, random) = (format!("out{number}"), Random::from_seed(number as u64));

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use millrun_buffer::disk::SimulatedDisk;
 use millrun_buffer::{
-    BufferConfig, FlushMode, LossKey, Metadata, Random, Shard, StateDirectory, Timestamp,
+    BufferConfig, Durability, FlushMode, LossKey, Metadata, Random, Shard, StateDirectory,
+    Timestamp,
 };
 
 use crate::common::{START, Worker, drain, line, text};
@@ -137,6 +138,22 @@ fn a_chunk_that_nobody_takes_is_backed_up_and_counted() {
     assert_eq!(disk.peek(&path).unwrap(), b"1\n2\n");
     assert_eq!(worker.shard.ledger().losses().get(&reason), Some(&2));
     assert!(!disk.paths().iter().any(|path| path.starts_with("/buffers")));
+}
+
+/// Its receiver may have seen it: under the same id it must be the same for ever.
+#[test]
+fn a_chunk_handed_out_does_not_grow_after_a_loss_of_power() {
+    let disk = SimulatedDisk::new();
+    let config = BufferConfig::file("/buffers", "/backup");
+    let mut worker = Worker::start_with(&disk, std::slice::from_ref(&config), Durability::Power);
+    worker.put(0, "a", "1\n").unwrap();
+    worker.buffers[0].enqueue_all();
+    let _chunk = worker.buffers[0].take().unwrap();
+    for seed in 0..8 {
+        let disk = disk.lose_power(&mut Random::from_seed(seed));
+        let worker = Worker::start_with(&disk, std::slice::from_ref(&config), Durability::Power);
+        assert_eq!((worker.resumed[0].staged, worker.resumed[0].queued), (0, 1));
+    }
 }
 
 #[test]
