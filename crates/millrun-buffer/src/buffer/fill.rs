@@ -88,7 +88,7 @@ impl Buffer {
         let Some(stage) = self.stages.get(shard) else {
             return Ok(());
         };
-        let mut is_new = false;
+        let mut names_changed = false;
         for chunk in lock(stage).dirty() {
             let Body::File(body) = &chunk.body else {
                 outcome.in_memory = true;
@@ -98,12 +98,12 @@ impl Buffer {
             if durability == Durability::Power {
                 body.sync()
                     .map_err(|source| self.write_error(chunk, source))?;
-                is_new |= chunk.committed.length == 0;
+                names_changed |= chunk.committed.length == 0 || body.meta_was_removed();
             }
             outcome.appends.push((chunk.id, chunk.extent));
         }
         match &self.paths {
-            Some(paths) if is_new => {
+            Some(paths) if names_changed => {
                 let path = paths.directory();
                 self.disk
                     .sync_dir(path)

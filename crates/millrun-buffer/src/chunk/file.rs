@@ -10,6 +10,8 @@ pub(crate) struct FileBody {
     meta_path: PathBuf,
     data: Option<Box<dyn DiskFile>>,
     meta: Option<Box<dyn DiskFile>>,
+    /// The meta file could not be written once; its name must be synced with the next commits.
+    meta_was_removed: bool,
 }
 
 impl FileBody {
@@ -26,6 +28,7 @@ impl FileBody {
             meta_path,
             data: Some(data),
             meta: Some(meta),
+            meta_was_removed: false,
         })
     }
 
@@ -38,6 +41,7 @@ impl FileBody {
             meta_path,
             data: None,
             meta: None,
+            meta_was_removed: false,
         }
     }
 
@@ -86,8 +90,16 @@ impl FileBody {
         };
         match opened.and_then(|file| file.write_at(bytes, 0).map(|()| file)) {
             Ok(file) => self.meta = Some(file),
-            Err(_) => drop(self.disk.remove(&self.meta_path)),
+            Err(_) => {
+                let _ = self.disk.remove(&self.meta_path);
+                self.meta_was_removed = true;
+            }
         }
+    }
+
+    /// Whether the old meta file could come back after a loss of power, unless the directory is synced.
+    pub(crate) fn meta_was_removed(&self) -> bool {
+        self.meta_was_removed
     }
 
     /// Replaces the meta file in one step.
