@@ -375,7 +375,8 @@ impl Passage<'_> {
                     let whole = text.len();
                     let mut first_line = |rest: &[u8]| {
                         let at = whole.checked_sub(rest.len())?;
-                        ends.get(ends.partition_point(|end| *end <= at)).map(|end| end - at)
+                        ends.get(ends.partition_point(|end| *end <= at))
+                            .map(|end| end - at)
                     };
                     let count = ends.len() as u64;
                     transaction.append(buffer, metadata, text, count, &mut first_line, now)

@@ -1,10 +1,17 @@
 //! What was typed: the flags, by Fluentd's names (fluentd.md section 2.2).
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ArgAction, Parser};
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory, Parser};
+use millrun_config::{FileKind, inline_text};
 use tracing::level_filters::LevelFilter;
+
+/// What is said to `--use-v0-config`.
+const V0_REFUSAL: &str = "the old configuration language (--use-v0-config) is not read; a file in it \
+     is usually also one in the present language: leave the flag out, then run --dry-run";
 
 /// Collects log events, keeps them safe, and passes them on.
 #[derive(Clone, Debug, Parser)]
@@ -20,9 +27,22 @@ pub(crate) struct CommandLine {
     )]
     pub config: PathBuf,
 
-    /// Text appended to the configuration; a backslash and an n in it become a new line.
+    /// Text appended to the configuration; a backslash and an n in it become a new line. `-` reads
+    /// it from the standard input, which is deprecated.
     #[arg(short, long, value_name = "TEXT")]
     pub inline_config: Option<String>,
+
+    /// The language of the configuration file: yaml, v1, or guess by its name.
+    #[arg(long, value_name = "KIND", default_value = "guess", value_parser = file_kind)]
+    pub config_file_type: FileKind,
+
+    /// Read the configuration as the present language, which happens anyway.
+    #[arg(long, hide = true, conflicts_with = "use_v0_config")]
+    pub use_v1_config: bool,
+
+    /// Refused: the language of before 2014 is not read.
+    #[arg(long, hide = true)]
+    pub use_v0_config: bool,
 
     /// Check the configuration, say what is wrong with it, start nothing.
     #[arg(long)]
@@ -57,11 +77,30 @@ impl CommandLine {
     /// Reads the flags of this process. The error is the status to exit with: 0 where help or
     /// the version was asked for and is printed, 1 for a usage that is wrong.
     pub(crate) fn read() -> Result<Self, ExitCode> {
-        Self::try_parse().map_err(|error| {
+        let arguments = Self::try_parse().and_then(|arguments| arguments.checked());
+        arguments.map_err(|error| {
             // Nobody is left to tell when the terminal is gone.
             let _ = error.print();
             ExitCode::from(u8::from(error.use_stderr()))
         })
+    }
+
+    /// Refuses what is only understood to be refused, and reads the standard input where it is
+    /// the inline text: once, for every process of the instance reads the configuration again.
+    fn checked(mut self) -> Result<Self, clap::Error> {
+        let fault = |kind, message: &str| Self::command().error(kind, message);
+        if self.use_v0_config {
+            return Err(fault(ErrorKind::InvalidValue, V0_REFUSAL));
+        }
+        self.inline_config = match self.inline_config.as_deref() {
+            Some("-") => Some(io::read_to_string(io::stdin()).map_err(|error| {
+                let message = format!("cannot read the inline configuration: {error}");
+                fault(ErrorKind::Io, &message)
+            })?),
+            Some(text) => Some(inline_text(text)),
+            None => None,
+        };
+        Ok(self)
     }
 
     /// The level the flags ask for; `None` leaves it to the configuration.
@@ -76,14 +115,55 @@ impl CommandLine {
     }
 }
 
+fn file_kind(word: &str) -> Result<FileKind, String> {
+    FileKind::from_word(word).ok_or_else(|| "expected yaml, yml, v1 or guess".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {
         CommandLine::command().debug_assert();
+    }
+
+    fn parse(flags: &[&str]) -> Result<CommandLine, clap::Error> {
+        CommandLine::try_parse_from(["millrun"].iter().chain(flags))
+            .and_then(|arguments| arguments.checked())
+    }
+
+    #[test]
+    fn the_inline_text_has_lines() {
+        let arguments = parse(&["-i", "<match>\\n</match>"]).unwrap();
+        assert_eq!(
+            arguments.inline_config.as_deref(),
+            Some("<match>\n</match>")
+        );
+    }
+
+    #[test]
+    fn the_kind_of_the_file() {
+        assert_eq!(parse(&[]).unwrap().config_file_type, FileKind::Guess);
+        let arguments = parse(&["--config-file-type", "yml"]).unwrap();
+        assert_eq!(arguments.config_file_type, FileKind::Yaml);
+        let error = parse(&["--config-file-type", "toml"]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "error: invalid value 'toml' for '--config-file-type <KIND>': expected yaml, yml, v1 \
+             or guess\n\nFor more information, try '--help'.\n"
+        );
+    }
+
+    #[test]
+    fn the_language_of_old_is_refused() {
+        let error = parse(&["--use-v0-config"]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "error: the old configuration language (--use-v0-config) is not read; a file in it is \
+             usually also one in the present language: leave the flag out, then run --dry-run\n\n\
+             Usage: millrun [OPTIONS]\n\nFor more information, try '--help'.\n"
+        );
     }
 
     #[test]

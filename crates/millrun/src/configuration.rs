@@ -4,7 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use millrun_config::{
-    Diagnostics, Element, LoadError, Parsed, RenderStyle, Sources, Strictness, dump, load_file,
+    Diagnostics, Element, LoadError, LoadOptions, Loaded, Parsed, RenderStyle, Sources, Strictness,
+    dump, load,
 };
 use millrun_core::{Parts, System, assemble, log};
 use thiserror::Error;
@@ -24,6 +25,7 @@ pub(crate) struct Configuration {
     file: PathBuf,
     sources: Sources,
     diagnostics: Diagnostics,
+    notes: Vec<String>,
     shows_itself: bool,
 }
 
@@ -49,12 +51,18 @@ impl Configuration {
         worker: Option<u32>,
     ) -> Result<Self, ConfigurationFault> {
         let file = arguments.config.clone();
+        let environment = environment::of_configuration(worker);
+        let options = LoadOptions {
+            kind: arguments.config_file_type,
+            inline: arguments.inline_config.clone(),
+            ..LoadOptions::new(&file, &environment)
+        };
+        let Loaded { parsed, notes } = load(&options, &environment)?;
         let Parsed {
             root,
             sources,
             mut diagnostics,
-            ..
-        } = load_file(&file, &environment::of_configuration(worker))?;
+        } = parsed;
         if arguments.strict_config_value {
             diagnostics.set_strictness(Strictness::Strict);
         }
@@ -94,12 +102,17 @@ impl Configuration {
             file,
             sources,
             diagnostics,
+            notes,
             shows_itself,
         })
     }
 
-    /// Logs what the configuration says that is probably not meant.
+    /// Logs what was read besides the file, and what the configuration says that is probably not
+    /// meant.
     pub(crate) fn report_warnings(&self) {
+        for note in &self.notes {
+            tracing::info!("{note}");
+        }
         for warning in self.diagnostics.warnings() {
             tracing::warn!("{}", warning.one_line(&self.sources));
         }

@@ -57,6 +57,7 @@ pub(crate) fn run(arguments: CommandLine, configuration: &Configuration) -> Exit
     };
     let server = CollectorServer {
         arguments: arguments.clone(),
+        workers: None,
     };
     serverengine::create(
         server,
@@ -68,6 +69,8 @@ pub(crate) fn run(arguments: CommandLine, configuration: &Configuration) -> Exit
 
 struct CollectorServer {
     arguments: CommandLine,
+    /// How many the configuration wants since it was read anew.
+    workers: Option<usize>,
 }
 
 impl Server for CollectorServer {
@@ -77,10 +80,15 @@ impl Server for CollectorServer {
         match Configuration::load(&self.arguments, None) {
             Ok(configuration) => {
                 configuration.report_warnings();
+                self.workers = usize::try_from(configuration.system.parameters.workers).ok();
                 Ok(())
             }
             Err(fault) => Err(fault.in_words().into()),
         }
+    }
+
+    fn workers(&self) -> Option<usize> {
+        self.workers
     }
 }
 

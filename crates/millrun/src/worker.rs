@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use millrun_core::{FlushHandle, Listeners, Pipeline, StartError, Stop, log};
-use serverengine::{BoxError, ListenOptions, Signal, Worker, WorkerContext};
+use serverengine::{BoxError, ListenOptions, Signal, Worker, WorkerContext, WorkerExit};
 use thiserror::Error;
 
 use crate::command_line::CommandLine;
@@ -62,10 +62,8 @@ impl Worker for CollectorWorker {
     fn run(&self, context: &WorkerContext) -> Result<(), BoxError> {
         let number = u32::try_from(context.worker_id()).unwrap_or(u32::MAX);
         log::set_worker(number);
-        let configuration = match Configuration::load(&self.arguments, Some(number)) {
-            Ok(configuration) => configuration,
-            Err(fault) => give_up(&fault),
-        };
+        let configuration =
+            Configuration::load(&self.arguments, Some(number)).map_err(|fault| refuse(&fault))?;
         work(configuration, &SharedListeners { context }, &self.requests)?;
         Ok(())
     }
@@ -117,11 +115,11 @@ pub(crate) fn work(
     }
 }
 
-/// Ends the process: the configuration was sound when the control process read it and is not
-/// any more, so starting again would not help.
-fn give_up(fault: &ConfigurationFault) -> ! {
+/// The configuration was sound when the control process read it and is not any more, so starting
+/// again would not help: the exit code says so.
+fn refuse(fault: &ConfigurationFault) -> BoxError {
     fault.report();
-    std::process::exit(i32::from(EXIT_UNRECOVERABLE))
+    WorkerExit::new(EXIT_UNRECOVERABLE, fault.in_words()).into()
 }
 
 /// Sockets that the control process holds.

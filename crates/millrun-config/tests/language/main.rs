@@ -7,7 +7,9 @@
 
 mod dump;
 mod errors;
+mod include_errors;
 mod includes;
+mod loading;
 mod parameters;
 mod support;
 mod syntax;

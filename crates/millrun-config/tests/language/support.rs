@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use millrun_config::{Diagnostics, Element, Environment, Parsed, RenderStyle, parse_str};
+use millrun_config::{Content, Diagnostics, Element, Environment, Parsed, RenderStyle, parse_str};
 
 /// A configuration named `fluent.conf` and the files it may include.
 pub(crate) struct Test {
@@ -68,7 +68,7 @@ impl Test {
 
 /// Removes the first line if it is empty, the last one's indentation, and what all lines are
 /// indented by.
-fn unindent(text: &str) -> String {
+pub(crate) fn unindent(text: &str) -> String {
     let text = text.strip_prefix('\n').unwrap_or(text);
     let indentation = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let shared = text
@@ -80,4 +80,21 @@ fn unindent(text: &str) -> String {
         .split('\n')
         .map(|line| line.get(shared.unwrap_or(0)..).unwrap_or(""));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A tree on one line: `a=1 match(x){@type=null}`. A marker stands as `nil` or `default`.
+pub(crate) fn shape(element: &Element) -> String {
+    let parameters = element.parameters().iter().map(|entry| {
+        let value = match &entry.value.content {
+            Content::Text(text) => text,
+            Content::Nil => "nil",
+            Content::Default => "default",
+        };
+        format!("{}={value}", entry.name)
+    });
+    let sections = element
+        .elements()
+        .iter()
+        .map(|inner| format!("{}({}){{{}}}", inner.name(), inner.argument(), shape(inner)));
+    parameters.chain(sections).collect::<Vec<_>>().join(" ")
 }

@@ -1,7 +1,12 @@
 //! A small world for pipelines: a source that emits what the test says, outputs that behave as
 //! the test says.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test file uses its part, and helpers of tests may be blunt"
+)]
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -20,7 +25,7 @@ use millrun_event::{Entries, EventBuffer, EventTime, Events, write};
 
 parameters! {
     /// A plugin of the tests.
-    pub struct TestParameters in "match", type "test" {
+    pub(crate) struct TestParameters in "match", type "test" {
         /// Which of the test's records it belongs to.
         name: String = "";
     }
@@ -34,24 +39,24 @@ parameters! {
 
 /// What one test sees of its outputs, by the parameter `name`.
 #[derive(Default)]
-pub struct World {
+pub(crate) struct World {
     /// Texts that arrived, as `name: tag message`.
-    pub arrived: Mutex<Vec<String>>,
+    pub(crate) arrived: Mutex<Vec<String>>,
     /// What the next deliveries answer; delivered when empty.
-    pub answers: Mutex<VecDeque<DeliveryError>>,
+    pub(crate) answers: Mutex<VecDeque<DeliveryError>>,
 }
 
 impl World {
-    pub fn arrived(&self) -> Vec<String> {
+    pub(crate) fn arrived(&self) -> Vec<String> {
         self.arrived.lock().unwrap().clone()
     }
 
-    pub fn answer(&self, answers: impl IntoIterator<Item = DeliveryError>) {
+    pub(crate) fn answer(&self, answers: impl IntoIterator<Item = DeliveryError>) {
         self.answers.lock().unwrap().extend(answers);
     }
 
     /// Waits until `count` texts arrived.
-    pub fn wait_for(&self, count: usize) -> Vec<String> {
+    pub(crate) fn wait_for(&self, count: usize) -> Vec<String> {
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.arrived.lock().unwrap().len() < count && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
@@ -88,22 +93,22 @@ fn world() -> Arc<World> {
 }
 
 /// A batch on its way to the source's thread, and the way back.
-pub struct Request {
+pub(crate) struct Request {
     tag: String,
     events: EventBuffer,
     answer: ChannelSender<Result<(), String>>,
 }
 
 /// A running configuration of the test.
-pub struct Bench {
-    pub world: Arc<World>,
+pub(crate) struct Bench {
+    pub(crate) world: Arc<World>,
     requests: ChannelSender<Request>,
     pipeline: Option<Pipeline>,
 }
 
 impl Bench {
     /// Starts `text`, whose source is `@type script`, with its state in `directory`.
-    pub fn start(text: &str, directory: &Path) -> Self {
+    pub(crate) fn start(text: &str, directory: &Path) -> Self {
         let (requests, receiver) = channel();
         EMITS.with(|emits| {
             let slot = emits.get_or_init(Mutex::default);
@@ -130,7 +135,7 @@ impl Bench {
     }
 
     /// Emits one batch and waits for what became of it.
-    pub fn emit(&self, tag: &str, messages: &[&str]) -> Result<(), String> {
+    pub(crate) fn emit(&self, tag: &str, messages: &[&str]) -> Result<(), String> {
         let (answer, outcome) = channel();
         let request = Request {
             tag: tag.to_owned(),
@@ -144,12 +149,12 @@ impl Bench {
     }
 
     /// Flushes the buffers now.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         self.pipeline.as_ref().unwrap().flush_handle().flush();
     }
 
     /// Stops it in order.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.pipeline.take().unwrap().stop();
     }
 }

@@ -1,0 +1,175 @@
+//! A world of files that change between any two looks at them, and the test that no line of it is
+//! lost or doubled.
+//!
+//! The writer appends numbered lines, rotates by renaming, truncates, rewrites and removes; each
+//! call of the follower into the file system may be preceded by such an action. The process may
+//! die at any call of the sink. What the sink was given is held against what was written.
+
+mod disk;
+mod keeper;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use millrun_event::{EventBuffer, EventTime};
+use proptest::prelude::*;
+
+use super::block::Block;
+use super::encode::Encoder;
+use super::follow::{Follower, Settings};
+use super::paths::Paths;
+use super::pump::Pump;
+use super::repeats::Repeats;
+use super::watch::Turn;
+
+use self::disk::*;
+use self::keeper::*;
+
+fn follower(disk: &Disk, has_pattern: bool) -> Follower<Disk> {
+    let path = if has_pattern {
+        "/d/in.log*"
+    } else {
+        "/d/in.log"
+    };
+    let settings = Settings {
+        plugin_id: "model".to_owned(),
+        tag: "t.*".to_owned(),
+        paths: Paths {
+            include: vec![path.to_owned()],
+            ..Paths::default()
+        },
+        rotate_wait: Duration::from_secs(5),
+        read_from_head: true,
+        ignore_repeated_permission_error: false,
+        dated: Box::new(str::to_owned),
+    };
+    let pump = Pump {
+        files: disk.clone(),
+        encoder: Encoder::plain("model", "message", None),
+        plugin_id: "model".to_owned(),
+        clock: || EventTime::new(1, 1),
+        lines_max: None,
+        block: Block::new(BLOCK),
+        events: EventBuffer::default(),
+        repeats: Repeats::default(),
+    };
+    Follower::new(settings, pump)
+}
+
+fn run(seed: u64, has_pattern: bool) {
+    let disk = Disk(Rc::new(RefCell::new(World {
+        dice: Dice(seed),
+        is_busy: true,
+        clock: 0,
+        next_line: 1,
+        unfinished: None,
+        names: BTreeMap::new(),
+        inodes: BTreeMap::new(),
+        open: HashMap::new(),
+        has_pattern,
+        may_be_lost: BTreeSet::new(),
+        log: Vec::new(),
+    })));
+    let mut keeper = Keeper {
+        lives: BTreeMap::new(),
+        sources: HashMap::new(),
+        lines: Vec::new(),
+        truncated: 0,
+        dice: Dice(seed ^ 0xdead_beef),
+        calls_left: u64::MAX,
+        is_full: false,
+        world: Rc::clone(&disk.0),
+    };
+    let start = Instant::now();
+    let mut seconds = 0;
+    let mut dice = Dice(seed.rotate_left(17));
+    for process in 0..6 {
+        let is_last = process == 5;
+        keeper.calls_left = if is_last {
+            u64::MAX
+        } else {
+            1 + dice.roll(120)
+        };
+        let mut follower = follower(&disk, has_pattern);
+        follower.recover(Vec::new(), &mut keeper);
+        for step in 0..120 {
+            if is_last && step == 40 {
+                let mut world = disk.0.borrow_mut();
+                world.finish_line();
+                world.is_busy = false;
+                keeper.is_full = false;
+            }
+            if keeper.calls_left == 0 {
+                break;
+            }
+            let now = start + Duration::from_secs(seconds);
+            match dice.roll(8) {
+                0 => {
+                    disk.0.borrow_mut().finish_line();
+                    seconds += 1 + dice.roll(6);
+                }
+                1..=2 if disk.0.borrow().is_busy => disk.0.borrow_mut().act(),
+                3 => follower.refresh(now, SystemTime::UNIX_EPOCH, &mut keeper),
+                4 => follower.check_all(now, &mut keeper),
+                5 if !is_last || step < 40 => keeper.is_full = dice.roll(4) == 0,
+                _ => {
+                    let _ = follower.work(now, &mut keeper);
+                }
+            }
+        }
+        if is_last {
+            for _ in 0..40 {
+                seconds += 6;
+                let now = start + Duration::from_secs(seconds);
+                follower.refresh(now, SystemTime::UNIX_EPOCH, &mut keeper);
+                for _ in 0..1000 {
+                    if follower.work(now, &mut keeper) == Turn::Idle {
+                        break;
+                    }
+                }
+            }
+        }
+        drop(follower);
+        keeper.crash();
+        // While nobody watches.
+        for _ in 0..if is_last { 0 } else { dice.roll(6) } {
+            disk.0.borrow_mut().act();
+        }
+    }
+    let world = disk.0.borrow();
+    let missed = world
+        .inodes
+        .iter()
+        .filter(|(_, content)| content.borrow().is_missed);
+    let missed: BTreeSet<u64> = missed
+        .flat_map(|(inode, _)| world.lines_of(*inode))
+        .collect();
+    let mut seen = BTreeSet::new();
+    for line in &keeper.lines {
+        assert!(seen.insert(*line), "line {line} came twice");
+    }
+    let mut expected: BTreeSet<u64> = (1..world.next_line).collect();
+    expected.retain(|line| !world.may_be_lost.contains(line) && !missed.contains(line));
+    let missing: Vec<_> = expected.difference(&seen).collect();
+    assert!(
+        missing.is_empty(),
+        "lost {missing:?} of {}",
+        world.next_line
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_line_comes_exactly_once_or_went_with_its_file(seed in any::<u64>()) {
+        run(seed, false);
+    }
+
+    #[test]
+    fn rotated_names_that_match_the_pattern_double_nothing(seed in any::<u64>()) {
+        run(seed, true);
+    }
+}
