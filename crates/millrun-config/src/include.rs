@@ -32,6 +32,11 @@ impl Including {
         }
     }
 
+    /// Starts with another main file; what was counted stays counted.
+    pub(crate) fn begin(&mut self, path: &Path) {
+        self.chain = vec![normal(path)];
+    }
+
     /// The directory relative paths in the file being read start from.
     fn directory(&self) -> &Path {
         self.chain

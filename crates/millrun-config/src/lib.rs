@@ -67,7 +67,10 @@ pub use from_value::{FromValue, Hash, Mode, Size, SizeLimit, Symbol};
 pub use include::{MAX_INCLUDE_DEPTH, MAX_INCLUDES};
 pub use includes::{Disk, Includes, NoIncludes};
 pub use json::{Json, JsonError, MAX_JSON_DEPTH};
-pub use load::{LoadError, load_file};
+pub use load::{
+    DEFAULT_INCLUDE_DIRECTORY, FileKind, LoadError, LoadOptions, Loaded, inline_text, load,
+    load_file, load_with,
+};
 pub use parser::{Parsed, parse_str, parse_with};
 pub use read::{
     FromElement, FromSections, SectionPath, read_parameter, read_sections, warn_unused,
