@@ -15,6 +15,7 @@ use millrun_buffer::{
 use millrun_event::{Cursor, Entry, EventBuffer, Events, Malformed};
 use thiserror::Error;
 
+use crate::alarm::Alarm;
 use crate::buffered::BufferedNode;
 use crate::chunk_keys::Partition;
 use crate::graph::{Branch, Graph, HOPS_MAX, Node, RouterId};
@@ -56,6 +57,7 @@ pub struct Emitter {
     entry: RouterId,
     buffers: Arc<[Arc<BufferedNode>]>,
     stop: Stop,
+    alarm: Alarm,
     work: Workspace,
     no_match_calls: u64,
 }
@@ -79,6 +81,7 @@ impl Emitter {
         entry: RouterId,
         buffers: Arc<[Arc<BufferedNode>]>,
         stop: Stop,
+        alarm: Alarm,
     ) -> Self {
         let work = Workspace::default();
         Self {
@@ -88,6 +91,7 @@ impl Emitter {
             entry,
             buffers,
             stop,
+            alarm,
             work,
             no_match_calls: 0,
         }
@@ -143,7 +147,12 @@ impl Emitter {
                     }
                     return Ok(());
                 }
-                Err(Failure::Error(error)) => return Err(error),
+                Err(Failure::Error(error)) => {
+                    if let EmitError::Ledger(error) = &error {
+                        self.alarm.check(error);
+                    }
+                    return Err(error);
+                }
                 Err(Failure::Overflow(node, message)) => {
                     let blocks = node.plan.config.overflow_action == OverflowAction::Block;
                     if !blocks || self.stop.is_set() {

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use millrun_buffer::{Buffer, Chunk, LossKey, Retry, Timestamp};
 
+use crate::alarm::Alarm;
 use crate::buffered::BufferedNode;
 use crate::plugin::{DeliveryError, Progress, Sender, Settled};
 use crate::stop::Stop;
@@ -47,6 +48,7 @@ pub(crate) struct Flusher {
     under_way: Vec<Chunk>,
     settled: Vec<Settled>,
     stop: FlushStop,
+    alarm: Alarm,
     /// After an unconfirmed chunk, when to go on.
     paused_until: Option<Instant>,
     /// While draining: something failed, and nothing is repeated then.
@@ -54,7 +56,12 @@ pub(crate) struct Flusher {
 }
 
 impl Flusher {
-    pub(crate) fn new(node: Arc<BufferedNode>, buffer: Arc<Buffer>, stop: FlushStop) -> Self {
+    pub(crate) fn new(
+        node: Arc<BufferedNode>,
+        buffer: Arc<Buffer>,
+        stop: FlushStop,
+        alarm: Alarm,
+    ) -> Self {
         let sender = node.output.sender();
         let (under_way, settled) = (Vec::new(), Vec::new());
         Self {
@@ -64,6 +71,7 @@ impl Flusher {
             under_way,
             settled,
             stop,
+            alarm,
             paused_until: None,
             failed: false,
         }
@@ -185,6 +193,7 @@ impl Flusher {
             tracing::warn!(plugin_id = self.node.id.given(), chunk_id = %chunk.id(), "retry succeeded.");
         }
         if let Err(error) = self.buffer.delivered(chunk) {
+            self.alarm.check(&error);
             // It has arrived; only a crash before the next record could send it again.
             tracing::error!(plugin_id = self.node.id.given(), error = %error, "cannot record a delivery");
         }
@@ -270,6 +279,7 @@ impl Flusher {
             },
             None => {
                 if let Err(error) = self.buffer.drop_chunk(chunk, key) {
+                    self.alarm.check(&error);
                     tracing::error!(plugin_id, error = %error, "cannot record a loss");
                 }
                 tracing::warn!(plugin_id, chunk = %chunk_id, records, "bad chunk is thrown away");

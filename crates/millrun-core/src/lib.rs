@@ -23,6 +23,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod assembly;
 mod buffer_plan;
 mod buffer_section;

@@ -8,13 +8,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use millrun_buffer::disk::{RealDisk, SharedDisk};
 use millrun_buffer::{Buffer, Durability, Random, Shard, StateDirectory};
 
+use crate::alarm::Alarm;
 use crate::assembly::Parts;
 use crate::buffered::BufferedNode;
 use crate::emitter::Emitter;
@@ -54,7 +54,7 @@ pub struct Pipeline {
     buffered: Arc<[Arc<BufferedNode>]>,
     input_stop: Stop,
     flush_stop: FlushStop,
-    failed: Arc<AtomicBool>,
+    alarm: Alarm,
     _state: Arc<StateDirectory>,
 }
 
@@ -93,7 +93,7 @@ impl Pipeline {
             buffered: parts.buffered.into(),
             input_stop: Stop::new(),
             flush_stop: FlushStop::default(),
-            failed: Arc::default(),
+            alarm: Alarm::new(wake.clone()),
             _state: Arc::new(state),
         };
         let mut inputs = parts.inputs;
@@ -110,9 +110,10 @@ impl Pipeline {
                     Arc::clone(node),
                     Arc::clone(buffer),
                     pipeline.flush_stop.clone(),
+                    pipeline.alarm.clone(),
                 );
                 let name = format!("flush-{number}-{}", node.id.text);
-                let thread = spawn(name, &pipeline.failed, wake, move || flusher.run())?;
+                let thread = spawn(name, &pipeline.alarm, move || flusher.run())?;
                 pipeline.flushers.push(thread);
             }
         }
@@ -127,6 +128,7 @@ impl Pipeline {
                 part.router,
                 Arc::clone(&pipeline.buffered),
                 pipeline.input_stop.clone(),
+                pipeline.alarm.clone(),
             );
             let stop = pipeline.input_stop.clone();
             let input = part.input;
@@ -137,12 +139,7 @@ impl Pipeline {
                 // sources must not look as if it worked.
                 assert!(ended.is_set(), "the input ended by itself");
             };
-            let thread = spawn(
-                format!("input-{}", part.id.text),
-                &pipeline.failed,
-                wake,
-                run,
-            )?;
+            let thread = spawn(format!("input-{}", part.id.text), &pipeline.alarm, run)?;
             pipeline.inputs.push(thread);
         }
         Ok(pipeline)
@@ -150,7 +147,7 @@ impl Pipeline {
 
     /// True when a plugin's thread ended in a panic: the worker must be replaced.
     pub fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
+        self.alarm.is_rung()
     }
 
     /// What a signal needs to flush the buffers while the pipeline runs elsewhere.
@@ -226,19 +223,17 @@ fn open_buffer(
 /// A thread whose panic is logged, wakes the worker and makes it fail.
 fn spawn(
     name: String,
-    failed: &Arc<AtomicBool>,
-    wake: &Stop,
+    alarm: &Alarm,
     run: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, StartError> {
-    let (failed, wake, thread_name) = (Arc::clone(failed), wake.clone(), name.clone());
+    let (alarm, thread_name) = (alarm.clone(), name.clone());
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(run)).is_err() {
             tracing::error!(
                 thread = thread_name,
                 "unexpected error: the thread ended; restarting the worker"
             );
-            failed.store(true, Ordering::Release);
-            wake.set();
+            alarm.ring();
         }
     };
     std::thread::Builder::new()

@@ -1,5 +1,10 @@
 //! A batch through the graph: filters, labels, copies, and all or nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests may be blunt, as tests may"
+)]
+
 mod support;
 
 use millrun_core::DeliveryError;
