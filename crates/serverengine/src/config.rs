@@ -1,12 +1,14 @@
 //! What a server can be told: one struct of public fields, each with a default.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::Backoff;
 use crate::log::{Log, StderrLog};
-use crate::signals::SignalMeanings;
+use crate::signals::{Signal, SignalMeanings};
+use crate::worker::{CommandSender, WorkerType};
 
 /// Most workers of one server.
 pub const WORKERS_MAX: usize = 4096;
@@ -25,6 +27,8 @@ pub const WORKERS_MAX: usize = 4096;
 pub struct Config {
     /// Number of workers, 1 to [`WORKERS_MAX`]. Each has a number from 0 that is stable over restarts.
     pub workers: usize,
+    /// What workers are: forked processes, threads, or programs.
+    pub worker_type: WorkerType,
     /// Puts a supervisor above the server. It holds the listening sockets, restarts a server that dies,
     /// and finds and kills what a dead server's workers left behind.
     pub supervisor: bool,
@@ -75,6 +79,15 @@ pub struct Config {
     /// Name of a worker process; `%d` stands for the worker's number.
     pub worker_process_name: Option<String>,
 
+    /// Where the topmost process reads command words from, one per line, beside obeying signals: those
+    /// of [`CommandSender::Pipe`]. Usually the reading end of a pipe, or standard input. When it is
+    /// closed, signals still work.
+    pub command_pipe: Option<Arc<OwnedFd>>,
+    /// How commands reach a worker that is a program.
+    pub command_sender: CommandSender,
+    /// The signal that makes a worker that is a program reload, if there is one. It is not needed with
+    /// [`CommandSender::Pipe`].
+    pub worker_reload_signal: Option<Signal>,
     /// What each signal means to the server.
     pub signals: SignalMeanings,
     /// Where the engine's messages go.
@@ -85,6 +98,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             workers: 1,
+            worker_type: WorkerType::Process,
             supervisor: false,
             restart_server_process: false,
             server_restart_wait: Duration::from_secs(1),
@@ -104,6 +118,9 @@ impl Default for Config {
             stop_immediately_at_unrecoverable_exit: false,
             server_process_name: None,
             worker_process_name: None,
+            command_pipe: None,
+            command_sender: CommandSender::Signal,
+            worker_reload_signal: None,
             signals: SignalMeanings::default(),
             log: Arc::new(StderrLog),
         }

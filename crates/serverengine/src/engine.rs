@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::config::Config;
 use crate::log::Level;
-use crate::server::{Server, exit_status, serve};
+use crate::server::{Above, Server, exit_status, serve};
 use crate::supervisor::supervise;
 use crate::worker::Worker;
 
@@ -50,17 +50,20 @@ where
     /// Returns the exit code for `main`: 0 after a stop; the code of a worker that ended unrecoverably; 1
     /// when the server could not do its work; 78 for a configuration that cannot work. The reason is in
     /// the log.
-    pub fn run(self) -> ExitCode {
+    pub fn run(mut self) -> ExitCode {
         if let Err(text) = self.config.check() {
             self.config
                 .log
                 .log(Level::Fatal, &format!("configuration: {text}"));
             return ExitCode::from(EXIT_CONFIG);
         }
+        // Only the topmost process reads it, so nobody else may have it.
+        let commands = self.config.command_pipe.take();
         let code = if self.config.supervisor {
-            supervise(self.server, self.build_worker, self.config)
+            supervise(self.server, self.build_worker, self.config, commands)
         } else {
-            serve(self.server, self.build_worker, &self.config, None)
+            let above = Above::Nobody { commands };
+            serve(self.server, self.build_worker, &self.config, above)
         };
         ExitCode::from(exit_status(code))
     }

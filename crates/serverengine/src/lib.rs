@@ -35,8 +35,9 @@
 //!          └─ worker …  Worker::run
 //! ```
 //!
-//! Supervisor and server are one thread each, around one event loop; their decisions are a pure function
-//! that is tested in simulated time. Each process has one socket to the level above, its life-line, and
+//! Supervisor and server are one event loop each, on the main thread; their decisions are a pure function
+//! that is tested in simulated time. Workers are forked processes, threads of the server, or programs:
+//! [`WorkerType`] compares them. Each process has one socket to the level above, its life-line, and
 //! dies with that level: the kernel kills it, and where the kernel forgot to (it does when credentials
 //! change), the end of the life-line stops it. No process of the engine outlives a killed parent.
 //!
@@ -61,6 +62,7 @@ mod server;
 mod signals;
 mod supervisor;
 mod sys;
+mod words;
 mod worker;
 
 pub use crate::config::{Config, WORKERS_MAX};
@@ -71,7 +73,7 @@ pub use crate::listen::{ListenError, ListenOptions};
 pub use crate::log::{Level, Log, StderrLog};
 pub use crate::server::Server;
 pub use crate::signals::{Meaning, Signal, SignalMeanings};
-pub use crate::worker::{Worker, WorkerContext, WorkerExit};
+pub use crate::worker::{CommandSender, Program, Worker, WorkerContext, WorkerExit, WorkerType};
 
 /// Decodes one frame of the life-line's protocol. For fuzzing only: not part of the interface.
 #[doc(hidden)]

@@ -1,15 +1,20 @@
 //! The server: what the user may add to it, and its role as a control process.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use crate::BoxError;
 use crate::config::{Config, check_workers};
-use crate::control::{Birth, Control, Role, StopsBy, Upstream, take_signals};
+use crate::control::{Birth, Control, Kind, Role, StopsBy, Upstream, take_signals};
 use crate::core::{Delegation, Policy, SlotId};
 use crate::log::Level;
+use crate::signals::Signal;
 use crate::sys;
-use crate::worker::Worker;
 use crate::worker::process::{Settings, be_worker};
+use crate::worker::program::{Program, be_program};
+use crate::worker::thread::start_worker;
+use crate::worker::{CommandSender, Worker, WorkerType};
 
 /// Exit code of a server that could not do its work.
 const EXIT_ERROR: i32 = 1;
@@ -52,14 +57,17 @@ pub trait Server {
 
 impl Server for () {}
 
-/// Is the server process: starts, runs until told to stop, and returns the exit code. `upstream` leads
-/// to the supervisor, if there is one.
-pub(crate) fn serve<S, F, W>(
-    mut server: S,
-    build_worker: F,
-    config: &Config,
-    upstream: Option<Upstream>,
-) -> i32
+/// What is above a server.
+pub(crate) enum Above {
+    Supervisor(Upstream),
+    /// It is the topmost process, and obeys a command pipe if it has one.
+    Nobody {
+        commands: Option<Arc<OwnedFd>>,
+    },
+}
+
+/// Is the server process: starts, runs until told to stop, and returns the exit code.
+pub(crate) fn serve<S, F, W>(mut server: S, build_worker: F, config: &Config, above: Above) -> i32
 where
     S: Server,
     F: FnMut(usize) -> W,
@@ -79,9 +87,17 @@ where
     if let Err(error) = server.before_run() {
         return fatal(&format!("the server could not start: {error}"));
     }
+    let (upstream, commands) = match above {
+        Above::Supervisor(upstream) => (Some(upstream), None),
+        Above::Nobody { commands } => (None, commands),
+    };
     let role = ServerRole {
         server,
         build_worker,
+        embedded: None,
+        worker_type: config.worker_type,
+        command_sender: config.command_sender,
+        reload_signal: config.worker_reload_signal.map(Signal::number),
         settings: settings(config),
     };
     match Control::new(
@@ -92,6 +108,7 @@ where
         upstream,
         config.listener_release_after,
     )
+    .and_then(|control| control.with_command_pipe(commands))
     .and_then(Control::run)
     {
         Ok((mut role, code)) => {
@@ -102,36 +119,92 @@ where
     }
 }
 
-struct ServerRole<S, F> {
+struct ServerRole<S, F, W> {
     server: S,
     build_worker: F,
+    /// The one worker of the type `embedded`, which lives as long as the server.
+    embedded: Option<Arc<W>>,
+    worker_type: WorkerType,
+    command_sender: CommandSender,
+    reload_signal: Option<i32>,
     settings: Settings,
 }
 
-impl<S, F, W> Role for ServerRole<S, F>
+/// A worker before its start.
+struct Unborn<W> {
+    worker: Arc<W>,
+    /// What is to run, for the type `spawn`.
+    program: Option<Program>,
+}
+
+impl<S, F, W> Role for ServerRole<S, F, W>
 where
     S: Server,
     F: FnMut(usize) -> W,
     W: Worker,
 {
-    type Body = Arc<W>;
+    type Body = Unborn<W>;
 
     // What a worker leaves in its process group goes with it; what it put elsewhere may be on purpose.
     const KILLS_SURVIVORS: bool = false;
-    const STOPS_BY: StopsBy = StopsBy::Signals;
 
-    fn prepare(&mut self, slot: SlotId) -> Result<Arc<W>, String> {
+    fn kind(&self) -> Kind {
+        if self.worker_type.is_threaded() {
+            Kind::Thread
+        } else {
+            Kind::Process
+        }
+    }
+
+    fn stops_by(&self) -> StopsBy {
+        match (self.worker_type, self.command_sender) {
+            (WorkerType::Thread | WorkerType::Embedded, _) => StopsBy::Orders,
+            (WorkerType::Spawn, CommandSender::Pipe) => StopsBy::Words,
+            (WorkerType::Spawn, CommandSender::Signal) | (WorkerType::Process, _) => {
+                StopsBy::Signals
+            }
+        }
+    }
+
+    fn takes_orders(&self) -> bool {
+        self.worker_type != WorkerType::Spawn
+    }
+
+    fn reload_signal(&self) -> Option<i32> {
+        self.reload_signal
+    }
+
+    fn prepare(&mut self, slot: SlotId) -> Result<Unborn<W>, String> {
+        if self.worker_type == WorkerType::Embedded {
+            let build = || Arc::new((self.build_worker)(slot));
+            let worker = Arc::clone(self.embedded.get_or_insert_with(build));
+            let program = None;
+            return Ok(Unborn { worker, program });
+        }
         let worker = Arc::new((self.build_worker)(slot));
         worker.before_fork();
-        Ok(worker)
+        let program = match self.worker_type {
+            WorkerType::Spawn => Some(worker.spawn().map_err(|error| error.to_string())?),
+            WorkerType::Process | WorkerType::Thread | WorkerType::Embedded => None,
+        };
+        Ok(Unborn { worker, program })
     }
 
-    fn be_child(&mut self, worker: Arc<W>, birth: Birth) -> ! {
-        be_worker(worker, birth, self.settings.clone())
+    fn be_child(&mut self, unborn: Unborn<W>, birth: Birth) -> ! {
+        match unborn.program {
+            Some(program) => be_program(program, birth, &self.settings.log),
+            None => be_worker(unborn.worker, birth, self.settings.clone()),
+        }
     }
 
-    fn after_start(&mut self, worker: Arc<W>, pid: i32) {
-        worker.after_start(pid.unsigned_abs());
+    fn start_thread(&mut self, unborn: &Unborn<W>, birth: Birth) -> io::Result<()> {
+        start_worker(&unborn.worker, birth, &self.settings)
+    }
+
+    fn after_start(&mut self, unborn: Unborn<W>, pid: i32) {
+        if self.worker_type != WorkerType::Embedded {
+            unborn.worker.after_start(pid.unsigned_abs());
+        }
     }
 
     fn load_config(&mut self) -> Result<Option<usize>, String> {
@@ -139,6 +212,7 @@ where
             .reload_config()
             .map_err(|error| error.to_string())?;
         match self.server.workers() {
+            _ if self.worker_type == WorkerType::Embedded => Ok(None),
             Some(workers) => check_workers(workers).map(Some),
             None => Ok(None),
         }
@@ -158,13 +232,20 @@ fn settings(config: &Config) -> Settings {
 fn policy(config: &Config) -> Policy {
     Policy {
         noun: "Worker",
-        slots: config.workers,
+        slots: match config.worker_type {
+            WorkerType::Embedded => 1,
+            WorkerType::Process | WorkerType::Thread | WorkerType::Spawn => config.workers,
+        },
         start_delay: config.start_worker_delay,
         start_delay_rand: config.start_worker_delay_rand,
         restart_interval: config.restart_worker_interval,
         backoff: config.restart_backoff,
         start_timeout: config.worker_start_timeout,
-        heartbeat_timeout: config.worker_heartbeat_timeout,
+        // Threads are as alive as the server, programs do not know how to say that they are.
+        heartbeat_timeout: match config.worker_type {
+            WorkerType::Process => config.worker_heartbeat_timeout,
+            WorkerType::Thread | WorkerType::Embedded | WorkerType::Spawn => None,
+        },
         graceful_timeout: config.worker_graceful_kill_timeout,
         immediate_timeout: config.worker_immediate_kill_timeout,
         restart_at_once: config.restart_workers_at_once,

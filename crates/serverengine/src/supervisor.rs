@@ -9,14 +9,16 @@
 //! Killed, the supervisor takes the tree with it (each level asks the kernel for that); the server
 //! killed, the supervisor starts a new one when the last process of the old generation is reaped.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::control::{Birth, Control, Role, StopsBy, Upstream, take_signals};
+use crate::control::{Birth, Control, Kind, Role, StopsBy, Upstream, take_signals};
 use crate::core::{Delegation, Policy, SlotId};
 use crate::log::Level;
-use crate::server::{Server, serve};
+use crate::server::{Above, Server, serve};
 use crate::sys;
 use crate::worker::Worker;
 use crate::worker::process::tie_to_parent;
@@ -28,7 +30,12 @@ const EXIT_ERROR: i32 = 1;
 const SERVER_STOP_MARGIN: Duration = Duration::from_secs(2);
 
 /// Is the supervisor process: keeps a server running until told to stop, and returns the exit code.
-pub(crate) fn supervise<S, F, W>(server: S, build_worker: F, config: Config) -> i32
+pub(crate) fn supervise<S, F, W>(
+    server: S,
+    build_worker: F,
+    config: Config,
+    commands: Option<Arc<OwnedFd>>,
+) -> i32
 where
     S: Server,
     F: FnMut(usize) -> W,
@@ -49,6 +56,7 @@ where
         parts: Some((server, build_worker, config)),
     };
     match Control::new(role, policy, signals, Arc::clone(&log), None, release_after)
+        .and_then(|control| control.with_command_pipe(commands))
         .and_then(Control::run)
     {
         Ok((_, code)) => code,
@@ -70,7 +78,14 @@ where
     type Body = ();
 
     const KILLS_SURVIVORS: bool = true;
-    const STOPS_BY: StopsBy = StopsBy::Orders;
+
+    fn kind(&self) -> Kind {
+        Kind::Process
+    }
+
+    fn stops_by(&self) -> StopsBy {
+        StopsBy::Orders
+    }
 
     fn prepare(&mut self, _slot: SlotId) -> Result<(), String> {
         Ok(())
@@ -92,9 +107,13 @@ where
         }
         let upstream = Upstream::new(birth.lifeline, config.worker_heartbeat_interval);
         let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            serve(server, build_worker, &config, Some(upstream))
+            serve(server, build_worker, &config, Above::Supervisor(upstream))
         }));
         sys::exit_now(code.unwrap_or(EXIT_ERROR))
+    }
+
+    fn start_thread(&mut self, (): &(), _birth: Birth) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn after_start(&mut self, (): (), _pid: i32) {}

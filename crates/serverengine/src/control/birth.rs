@@ -1,15 +1,16 @@
 //! Births: from a slot that is due to a child that is watched.
 
-use std::io::{self, Write};
+use std::io::{self, PipeReader, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::core::{Event, Generation, SlotId};
 use crate::lifeline::Lifeline;
 use crate::log::Level;
 use crate::sys::{self, Fork, PidFd};
+use crate::words::WordPipe;
 
-use super::child::Child;
-use super::role::guarded;
+use super::child::{Being, Child};
+use super::role::{Kind, StopsBy, guarded};
 use super::{Control, Role};
 
 /// Status of a child that panicked outside user code: a bug of the engine.
@@ -21,6 +22,8 @@ pub(crate) struct Birth {
     pub(crate) generation: Generation,
     pub(crate) parent: i32,
     pub(crate) lifeline: Lifeline,
+    /// Where its commands come from, if it is a program that reads them.
+    pub(crate) commands: Option<PipeReader>,
 }
 
 impl<R: Role> Control<R> {
@@ -37,28 +40,50 @@ impl<R: Role> Control<R> {
     fn try_spawn(&mut self, slot: SlotId, generation: Generation) -> Result<(), String> {
         let body = guarded("building it", || self.role.prepare(slot))?;
         let (ours, theirs) = Lifeline::pair().map_err(|error| format!("socketpair: {error}"))?;
+        let parent = i32::try_from(std::process::id()).map_err(|error| error.to_string())?;
+        let (commands, words) = match self.role.stops_by() {
+            StopsBy::Words => {
+                let (reader, words) = WordPipe::pair().map_err(|error| format!("pipe: {error}"))?;
+                (Some(reader), Some(words))
+            }
+            StopsBy::Signals | StopsBy::Orders => (None, None),
+        };
+        let birth = Birth {
+            slot,
+            generation,
+            parent,
+            lifeline: theirs,
+            commands,
+        };
+        match self.role.kind() {
+            Kind::Process => self.fork_child(body, birth, ours, words),
+            Kind::Thread => self.start_thread(body, birth, ours),
+        }
+    }
+
+    fn fork_child(
+        &mut self,
+        body: R::Body,
+        birth: Birth,
+        ours: Lifeline,
+        words: Option<WordPipe>,
+    ) -> Result<(), String> {
+        let (slot, generation) = (birth.slot, birth.generation);
         // What is buffered here would be written by both.
         let _ = io::stdout().flush();
-        let parent = i32::try_from(std::process::id()).map_err(|error| error.to_string())?;
         let pid = match sys::fork().map_err(|error| format!("fork: {error}"))? {
             Fork::Parent(pid) => pid,
             Fork::Child => {
-                drop(ours);
+                drop((ours, words));
                 self.let_go();
-                let birth = Birth {
-                    slot,
-                    generation,
-                    parent,
-                    lifeline: theirs,
-                };
                 self.be_child(body, birth)
             }
         };
-        drop(theirs);
+        drop(birth);
         // The child does it, too; whoever comes first closes the gap in which Ctrl-C could reach it.
         let _ = sys::set_process_group(pid);
         let child = PidFd::open(pid).and_then(|exit| {
-            let child = Child::new(slot, exit, ours);
+            let child = Child::new(slot, Being::Process(exit), ours, words);
             self.watch(&child, generation)?;
             Ok(child)
         });
@@ -71,12 +96,30 @@ impl<R: Role> Control<R> {
                 return Err(format!("cannot watch the new process: {error}"));
             }
         };
+        self.after_start(body, pid);
+        Ok(())
+    }
+
+    fn start_thread(&mut self, body: R::Body, birth: Birth, ours: Lifeline) -> Result<(), String> {
+        let (generation, parent) = (birth.generation, birth.parent);
+        let child = Child::new(birth.slot, Being::Thread, ours, None);
+        self.watch(&child, generation)
+            .map_err(|error| format!("cannot watch the new thread: {error}"))?;
+        // If not all of its threads can be started, the end of the life-line ends those that were.
+        self.role
+            .start_thread(&body, birth)
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
+        self.children.insert(generation, child);
+        self.after_start(body, parent);
+        Ok(())
+    }
+
+    fn after_start(&mut self, body: R::Body, pid: i32) {
         let _ = guarded("the after_start hook", || {
             self.role.after_start(body, pid);
             Ok(())
         })
         .inspect_err(|message| self.log.log(Level::Error, message));
-        Ok(())
     }
 
     /// Is the child. Nothing, not even a panic, leads back into the parent's code.

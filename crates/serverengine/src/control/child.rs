@@ -16,30 +16,81 @@ use crate::sys::{self, PidFd};
 
 use super::{Control, Role, Source, StopsBy};
 
+use crate::words::WordPipe;
+
 /// How many frames of one child are read before others have their turn.
 const FRAMES_AT_ONCE_MAX: usize = 64;
 
 /// A child that runs, seen from its parent.
 pub(super) struct Child {
     slot: SlotId,
-    exit: PidFd,
+    being: Being,
     /// `None` after the child closed its end while it goes on living.
     lifeline: Option<Lifeline>,
+    /// For a program that reads its commands.
+    words: Option<WordPipe>,
     ready_since: Option<Monotonic>,
 }
 
+/// What a child is.
+pub(super) enum Being {
+    Process(PidFd),
+    /// Threads of this process; the life-line says when they end.
+    Thread,
+}
+
 impl Child {
-    pub(super) fn new(slot: SlotId, exit: PidFd, lifeline: Lifeline) -> Self {
+    pub(super) fn new(
+        slot: SlotId,
+        being: Being,
+        lifeline: Lifeline,
+        words: Option<WordPipe>,
+    ) -> Self {
         Self {
             slot,
-            exit,
+            being,
             lifeline: Some(lifeline),
+            words,
             ready_since: None,
         }
     }
 
-    pub(super) fn pid(&self) -> i32 {
-        self.exit.pid()
+    /// Returns its pid, if it is a process of its own.
+    pub(super) fn pid(&self) -> Option<i32> {
+        self.process().map(PidFd::pid)
+    }
+
+    fn process(&self) -> Option<&PidFd> {
+        match &self.being {
+            Being::Process(exit) => Some(exit),
+            Being::Thread => None,
+        }
+    }
+
+    /// Returns what a person finds it by.
+    pub(super) fn name(&self) -> String {
+        self.pid()
+            .map_or_else(|| "thread".to_owned(), |pid| format!("pid {pid}"))
+    }
+
+    /// Tells a program what it can understand; the rest is not for programs.
+    fn tell_program(&mut self, order: Order, reload_signal: Option<i32>) -> io::Result<()> {
+        let signal = match (order, &mut self.words) {
+            (Order::Forward(signal), _) => Some(signal),
+            (_, Some(words)) => return words.send(order.into()),
+            (Order::Reload, None) => reload_signal,
+            (Order::Stop(_) | Order::Restart(_) | Order::Dump, None) => None,
+        };
+        let signal = signal.and_then(|number| NixSignal::try_from(number).ok());
+        match (signal, self.process()) {
+            (Some(signal), Some(process)) => process.signal(signal),
+            (None, _) | (_, None) => Ok(()),
+        }
+    }
+
+    fn send(&self, order: Order) -> io::Result<()> {
+        let lifeline = self.lifeline.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        lifeline.send(&Frame::Order(order), None)
     }
 
     /// Returns whether this child speaks for a slot.
@@ -54,8 +105,9 @@ impl Child {
 
 impl<R: Role> Control<R> {
     pub(super) fn watch(&self, child: &Child, generation: Generation) -> io::Result<()> {
-        self.poller
-            .add(child.exit.as_fd(), Source::Exit(generation))?;
+        if let Some(exit) = child.process() {
+            self.poller.add(exit.as_fd(), Source::Exit(generation))?;
+        }
         if let Some(lifeline) = &child.lifeline {
             self.poller
                 .add(lifeline.as_fd(), Source::Lifeline(generation))?;
@@ -87,6 +139,11 @@ impl<R: Role> Control<R> {
                     self.answer_listen(Claim { slot, generation }, request, key);
                 }
                 Ok(Message::Frame(Frame::Release { key }, _)) => self.release_listener(&key),
+                Ok(Message::Frame(Frame::Exited { code }, _)) => {
+                    if child.process().is_none() {
+                        return self.thread_exited(generation, code);
+                    }
+                }
                 // What only parents say, or what a newer version would: not for us.
                 Ok(
                     Message::Frame(
@@ -112,7 +169,8 @@ impl<R: Role> Control<R> {
         let Some(child) = self.children.get(&generation) else {
             return;
         };
-        let to_be_reaped = match child.exit.has_exited() {
+        let Some(exit) = child.process() else { return };
+        let to_be_reaped = match exit.has_exited() {
             Ok(false) => return,
             Ok(true) => true,
             // Somebody else has reaped it.
@@ -122,17 +180,18 @@ impl<R: Role> Control<R> {
         let Some(child) = self.children.remove(&generation) else {
             return;
         };
-        self.poller.remove(child.exit.as_fd());
+        let Some(exit) = child.process() else { return };
+        self.poller.remove(exit.as_fd());
         if let Some(lifeline) = &child.lifeline {
             self.poller.remove(lifeline.as_fd());
         }
         // Before it is reaped, while the number of the group cannot belong to anybody else.
-        if to_be_reaped && let Err(error) = sys::kill_group(child.pid()) {
-            let pid = child.pid();
+        if to_be_reaped && let Err(error) = sys::kill_group(exit.pid()) {
+            let pid = exit.pid();
             let text = format!("cannot kill what process {pid} left behind: {error}");
             self.log.log(Level::Warn, &text);
         }
-        match child.exit.reap() {
+        match exit.reap() {
             Ok(Some(reason)) => self.after_exit(child.slot, generation, reason),
             // User code in this process waits for any child.
             Ok(None) | Err(_) => {
@@ -144,8 +203,34 @@ impl<R: Role> Control<R> {
         }
     }
 
+    /// A thread has said its last word. The end of the life-line ends its helpers.
+    fn thread_exited(&mut self, generation: Generation, code: i32) {
+        let Some(child) = self.children.remove(&generation) else {
+            return;
+        };
+        if let Some(lifeline) = &child.lifeline {
+            self.poller.remove(lifeline.as_fd());
+        }
+        self.after_exit(child.slot, generation, ExitReason::Code(code));
+    }
+
+    /// A thread did not end in time, and nothing can end it but the end of the process.
+    fn give_thread_up(&mut self, slot: SlotId) {
+        let noun = self.state.policy.noun;
+        let stopping = self.state.stopping.is_some();
+        if stopping || self.upstream.is_some() {
+            let text = format!("{noun} {slot} is a thread that did not stop: ending the process");
+            self.log.log(Level::Fatal, &text);
+            self.exit_code = Some(if stopping { self.state.exit_code } else { 1 });
+        } else {
+            let text = format!("{noun} {slot} is a thread that did not stop: waiting on");
+            self.log.log(Level::Error, &text);
+        }
+    }
+
     pub(super) fn stop_child(&mut self, generation: Generation, urgency: Urgency) {
-        let Some(child) = self.children.get(&generation) else {
+        let stops_by = self.role.stops_by();
+        let Some(child) = self.children.get_mut(&generation) else {
             return;
         };
         let (signal, order) = match urgency {
@@ -153,27 +238,36 @@ impl<R: Role> Control<R> {
             Urgency::Immediate => (NixSignal::SIGQUIT, Some(Order::Stop(Mode::Immediate))),
             Urgency::Kill => (NixSignal::SIGKILL, None),
         };
-        if R::STOPS_BY == StopsBy::Orders
-            && let Some(order) = order
-            && let Some(lifeline) = &child.lifeline
-            && lifeline.send(&Frame::Order(order), None).is_ok()
-        {
-            return;
+        let told = order.is_some_and(|order| match stops_by {
+            StopsBy::Signals => false,
+            StopsBy::Orders => child.send(order).is_ok(),
+            StopsBy::Words => {
+                let words = child.words.as_mut();
+                words.is_some_and(|words| words.send(order.into()).is_ok())
+            }
+        });
+        match (child.process(), urgency) {
+            // It fails for a child that is dead already, whose exit is about to be read.
+            (Some(process), _) if !told => drop(process.signal(signal)),
+            (None, Urgency::Kill) => {
+                let slot = child.slot;
+                self.give_thread_up(slot);
+            }
+            (Some(_), _) | (None, Urgency::Graceful | Urgency::Immediate) => {}
         }
-        // It fails for a child that is dead already, whose exit is about to be read.
-        let _ = child.exit.signal(signal);
     }
 
     pub(super) fn order_child(&mut self, generation: Generation, order: Order) {
-        let Some(child) = self.children.get(&generation) else {
+        let takes_orders = self.role.takes_orders();
+        let reload_signal = self.role.reload_signal();
+        let Some(child) = self.children.get_mut(&generation) else {
             return;
         };
-        let sent = child
-            .lifeline
-            .as_ref()
-            .map_or(Err(io::ErrorKind::NotConnected.into()), |lifeline| {
-                lifeline.send(&Frame::Order(order), None)
-            });
+        let sent = if takes_orders {
+            child.send(order)
+        } else {
+            child.tell_program(order, reload_signal)
+        };
         if let Err(error) = sent {
             let noun = self.state.policy.noun;
             let text = format!(
@@ -204,7 +298,7 @@ impl<R: Role> Control<R> {
     }
 
     pub(super) fn pids(&self) -> impl Iterator<Item = i32> {
-        self.children.values().map(Child::pid)
+        self.children.values().filter_map(Child::pid)
     }
 }
 

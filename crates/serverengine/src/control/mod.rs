@@ -20,6 +20,7 @@
 //!   pidfd, our end of a life-line  Control.children  closed, those of its siblings as well as its own
 //!   life-line to the level above   Control.upstream  closed
 //!   listening sockets              Control.listeners closed; the child asks for duplicates
+//!   command pipe                   Control.commands  closed
 //!   the child's end of a life-line Birth             the only engine descriptor it keeps
 //!   what the user opened before    the user          inherited, on purpose
 //! ```
@@ -29,6 +30,7 @@
 
 mod birth;
 mod child;
+mod command_pipe;
 mod listeners;
 mod poller;
 mod role;
@@ -37,7 +39,7 @@ mod upstream;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,8 +53,9 @@ use crate::sys;
 
 pub(crate) use birth::Birth;
 use child::Child;
+use command_pipe::CommandPipe;
 use poller::{Poller, Source};
-pub(crate) use role::{Role, StopsBy};
+pub(crate) use role::{Kind, Role, StopsBy};
 use survivors::Survivors;
 pub(crate) use upstream::Upstream;
 
@@ -67,6 +70,7 @@ pub(crate) struct Control<R: Role> {
     children: BTreeMap<Generation, Child>,
     listeners: ListenerTable,
     upstream: Option<Upstream>,
+    commands: Option<CommandPipe>,
     survivors: Survivors,
     /// How long a ready child may take to ask for its listening sockets.
     release_after: Duration,
@@ -109,11 +113,27 @@ impl<R: Role> Control<R> {
             children: BTreeMap::new(),
             listeners: ListenerTable::default(),
             upstream,
+            commands: None,
             release_after,
             next_release: None,
             events: VecDeque::new(),
             exit_code: None,
         })
+    }
+
+    /// Makes the loop take command words from a pipe, too.
+    ///
+    /// # Errors
+    ///
+    /// The descriptor cannot be waited for: it is a file.
+    pub(crate) fn with_command_pipe(mut self, pipe: Option<Arc<OwnedFd>>) -> io::Result<Self> {
+        if let Some(pipe) = pipe.map(CommandPipe::new) {
+            self.poller
+                .add(pipe.as_fd(), Source::Commands)
+                .map_err(|error| io::Error::new(error.kind(), format!("command pipe: {error}")))?;
+            self.commands = Some(pipe);
+        }
+        Ok(self)
     }
 
     /// Runs until everything has ended. Returns the role and the exit code.
@@ -157,6 +177,7 @@ impl<R: Role> Control<R> {
         match source {
             Source::Signals => self.read_signals()?,
             Source::Upstream => self.read_upstream(),
+            Source::Commands => self.read_commands(),
             Source::Lifeline(generation) => self.read_lifeline(generation),
             Source::Exit(generation) => self.child_exited(generation),
         }
@@ -206,9 +227,9 @@ impl<R: Role> Control<R> {
             let pid = slot
                 .life()
                 .and_then(|life| self.children.get(&life.generation));
-            let pid = pid.map_or_else(|| "-".to_owned(), |child| child.pid().to_string());
+            let pid = pid.map_or_else(|| "-".to_owned(), Child::name);
             let line = format!(
-                "dump: {} {number} pid {pid} failures {} {:?}",
+                "dump: {} {number} {pid} failures {} {:?}",
                 self.state.policy.noun, slot.failures, slot.phase
             );
             self.log.log(Level::Info, &line);
@@ -221,6 +242,7 @@ impl<R: Role> Control<R> {
         self.children.clear();
         self.listeners = ListenerTable::default();
         self.upstream = None;
+        self.commands = None;
     }
 
     fn timeout(&self) -> Option<Duration> {

@@ -21,6 +21,7 @@ const SOURCES_MAX: usize = 64;
 pub(crate) enum Source {
     Signals,
     Upstream,
+    Commands,
     Exit(Generation),
     Lifeline(Generation),
 }
@@ -88,13 +89,14 @@ impl Poller {
     }
 }
 
-// Two bits of kind, 62 of generation.
-const KIND_SHIFT: u32 = 62;
+// Three bits of kind, 61 of generation.
+const KIND_SHIFT: u32 = 61;
 
 fn event(source: Source) -> EpollEvent {
     let data = match source {
         Source::Signals => 0,
         Source::Upstream => 1 << KIND_SHIFT,
+        Source::Commands => 4 << KIND_SHIFT,
         Source::Exit(generation) => 2 << KIND_SHIFT | generation.0,
         Source::Lifeline(generation) => 3 << KIND_SHIFT | generation.0,
     };
@@ -107,6 +109,7 @@ fn decode(data: u64) -> Source {
         0 => Source::Signals,
         1 => Source::Upstream,
         2 => Source::Exit(generation),
+        4 => Source::Commands,
         _ => Source::Lifeline(generation),
     }
 }
@@ -132,8 +135,9 @@ mod tests {
         for source in [
             Source::Signals,
             Source::Upstream,
+            Source::Commands,
             Source::Exit(Generation(1)),
-            Source::Lifeline(Generation((1 << 62) - 1)),
+            Source::Lifeline(Generation((1 << 61) - 1)),
         ] {
             assert_eq!(decode(event(source).data()), source);
         }

@@ -1,5 +1,6 @@
 //! What a control process does for a server that a supervisor does not, and the other way round.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::core::SlotId;
@@ -14,14 +15,30 @@ pub(crate) trait Role {
     /// Whether this process adopts and kills what a dead child left behind.
     const KILLS_SURVIVORS: bool;
 
+    /// What children are.
+    fn kind(&self) -> Kind;
+
     /// How a child is told to stop.
-    const STOPS_BY: StopsBy;
+    fn stops_by(&self) -> StopsBy;
+
+    /// Whether a child takes orders over its life-line. Programs do not.
+    fn takes_orders(&self) -> bool {
+        true
+    }
+
+    /// The signal that makes a child reload, for those that take no other order.
+    fn reload_signal(&self) -> Option<i32> {
+        None
+    }
 
     /// Builds the child's body, in this process.
     fn prepare(&mut self, slot: SlotId) -> Result<Self::Body, String>;
 
     /// Is the child. Every descriptor of the control process but the child's life-line is closed.
     fn be_child(&mut self, body: Self::Body, birth: Birth) -> !;
+
+    /// Starts the child on threads of this process.
+    fn start_thread(&mut self, body: &Self::Body, birth: Birth) -> io::Result<()>;
 
     /// Is told, in this process, that the child runs.
     fn after_start(&mut self, body: Self::Body, pid: i32);
@@ -31,6 +48,13 @@ pub(crate) trait Role {
     fn load_config(&mut self) -> Result<Option<usize>, String>;
 }
 
+/// What children are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Process,
+    Thread,
+}
+
 /// How a child is told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopsBy {
@@ -38,6 +62,8 @@ pub(crate) enum StopsBy {
     Signals,
     /// What a signal means to a server can be configured; an order means one thing.
     Orders,
+    /// A program reads words from a pipe, or else gets the same signals.
+    Words,
 }
 
 /// Calls user code that must not take the control process down with it.

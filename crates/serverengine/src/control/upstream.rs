@@ -130,6 +130,7 @@ impl<R: Role> Control<R> {
                     Message::Frame(
                         Frame::Ready
                         | Frame::Heartbeat
+                        | Frame::Exited { .. }
                         | Frame::Listen { .. }
                         | Frame::Release { .. },
                         _,

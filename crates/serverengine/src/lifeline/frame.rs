@@ -6,6 +6,7 @@
 //!   02                                  HEARTBEAT
 //!   03 request:u32 socket               LISTEN
 //!   07 socket                           RELEASE
+//!   08 code:i32                         EXITED, of a worker that is a thread
 //! parent → child
 //!   04 request:u32                      LISTENER, with the descriptor
 //!   05 request:u32 errno:i32 text       REFUSED
@@ -49,6 +50,10 @@ pub(crate) enum Frame {
     Release {
         key: SocketKey,
     },
+    /// A worker that is a thread has ended. Processes do not say so, the kernel does.
+    Exited {
+        code: i32,
+    },
     Listener {
         request: u32,
     },
@@ -74,6 +79,10 @@ impl Frame {
             Self::Release { key } => {
                 bytes.push(7);
                 encode_key(key, &mut bytes);
+            }
+            Self::Exited { code } => {
+                bytes.push(8);
+                bytes.extend(code.to_le_bytes());
             }
             Self::Listener { request } => {
                 bytes.push(4);
@@ -138,6 +147,9 @@ impl Frame {
             }),
             7 => Self::Release {
                 key: decode_key(&mut rest)?,
+            },
+            8 => Self::Exited {
+                code: rest.number()?.cast_signed(),
             },
             _ => return None,
         };
@@ -232,6 +244,7 @@ mod tests {
                 key: key(ListenAddress::Udp("0.0.0.0:514".parse().unwrap())),
             },
             Frame::Listener { request: u32::MAX },
+            Frame::Exited { code: -1 },
             Frame::Refused {
                 request: 7,
                 errno: 98,

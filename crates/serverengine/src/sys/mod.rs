@@ -4,10 +4,12 @@
 //! function here decides anything.
 #![allow(unsafe_code)] // This module is the one exception of the crate; each block says why it is sound.
 
+mod descriptors;
 mod process;
 mod signal;
 mod socket;
 
+pub(crate) use descriptors::{allow_only, read, set_nonblocking};
 pub(crate) use process::{
     Fork, PidFd, children_of_this_process, exit_now, fork, kill_child, kill_group,
     own_process_group, parent_id, reap, reap_blocking, set_child_subreaper, set_name,

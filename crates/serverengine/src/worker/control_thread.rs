@@ -1,4 +1,4 @@
-//! The thread of a worker process that listens to signals and to the life-line.
+//! The thread of a worker that listens to its life-line and, in a process of its own, to signals.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -24,17 +24,34 @@ const ORPHAN_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the control thread works with.
 pub(super) struct ControlThread {
     pub(super) context: Arc<WorkerContext>,
-    pub(super) signal_descriptor: SignalFd,
+    pub(super) home: Home,
     pub(super) signals: SignalMeanings,
-    pub(super) heartbeat_interval: Duration,
     pub(super) hooks: SyncSender<Hook>,
     pub(super) log: Arc<dyn Log>,
 }
 
+/// Where the worker lives.
+pub(super) enum Home {
+    /// In a process of its own.
+    Process {
+        signals: SignalFd,
+        heartbeat_interval: Duration,
+    },
+    /// On a thread of the server process, which gets the signals and knows that it is alive.
+    Thread,
+}
+
 impl ControlThread {
-    /// Listens for as long as the process lives.
+    /// Listens for as long as the worker lives.
     pub(super) fn run(self) {
-        if let Err(error) = self.listen() {
+        let result = match &self.home {
+            Home::Process {
+                signals,
+                heartbeat_interval,
+            } => self.listen(signals, *heartbeat_interval),
+            Home::Thread => self.listen_to_lifeline(),
+        };
+        if let Err(error) = result {
             // Deaf to every signal, it could only be killed: better to be replaced now.
             let text = format!("the worker can no longer be controlled, ending it: {error}");
             self.log.log(Level::Fatal, &text);
@@ -42,13 +59,23 @@ impl ControlThread {
         }
     }
 
-    fn listen(&self) -> io::Result<()> {
+    /// Returns when the control loop has closed the life-line: the worker has ended.
+    fn listen_to_lifeline(&self) -> io::Result<()> {
+        loop {
+            sys::poll_readable([self.context.lifeline().as_fd()], None)?;
+            if self.read_lifeline()? == Line::Closed {
+                return Ok(());
+            }
+        }
+    }
+
+    fn listen(&self, signals: &SignalFd, heartbeat_interval: Duration) -> io::Result<()> {
         let mut next_heartbeat = Instant::now();
         let mut orphaned: Option<Instant> = None;
         loop {
             let now = Instant::now();
             if orphaned.is_none() && now >= next_heartbeat {
-                next_heartbeat = now + self.heartbeat_interval;
+                next_heartbeat = now + heartbeat_interval;
                 // A server that does not read for now has been told often enough.
                 let _ = self.context.lifeline().send(&Frame::Heartbeat, None);
             }
@@ -62,15 +89,16 @@ impl ControlThread {
             let wake = orphaned
                 .unwrap_or(next_heartbeat)
                 .saturating_duration_since(now);
-            let signal_descriptor = self.signal_descriptor.as_fd();
+            let signal_descriptor = signals.as_fd();
             // The end of a life-line stays readable for ever: look at it once.
             let lifeline = match orphaned {
                 None => self.context.lifeline().as_fd(),
                 Some(_) => signal_descriptor,
             };
-            let [signals, frames] = sys::poll_readable([signal_descriptor, lifeline], Some(wake))?;
-            if signals {
-                self.read_signals()?;
+            let [signalled, frames] =
+                sys::poll_readable([signal_descriptor, lifeline], Some(wake))?;
+            if signalled {
+                self.read_signals(signals)?;
             }
             if frames && orphaned.is_none() && self.read_lifeline()? == Line::Closed {
                 self.log.log(Level::Fatal, "the server is gone: stopping");
@@ -80,8 +108,8 @@ impl ControlThread {
         }
     }
 
-    fn read_signals(&self) -> io::Result<()> {
-        while let Some(signal) = self.signal_descriptor.next()? {
+    fn read_signals(&self, signals: &SignalFd) -> io::Result<()> {
+        while let Some(signal) = signals.next()? {
             let Some(signal) = Signal::from_system(signal) else {
                 continue;
             };
@@ -118,7 +146,11 @@ impl ControlThread {
                     self.context.answer(request, Err((errno, text)));
                 }
                 Message::Frame(
-                    Frame::Ready | Frame::Heartbeat | Frame::Listen { .. } | Frame::Release { .. },
+                    Frame::Ready
+                    | Frame::Heartbeat
+                    | Frame::Exited { .. }
+                    | Frame::Listen { .. }
+                    | Frame::Release { .. },
                     _,
                 )
                 | Message::Unknown => {}
@@ -129,9 +161,11 @@ impl ControlThread {
     fn obey(&self, order: Order) {
         match order {
             Order::Stop(Mode::Graceful) | Order::Restart(Mode::Graceful) => self.stop(),
-            Order::Stop(Mode::Immediate) | Order::Restart(Mode::Immediate) => {
-                sys::exit_now(EXIT_IMMEDIATE_STOP);
-            }
+            Order::Stop(Mode::Immediate) | Order::Restart(Mode::Immediate) => match self.home {
+                Home::Process { .. } => sys::exit_now(EXIT_IMMEDIATE_STOP),
+                // A thread cannot be ended from outside.
+                Home::Thread => self.stop(),
+            },
             Order::Reload => self.call(Hook::Reload),
             Order::Dump => self.call(Hook::Dump),
             Order::Forward(number) => {

@@ -15,19 +15,24 @@ mod context;
 mod control_thread;
 mod exit;
 mod hooks;
+mod kind;
 pub(crate) mod process;
+pub(crate) mod program;
+pub(crate) mod thread;
 
 use crate::BoxError;
 use crate::signals::Signal;
 
 pub use context::WorkerContext;
 pub use exit::WorkerExit;
+pub use kind::{CommandSender, WorkerType};
+pub use program::Program;
 
 /// What one worker does.
 ///
 /// A new value is built for each life of a worker, in the server process, before the fork. All methods
 /// take `&self`: `run` has the main thread of the worker process, the others are called from a second
-/// thread at the same time.
+/// thread at the same time. [`WorkerType`] says what differs for threads and programs.
 pub trait Worker: Send + Sync + 'static {
     /// Does the work, on the main thread of the worker process, until there is none or `stop` was
     /// called.
@@ -39,8 +44,25 @@ pub trait Worker: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Whatever keeps the worker from working. The server replaces it.
-    fn run(&self, context: &WorkerContext) -> Result<(), BoxError>;
+    /// Whatever keeps the worker from working. The server replaces it. Without a `run` of its own a
+    /// worker fails like that at once; only those of [`WorkerType::Spawn`] need none.
+    fn run(&self, context: &WorkerContext) -> Result<(), BoxError> {
+        Err(format!(
+            "worker {} has no `run`; only workers of the type `spawn` can do without",
+            context.worker_id()
+        )
+        .into())
+    }
+
+    /// Names the program that is this worker, for [`WorkerType::Spawn`]. Is called in the server process,
+    /// after `before_fork`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes it pointless to start the program now. The server tries again later.
+    fn spawn(&self) -> Result<Program, BoxError> {
+        Err("this worker has no `spawn`, which names the program to run".into())
+    }
 
     /// Makes `run` return. May be called more than once, from another thread than `run`'s. Usually sets a
     /// [`BlockingFlag`](crate::BlockingFlag), or nothing at all where `run` waits for
@@ -59,10 +81,12 @@ pub trait Worker: Send + Sync + 'static {
         let _ = signal;
     }
 
-    /// Is called in the server process just before the fork. It must not leave a thread running.
+    /// Is called in the server process just before the fork (or the start of the thread). It must not
+    /// leave a thread running.
     fn before_fork(&self) {}
 
-    /// Is called in the server process just after the fork, with the new process's id.
+    /// Is called in the server process just after the fork (or the start of the thread), with the id of
+    /// the process that is the worker.
     fn after_start(&self, process_id: u32) {
         let _ = process_id;
     }

@@ -8,20 +8,19 @@ use std::thread;
 use std::time::Duration;
 
 use crate::control::Birth;
-use crate::lifeline::frame::Frame;
 use crate::log::{Level, Log};
 use crate::signals::{SignalMeanings, TAKEN};
 use crate::sys::{self, SignalFd};
 
 use super::context::WorkerContext;
-use super::control_thread::ControlThread;
+use super::control_thread::{ControlThread, Home};
 use super::hooks;
 use super::{Worker, WorkerExit};
 
 /// Status of a worker whose `run` returned an error.
 const EXIT_ERROR: i32 = 1;
 /// Status of a worker whose `run` panicked; the one Rust programs have.
-const EXIT_PANIC: i32 = 101;
+pub(super) const EXIT_PANIC: i32 = 101;
 /// Status of a worker that was told to leave at once.
 pub(super) const EXIT_IMMEDIATE_STOP: i32 = 1;
 /// Status of a worker that lost its server.
@@ -84,28 +83,39 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
         .spawn(move || hooks::run(&hooked, &hook_receiver, &*hook_log))?;
     let control = ControlThread {
         context: Arc::clone(&context),
-        signal_descriptor,
+        home: Home::Process {
+            signals: signal_descriptor,
+            heartbeat_interval: settings.heartbeat_interval,
+        },
         signals: settings.signals,
-        heartbeat_interval: settings.heartbeat_interval,
         hooks: hook_sender,
         log: Arc::clone(&settings.log),
     };
     thread::Builder::new()
         .name("serverengine-control".to_owned())
         .spawn(move || control.run())?;
+    Ok(run_to_its_end(&*worker, &context, &settings))
+}
+
+/// Runs a worker and returns its exit code.
+pub(super) fn run_to_its_end<W: Worker>(
+    worker: &W,
+    context: &WorkerContext,
+    settings: &Settings,
+) -> i32 {
+    // Without a life-line nobody is left to care for the worker, and its other thread knows.
     if !settings.explicit_readiness {
-        context.lifeline().send(&Frame::Ready, None)?;
+        let _ = context.ready();
     }
-    let result = catch_unwind(AssertUnwindSafe(|| worker.run(&context)));
-    Ok(match result {
+    match catch_unwind(AssertUnwindSafe(|| worker.run(context))) {
         Ok(Ok(())) => 0,
         Ok(Err(error)) => {
-            let text = format!("Worker {}: {error}", birth.slot);
+            let text = format!("Worker {}: {error}", context.worker_id());
             settings.log.log(Level::Error, &text);
             let chosen = error.downcast_ref::<WorkerExit>();
             chosen.map_or(EXIT_ERROR, |exit| exit.code().into())
         }
         // The panic hook has printed why.
         Err(_) => EXIT_PANIC,
-    })
+    }
 }

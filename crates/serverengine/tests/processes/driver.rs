@@ -1,7 +1,7 @@
 //! Starts a server under test, reads what it says, and takes all of it away in the end.
 
 use std::fs::File;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -31,10 +31,15 @@ pub(crate) struct Introduced {
 impl Driver {
     /// Starts a server with these options; see `subject.rs`.
     pub(crate) fn start(options: &str) -> Self {
+        Self::start_with(options, Stdio::null())
+    }
+
+    /// Starts a server with these options and this standard input.
+    pub(crate) fn start_with(options: &str, input: Stdio) -> Self {
         let output = NamedTempFile::new().unwrap();
         let process = Command::new(std::env::current_exe().unwrap())
             .env(ENVIRONMENT, options)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(append(&output))
             .stderr(append(&output))
             .spawn()
@@ -155,6 +160,11 @@ impl Driver {
             assert!(start.elapsed() < SOON, "it did not end:\n{}", self.text());
             sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Returns the writing end of the standard input, if it is a pipe.
+    pub(crate) fn input(&mut self) -> ChildStdin {
+        self.process.stdin.take().unwrap()
     }
 
     /// Kills the process this driver started, and nothing else.

@@ -18,6 +18,7 @@ mod proc;
 mod signals;
 mod starts;
 mod subject;
+mod types;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         listeners::TESTS,
         signals::TESTS,
         starts::TESTS,
+        types::TESTS,
     ];
     let chosen = all
         .into_iter()

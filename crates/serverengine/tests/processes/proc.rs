@@ -29,6 +29,22 @@ pub(crate) fn name_of(pid: u32) -> String {
         .to_owned()
 }
 
+/// Returns how many threads a process has.
+pub(crate) fn threads_of(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).unwrap().count()
+}
+
+/// Returns the processor time a process has used, in clock ticks.
+pub(crate) fn ticks_of(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace();
+    fields
+        .skip(11)
+        .take(2)
+        .map(|it| it.parse::<u64>().unwrap())
+        .sum()
+}
+
 /// Returns all descendants of a process, the dead ones that wait to be reaped included.
 pub(crate) fn descendants(ancestor: u32) -> Vec<u32> {
     let mut parents = BTreeMap::new();

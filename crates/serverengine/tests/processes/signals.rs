@@ -120,11 +120,8 @@ fn usr2_reloads_in_every_process() {
     let driver = Driver::working("workers=2", 2);
     driver.signal(Signal::SIGUSR2);
     driver.wait_for_count(" reload", 4);
-    assert_eq!(
-        driver.count("server "),
-        3,
-        "inherited, before_run, reload_config"
-    );
+    assert_eq!(driver.count("before_run"), 1);
+    assert_eq!(driver.count("reload_config"), 1);
     assert!(driver.workers().iter().all(|worker| proc::runs(worker.pid)));
     assert_eq!(driver.workers().len(), 2);
 }
@@ -150,7 +147,10 @@ fn a_refused_reload_reaches_nobody() {
 fn b19_a_reload_changes_the_number_of_workers_at_once() {
     let driver = Driver::working("workers=2 workers_after_1=4 workers_after_2=1", 2);
     driver.signal(Signal::SIGUSR2);
-    assert_eq!(ids(&driver.wait_for_workers(4)[2..]), [2, 3]);
+    // They start side by side.
+    let mut started = ids(&driver.wait_for_workers(4)[2..]);
+    started.sort_unstable();
+    assert_eq!(started, [2, 3]);
     driver.signal(Signal::SIGUSR2);
     driver.wait_for_count("returns", 3);
     driver.wait("the end of three", || {

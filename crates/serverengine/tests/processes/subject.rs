@@ -2,13 +2,15 @@
 //! `worker <id> <pid> <what>` or `server <pid> <what>`; its log goes there, too.
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serverengine::{
-    Backoff, BlockingFlag, BoxError, Config, Level, ListenOptions, Meaning, Server, Signal,
-    SignalMeanings, Worker, WorkerContext,
+    Backoff, BlockingFlag, BoxError, CommandSender, Config, Level, ListenOptions, Meaning, Program,
+    Server, Signal, SignalMeanings, Worker, WorkerContext, WorkerType,
 };
 
 /// Holds the options of the server under test: `key=value` words.
@@ -58,7 +60,7 @@ pub(crate) fn run() -> ExitCode {
         stop_immediately_at_unrecoverable_exit: true,
         worker_process_name: Some("subject:%d".to_owned()),
         worker_heartbeat_interval: Duration::from_millis(100),
-        log: std::sync::Arc::new(|level: Level, text: &str| {
+        log: Arc::new(|level: Level, text: &str| {
             println!("log {level} {text}");
         }),
         ..Config::default()
@@ -87,10 +89,30 @@ pub(crate) fn run() -> ExitCode {
             ..SignalMeanings::default()
         };
     }
+    config.worker_type = match options.text("type") {
+        Some("thread") => WorkerType::Thread,
+        Some("embedded") => WorkerType::Embedded,
+        Some("spawn") => WorkerType::Spawn,
+        _ => WorkerType::Process,
+    };
+    if options.has("words") {
+        config.command_sender = CommandSender::Pipe;
+    }
+    if options.has("reload_signal") {
+        config.worker_reload_signal = Some(Signal::Hup);
+    }
+    if options.has("command_pipe") {
+        let input = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
+        config.command_pipe = Some(Arc::new(input));
+    }
     let server = Subject(options.clone(), 0);
-    let build = move |_| SubjectWorker {
-        options: options.clone(),
-        stop: BlockingFlag::new(),
+    let build = move |id| {
+        say("server", &format!("builds {id}"));
+        SubjectWorker {
+            id,
+            options: options.clone(),
+            stop: BlockingFlag::new(),
+        }
     };
     serverengine::create(server, build, config).run()
 }
@@ -137,7 +159,22 @@ impl Server for Subject {
     }
 }
 
+/// Obeys signals.
+const WAITS: &str = r#"
+    trap 'echo "worker - $$ hup"' HUP
+    trap 'echo "worker - $$ term"; exit 0' TERM
+    echo "worker $ID $$ works"
+    while :; do sleep 0.02; done"#;
+
+/// Obeys words.
+const READS: &str = r#"
+    trap 'echo "worker - $$ term"; exit 0' TERM
+    echo "worker $ID $$ works"
+    while read word; do echo "word $word"; done
+    echo "worker $ID $$ returns""#;
+
 struct SubjectWorker {
+    id: usize,
     options: Options,
     stop: BlockingFlag,
 }
@@ -192,10 +229,39 @@ impl Worker for SubjectWorker {
             std::thread::sleep(delay);
         }
         say(&who, "works");
+        if let Some(life) = self.options.millis("lives") {
+            std::thread::sleep(life);
+            return Ok(());
+        }
         context.ready()?;
         while !self.stop.wait_for_set(Duration::from_secs(60)) {}
         say(&who, "returns");
         Ok(())
+    }
+
+    fn spawn(&self) -> Result<Program, BoxError> {
+        let script = match self.options.text("program") {
+            Some("waits") => WAITS,
+            Some("reads") => READS,
+            Some("closes") => "echo worker $ID $$ works; exec 0<&- 1>&- 2>&-; exec sleep 1000",
+            Some("error") => return Err("no licence".into()),
+            _ => return Ok(Program::from(Command::new("/no/such/program"))),
+        };
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).env("ID", self.id.to_string());
+        let (reader, writer) = std::io::pipe()?;
+        // Leaked on purpose, without close-on-exec: what an allow-list is for.
+        let leaked = nix::unistd::dup(writer)?;
+        std::mem::forget(leaked);
+        Ok(Program::from(command).pass(reader, 7)?)
+    }
+
+    fn before_fork(&self) {
+        say("server", "before_fork");
+    }
+
+    fn after_start(&self, process_id: u32) {
+        say("server", &format!("after_start {process_id}"));
     }
 
     fn stop(&self) {

@@ -1,0 +1,76 @@
+//! Descriptors: which of them a program keeps.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+
+/// First descriptor that is no standard stream.
+const FIRST: RawFd = 3;
+
+/// Reads what is there, at most as much as the buffer holds. 0 is the end.
+pub(crate) fn read(descriptor: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match nix::unistd::read(descriptor, buffer) {
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(length) => return Ok(length),
+        }
+    }
+}
+
+/// Makes reads and writes through a descriptor return rather than wait.
+pub(crate) fn set_nonblocking(descriptor: impl AsFd) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(&descriptor, FcntlArg::F_GETFL)?);
+    fcntl(&descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// Arranges for an exec that follows to keep the standard streams, each given descriptor under its given
+/// number, and nothing else. Only for a process that does nothing more than that exec: what it has under
+/// these numbers is replaced.
+pub(crate) fn allow_only(allowed: &[(OwnedFd, RawFd)]) -> io::Result<()> {
+    // First out of the way: one may have the number another one is to get.
+    let above = allowed
+        .iter()
+        .map(|(_, number)| number + 1)
+        .max()
+        .unwrap_or(FIRST);
+    let mut parked = Vec::with_capacity(allowed.len());
+    for (descriptor, number) in allowed {
+        parked.push((park(descriptor.as_fd(), above)?, *number));
+    }
+    for number in open_descriptors()? {
+        // It may be closed by now: the look into the directory needed one itself.
+        let _ = set_close_on_exec(number);
+    }
+    for (descriptor, number) in &parked {
+        // SAFETY: Both are plain integers to dup2; what had `number` before belongs to code that never
+        // runs again in this process.
+        Errno::result(unsafe { libc::dup2(descriptor.as_raw_fd(), *number) })?;
+    }
+    Ok(())
+}
+
+fn park(descriptor: BorrowedFd<'_>, above: RawFd) -> io::Result<OwnedFd> {
+    let raw = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(above))?;
+    // SAFETY: The kernel has just made this descriptor; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+fn set_close_on_exec(number: RawFd) -> io::Result<()> {
+    // SAFETY: F_SETFD touches no memory, and only the flag of a number that may be anybody's.
+    Errno::result(unsafe { libc::fcntl(number, libc::F_SETFD, FdFlag::FD_CLOEXEC.bits()) })?;
+    Ok(())
+}
+
+fn open_descriptors() -> io::Result<Vec<RawFd>> {
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.parse::<RawFd>().ok());
+        numbers.extend(number.filter(|number| *number >= FIRST));
+    }
+    Ok(numbers)
+}
