@@ -61,6 +61,9 @@ pub enum LedgerError {
         /// The earlier failure.
         reason: String,
     },
+    /// The system gives no random bytes, without which a sender cannot be told from another.
+    #[error("cannot read /dev/urandom: {0}; a sender needs it to name itself")]
+    NoRandomness(#[source] io::Error),
     /// The caller's mistake: recovery is not finished.
     #[error("a transaction was begun before the recovery was finished")]
     NotStarted,

@@ -30,6 +30,8 @@ pub enum Origin {
         sequence: u64,
         /// The sender's lowest unanswered number; what lies below is never sent again.
         lowest: u64,
+        /// The CRC-32 of the chunk, which tells a resend from another chunk under the same number.
+        hash: u32,
     },
     /// A chunk of one of our own buffers, emitted again. The commit also delivers it.
     Local {

@@ -1,4 +1,5 @@
 use std::hash::{BuildHasher, RandomState};
+use std::time::SystemTime;
 
 /// A small seedable generator (SplitMix64) for chunk ids and retry jitter; not for secrets.
 #[derive(Debug, Clone)]
@@ -12,11 +13,13 @@ impl Random {
         Self { state: seed }
     }
 
-    /// A generator seeded by the randomness the standard library gives to its hash maps.
+    /// A generator seeded by the randomness the standard library gives to its hash maps, by the process and by the time:
+    /// forked workers inherit the first.
     pub fn from_entropy() -> Self {
-        let state = RandomState::new();
+        let (state, now) = (RandomState::new(), SystemTime::now());
+        let seed = |half: u8| state.hash_one((half, std::process::id(), now));
         Self {
-            state: state.hash_one(0_u8) ^ state.hash_one(1_u8).rotate_left(32),
+            state: seed(0) ^ seed(1).rotate_left(32),
         }
     }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::disk::{self, SharedDisk};
 use crate::ledger::{LedgerRead, Recovered};
-use crate::{Ledger, LedgerError, SourceState, StateError};
+use crate::{Ledger, LedgerError, Seen, SourceState, StateError};
 
 /// No worker has more shards.
 pub const SHARDS_MAX: usize = 1024;
@@ -178,10 +178,10 @@ impl StateDirectory {
     }
 
     /// Whether any shard has committed a sender's chunk.
-    pub fn is_committed(&self, sender: &[u8; 16], sequence: u64) -> bool {
-        self.ledgers
-            .iter()
-            .any(|ledger| ledger.is_committed(sender, sequence))
+    pub fn seen(&self, sender: &[u8; 16], sequence: u64, hash: u32) -> Seen {
+        let answers = self.ledgers.iter();
+        let answers = answers.map(|ledger| ledger.seen(sender, sequence, hash));
+        answers.max().unwrap_or(Seen::Never)
     }
 
     /// Ends the recovery: call it when all buffers are open, before any source reads.

@@ -49,6 +49,16 @@ impl Shard {
     }
 }
 
+impl Shard {
+    /// Begins a transaction of a batch that file buffers have from before a crash ([`Seen::InFiles`](crate::Seen::InFiles)):
+    /// it goes to memory buffers only.
+    pub fn begin_replay(&mut self, origin: Origin) -> Result<Transaction<'_>, LedgerError> {
+        let mut transaction = self.begin(origin)?;
+        transaction.outcome.replay = true;
+        Ok(transaction)
+    }
+}
+
 /// One batch on its way to all buffers it reaches: it arrives in all or in none.
 ///
 /// A transaction that is dropped without [`commit`](Self::commit) is rolled back.

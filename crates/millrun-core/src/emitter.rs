@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrun_buffer::{
-    AppendError, Ledger, LedgerError, LossKey, Origin, OverflowAction, Shard, SourceState,
+    AppendError, Ledger, LedgerError, LossKey, Origin, OverflowAction, Seen, Shard, SourceState,
     StateDirectory, Timestamp, Transaction,
 };
 use millrun_event::{Cursor, Entry, EventBuffer, Events, Malformed};
@@ -112,9 +112,10 @@ impl Emitter {
         self.state.sources()
     }
 
-    /// Whether a sender's chunk is committed already, by any shard.
-    pub fn is_committed(&self, sender: &[u8; 16], sequence: u64) -> bool {
-        self.state.is_committed(sender, sequence)
+    /// Whether a sender's chunk is committed already, by any shard. What is [`Seen::Stored`] is
+    /// answered and not emitted again; anything else is emitted with its origin.
+    pub fn seen(&self, sender: &[u8; 16], sequence: u64, hash: u32) -> Seen {
+        self.state.seen(sender, sequence, hash)
     }
 
     /// False while a buffer has as much queued as it should: a source whose bytes stay where
@@ -176,7 +177,20 @@ impl Emitter {
     ) -> Result<bool, Failure> {
         self.work.losses.clear();
         let now = Timestamp::now();
-        let transaction = self.shard.begin(origin).map_err(EmitError::from)?;
+        let in_files = match &origin {
+            Origin::Peer {
+                sender,
+                sequence,
+                hash,
+                ..
+            } => self.state.seen(sender, *sequence, *hash) == Seen::InFiles,
+            _ => false,
+        };
+        let begun = match in_files {
+            true => self.shard.begin_replay(origin),
+            false => self.shard.begin(origin),
+        };
+        let transaction = begun.map_err(EmitError::from)?;
         let work = &mut self.work;
         let mut passage = Passage {
             graph: &self.graph,
@@ -315,6 +329,7 @@ impl Passage<'_> {
             Node::Direct { output, .. } => output.emit(tag, events).map_err(|error| {
                 let (DeliveryError::Retriable(text)
                 | DeliveryError::Unconfirmed(text)
+                | DeliveryError::Held { reason: text, .. }
                 | DeliveryError::Unrecoverable(text)) = error;
                 EmitError::Refused(text).into()
             }),

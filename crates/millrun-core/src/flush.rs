@@ -6,6 +6,7 @@
 //!                  │              ├─ retriable ──▶ back to the head; wait for the next try
 //!                  └──────────────┤
 //!                                 ├─ unconfirmed ▶ back to the head; again at once
+//!                                 ├─ held ───────▶ set aside; again when it is due, others go on
 //!                                 └─ unrecoverable ▶ backup, or dropped and counted
 //! ```
 //!
@@ -31,6 +32,10 @@ const ANSWER_WAIT: Duration = Duration::from_millis(200);
 /// confirms is not flooded with the same chunk.
 const UNCONFIRMED_PAUSE: Duration = Duration::from_millis(500);
 
+/// How many chunks a thread sets aside for a destination of their own. Beyond, they keep the others
+/// waiting as any failure does.
+const HELD_MAX: usize = 64;
+
 /// What ends flush threads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FlushStop {
@@ -46,6 +51,8 @@ pub(crate) struct Flusher {
     buffer: Arc<Buffer>,
     sender: Box<dyn Sender>,
     under_way: Vec<Chunk>,
+    /// Chunks that wait for a destination of their own, and until when.
+    held: Vec<(Instant, Chunk)>,
     settled: Vec<Settled>,
     stop: FlushStop,
     alarm: Alarm,
@@ -69,6 +76,7 @@ impl Flusher {
             buffer,
             sender,
             under_way,
+            held: Vec::new(),
             settled,
             stop,
             alarm,
@@ -88,7 +96,8 @@ impl Flusher {
             }
             self.collect_answers();
         }
-        for chunk in self.under_way.drain(..) {
+        let held = self.held.drain(..).map(|(_, chunk)| chunk);
+        for chunk in self.under_way.drain(..).chain(held) {
             self.buffer.give_back(chunk);
         }
     }
@@ -107,6 +116,9 @@ impl Flusher {
         if draining && self.failed {
             return None;
         }
+        if let Some(chunk) = self.due_held() {
+            return Some(chunk);
+        }
         if let Some(closed_for) = self.gate_closed_for() {
             if !draining && self.under_way.is_empty() {
                 self.stop
@@ -120,6 +132,13 @@ impl Flusher {
             None if draining || !self.under_way.is_empty() => None,
             None => self.buffer.take_within(self.idle_time()),
         }
+    }
+
+    /// A held chunk whose time has come. The gate is not asked: it is about other destinations.
+    fn due_held(&mut self) -> Option<Chunk> {
+        let now = Instant::now();
+        let due = self.held.iter().position(|(until, _)| *until <= now)?;
+        Some(self.held.swap_remove(due).1)
     }
 
     /// How long until the next try, if it is not due yet.
@@ -211,6 +230,14 @@ impl Flusher {
                 self.paused_until = Some(Instant::now() + UNCONFIRMED_PAUSE);
                 self.buffer.give_back(chunk);
             }
+            DeliveryError::Held { reason, until } if self.held.len() < HELD_MAX => {
+                tracing::debug!(
+                    plugin_id = self.node.id.given(), chunk_id = %chunk.id(), reason,
+                    "a chunk is held"
+                );
+                self.held.push((until, chunk));
+            }
+            DeliveryError::Held { reason, .. } => self.retry_later(chunk, &reason),
             DeliveryError::Unrecoverable(text) => {
                 tracing::warn!(
                     plugin_id = self.node.id.given(),

@@ -154,6 +154,15 @@ pub enum DeliveryError {
     /// and the retry state is left as it is (fluentd.md section 5.6).
     #[error("{0}")]
     Unconfirmed(String),
+    /// Only one destination may have this chunk, and that one is away: the chunk is set aside and
+    /// begun again at `until`, others go on.
+    #[error("{reason}")]
+    Held {
+        /// What it waits for.
+        reason: String,
+        /// When to begin it again.
+        until: Instant,
+    },
     /// This content will never pass; it goes to the backup.
     #[error("{0}")]
     Unrecoverable(String),

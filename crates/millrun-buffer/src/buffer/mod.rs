@@ -323,6 +323,7 @@ impl Buffer {
         match body {
             Body::Memory(bytes) => {
                 self.recycle(bytes);
+                ledger.withdraw(id);
                 let counted = ledger.count_losses(lost);
                 ledger.release(&held).and(counted)
             }

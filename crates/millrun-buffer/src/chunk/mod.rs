@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use crate::disk::DiskFile;
 use crate::ledger::ChunkExtent;
-use crate::{ChunkId, Ledger, Metadata, Origin, SourceNumber, Timestamp};
+use crate::{
+    ChunkId, Dispatch, Ledger, LedgerError, Metadata, Origin, SourceNumber, Ticket, Timestamp,
+};
 
 /// A run of events on their way to one output: in memory or in a file.
 ///
@@ -79,6 +81,29 @@ impl Chunk {
     /// The ledger of the shard that filled it: the place for an [`Intent`](crate::Intent).
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
+    }
+
+    /// Where the chunk was sent: the receiver may have it.
+    pub fn dispatch(&self) -> Option<Dispatch> {
+        self.ledger.dispatch(self.id)
+    }
+
+    /// Records that the chunk is about to be sent to `receiver`, on the way of the output named `output`, and tells the
+    /// number it has there.
+    pub fn address(
+        &self,
+        output: &str,
+        receiver: &str,
+        now: Timestamp,
+    ) -> Result<Ticket, LedgerError> {
+        let in_memory = self.in_memory().is_some();
+        self.ledger
+            .address(self.id, in_memory, output, receiver, now)
+    }
+
+    /// Takes the last [`address`](Self::address) back: it was the first one there, and the chunk did not leave.
+    pub fn withdraw(&self) {
+        self.ledger.withdraw(self.id);
     }
 
     /// The bytes, if they are in memory.

@@ -14,6 +14,8 @@
 //! A record whose kind is unknown ends the reading of the file as a damaged one does: an older program never
 //! guesses what a newer one meant.
 
+use super::dispatch::Dispatch;
+use super::peers::Taken;
 use super::reader::Reader;
 use super::record::{Commit, CommitOrigin, Extent, Intent, Record};
 use crate::{Fingerprint, Identity, LossKey, Metadata, Timestamp};
@@ -192,7 +194,10 @@ fn encode_body(record: &Record, out: &mut Vec<u8>) {
             out.push(11);
             out.extend_from_slice(sender);
             put_u64(out, *lowest);
-            put_list(out, committed, |out, sequence| put_u64(out, *sequence));
+            put_list(out, committed, |out, (sequence, taken)| {
+                put_u64(out, *sequence);
+                put_taken(out, taken);
+            });
         }
         Record::Checkpoint { stage, bytes } => {
             out.push(12);
@@ -212,6 +217,14 @@ fn encode_body(record: &Record, out: &mut Vec<u8>) {
             out.push(14);
             put_bytes(out, path.as_bytes());
             put_u32(out, *hash);
+        }
+        Record::Dispatch { chunk, dispatch } => {
+            out.push(15);
+            out.extend_from_slice(chunk.as_bytes());
+            put_bytes(out, dispatch.receiver.as_bytes());
+            out.extend_from_slice(&dispatch.sender);
+            put_u64(out, dispatch.sequence);
+            put_u64(out, dispatch.since.as_micros());
         }
     }
 }
@@ -280,7 +293,7 @@ fn decode_body(body: &mut Reader<'_>) -> Option<Record> {
         11 => Record::Peer {
             sender: body.array()?,
             lowest: body.u64()?,
-            committed: body.list(Reader::u64)?,
+            committed: body.list(|body| Some((body.u64()?, body.taken()?)))?,
         },
         12 => Record::Checkpoint {
             stage: body.text()?,
@@ -299,6 +312,15 @@ fn decode_body(body: &mut Reader<'_>) -> Option<Record> {
         14 => Record::PositionFile {
             path: body.text()?,
             hash: body.u32()?,
+        },
+        15 => Record::Dispatch {
+            chunk: body.chunk()?,
+            dispatch: Dispatch {
+                receiver: body.text()?,
+                sender: body.array()?,
+                sequence: body.u64()?,
+                since: Timestamp::from_micros(body.u64()?),
+            },
         },
         _ => return None,
     })
@@ -335,6 +357,11 @@ fn put_extent(out: &mut Vec<u8>, extent: &Extent) {
     put_u64(out, extent.length);
     put_u64(out, extent.count);
     put_u64(out, extent.modified);
+}
+
+fn put_taken(out: &mut Vec<u8>, taken: &Taken) {
+    put_u32(out, taken.hash);
+    out.push(u8::from(taken.in_memory));
 }
 
 fn put_losses(out: &mut Vec<u8>, losses: &[(LossKey, u64)]) {
@@ -381,11 +408,13 @@ fn put_origin(out: &mut Vec<u8>, origin: &CommitOrigin) {
             sender,
             sequence,
             lowest,
+            taken,
         } => {
             out.push(2);
             out.extend_from_slice(sender);
             put_u64(out, *sequence);
             put_u64(out, *lowest);
+            put_taken(out, taken);
         }
         CommitOrigin::Local { chunk } => {
             out.push(3);

@@ -6,15 +6,18 @@
 
 mod chunks;
 mod codec;
+mod dispatch;
 mod file;
 mod incarnation;
 mod low_water;
+mod peers;
 mod reader;
 mod record;
 mod recovered;
 mod state;
 mod transactions;
 
+pub use dispatch::{Dispatch, Ticket};
 pub use incarnation::Incarnation;
 pub(crate) use record::Extent as ChunkExtent;
 pub use record::Intent;
@@ -26,8 +29,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::dispatch::Way;
 use self::file::LedgerFile;
 use self::low_water::LowWater;
+use self::peers::{Known, Peers};
 use self::record::{Extent, Record};
 use self::state::State;
 use crate::{
@@ -48,6 +53,12 @@ struct Inner {
     store: Store,
     state: State,
     trackers: HashMap<(SourceNumber, u32), LowWater>,
+    /// By output and receiver.
+    ways: HashMap<(Box<str>, Box<str>), Way>,
+    /// Of memory chunks.
+    memory_dispatches: BTreeMap<ChunkId, Dispatch>,
+    /// Chunks of peers that reached memory buffers in this life.
+    memory_peers: Peers,
 }
 
 enum Store {
@@ -77,6 +88,19 @@ pub(crate) struct Outcome {
     pub(crate) replay: bool,
 }
 
+/// What is known of a chunk that a peer sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Seen {
+    /// Nothing: it is new.
+    Never,
+    /// Another chunk was committed under its number: take it as a new one.
+    Otherwise,
+    /// File buffers have it; what memory buffers had of it died with an earlier process.
+    InFiles,
+    /// It is stored: answer, and store nothing.
+    Stored,
+}
+
 /// A source as the ledgers know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceState {
@@ -104,12 +128,14 @@ impl Ledger {
     }
 
     fn new(store: Store, state: State, numbers: Arc<AtomicU32>) -> Self {
-        let trackers = HashMap::new();
         Self {
             inner: Mutex::new(Inner {
                 store,
                 state,
-                trackers,
+                trackers: HashMap::new(),
+                ways: HashMap::new(),
+                memory_dispatches: BTreeMap::new(),
+                memory_peers: Peers::default(),
             }),
             numbers,
         }
@@ -221,12 +247,16 @@ impl Ledger {
     }
 
     /// Whether a sender's chunk is committed already, so that it is answered and not stored again.
-    pub fn is_committed(&self, sender: &[u8; 16], sequence: u64) -> bool {
+    pub fn seen(&self, sender: &[u8; 16], sequence: u64, hash: u32) -> Seen {
         let inner = self.inner();
-        let Some(peer) = inner.state.peers.get(sender) else {
-            return false;
-        };
-        sequence < peer.lowest || peer.committed.contains(&sequence)
+        let known = inner.memory_peers.find(sender, sequence);
+        match known.or_else(|| inner.state.peers.find(sender, sequence)) {
+            None => Seen::Never,
+            Some(Known::Below) => Seen::Stored,
+            Some(Known::Taken(taken)) if taken.hash != hash => Seen::Otherwise,
+            Some(Known::Taken(taken)) if taken.in_memory => Seen::InFiles,
+            Some(Known::Taken(_)) => Seen::Stored,
+        }
     }
 
     /// Counts something dropped outside of a transaction.

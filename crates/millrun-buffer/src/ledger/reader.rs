@@ -1,3 +1,4 @@
+use super::peers::Taken;
 use super::record::{CommitOrigin, Extent};
 use crate::{ChunkId, LossKey, Metadata, SourceNumber};
 
@@ -62,6 +63,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(super) fn flag(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    pub(super) fn taken(&mut self) -> Option<Taken> {
+        Some(Taken {
+            hash: self.u32()?,
+            in_memory: self.flag()?,
+        })
+    }
+
     pub(super) fn source(&mut self) -> Option<SourceNumber> {
         self.u32().map(SourceNumber)
     }
@@ -107,16 +123,13 @@ impl<'a> Reader<'a> {
                 source: self.source()?,
                 incarnation: self.u32()?,
                 range: self.u64()?..self.u64()?,
-                in_memory: match self.u8()? {
-                    0 => false,
-                    1 => true,
-                    _ => return None,
-                },
+                in_memory: self.flag()?,
             },
             2 => CommitOrigin::Peer {
                 sender: self.array()?,
                 sequence: self.u64()?,
                 lowest: self.u64()?,
+                taken: self.taken()?,
             },
             3 => CommitOrigin::Local {
                 chunk: self.chunk()?,

@@ -1,5 +1,7 @@
 use std::ops::Range;
 
+use super::dispatch::Dispatch;
+use super::peers::Taken;
 use crate::{ChunkId, Fingerprint, Identity, LossKey, Metadata, SourceNumber, Timestamp};
 
 /// One fact that must survive the process.
@@ -53,7 +55,7 @@ pub(super) enum Record {
     Peer {
         sender: [u8; 16],
         lowest: u64,
-        committed: Vec<u64>,
+        committed: Vec<(u64, Taken)>,
     },
     /// What a stage holds back across transactions.
     Checkpoint { stage: Box<str>, bytes: Box<[u8]> },
@@ -61,6 +63,8 @@ pub(super) enum Record {
     Intent { chunk: ChunkId, intent: Intent },
     /// The content of a position file as we last wrote it.
     PositionFile { path: Box<str>, hash: u32 },
+    /// A chunk is about to be sent to a receiver under this number.
+    Dispatch { chunk: ChunkId, dispatch: Dispatch },
 }
 
 /// How much of a chunk is committed.
@@ -116,6 +120,7 @@ pub(super) enum CommitOrigin {
         sender: [u8; 16],
         sequence: u64,
         lowest: u64,
+        taken: Taken,
     },
     Local {
         chunk: ChunkId,

@@ -1,11 +1,10 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::dispatch::Dispatch;
 use super::incarnation::Incarnation;
+use super::peers::Peers;
 use super::record::{Commit, CommitOrigin, Extent, Intent, Record};
 use crate::{ChunkId, LossKey, Metadata, SourceNumber, Timestamp};
-
-/// The numbers remembered of one sender; beyond, the lowest are forgotten as if they had been answered.
-const PEER_SEQUENCES_MAX: usize = 65_536;
 
 /// What the records of a ledger add up to.
 ///
@@ -19,7 +18,8 @@ pub(super) struct State {
     pub(super) delivered: BTreeMap<ChunkId, Box<str>>,
     pub(super) intents: BTreeMap<ChunkId, Intent>,
     pub(super) losses: BTreeMap<LossKey, u64>,
-    pub(super) peers: BTreeMap<[u8; 16], Peer>,
+    pub(super) dispatches: BTreeMap<ChunkId, Dispatch>,
+    pub(super) peers: Peers,
     pub(super) checkpoints: BTreeMap<Box<str>, Box<[u8]>>,
     pub(super) position_files: BTreeMap<Box<str>, u32>,
 }
@@ -37,12 +37,6 @@ pub(super) struct Chunk {
     pub(super) created: Timestamp,
     pub(super) extent: Extent,
     pub(super) previous: Extent,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Peer {
-    pub(super) lowest: u64,
-    pub(super) committed: BTreeSet<u64>,
 }
 
 impl State {
@@ -119,15 +113,17 @@ impl State {
                 lowest,
                 committed,
             } => {
-                let peer = self.peers.entry(*sender).or_default();
-                peer.committed.extend(committed);
-                peer.forget_below(*lowest);
+                let committed = committed.iter().copied();
+                self.peers.note(*sender, *lowest, committed);
             }
             Record::Checkpoint { stage, bytes } => {
                 self.checkpoints.insert(stage.clone(), bytes.clone());
             }
             Record::Intent { chunk, intent } => {
                 self.intents.insert(*chunk, intent.clone());
+            }
+            Record::Dispatch { chunk, dispatch } => {
+                self.dispatches.insert(*chunk, dispatch.clone());
             }
             Record::PositionFile { path, hash } => {
                 self.position_files.insert(path.clone(), *hash);
@@ -165,11 +161,8 @@ impl State {
                 sender,
                 sequence,
                 lowest,
-            } => {
-                let peer = self.peers.entry(*sender).or_default();
-                peer.committed.insert(*sequence);
-                peer.forget_below(*lowest);
-            }
+                taken,
+            } => self.peers.note(*sender, *lowest, [(*sequence, *taken)]),
             CommitOrigin::Local { chunk } => self.deliver(*chunk, ""),
         }
     }
@@ -179,6 +172,7 @@ impl State {
         self.delivered.remove(&chunk);
         self.chunks.remove(&chunk);
         self.intents.remove(&chunk);
+        self.dispatches.remove(&chunk);
     }
 
     /// The fewest records that lead to this state.
@@ -213,6 +207,11 @@ impl State {
             chunk: *chunk,
             intent: intent.clone(),
         }));
+        let dispatches = self.dispatches.iter();
+        records.extend(dispatches.map(|(chunk, dispatch)| Record::Dispatch {
+            chunk: *chunk,
+            dispatch: dispatch.clone(),
+        }));
         if !self.losses.is_empty() {
             let losses = self
                 .losses
@@ -221,14 +220,7 @@ impl State {
                 .collect();
             records.push(Record::Losses { losses });
         }
-        for (sender, peer) in &self.peers {
-            let committed = peer.committed.iter().copied().collect();
-            records.push(Record::Peer {
-                sender: *sender,
-                lowest: peer.lowest,
-                committed,
-            });
-        }
+        records.extend(self.peers.records());
         for (stage, bytes) in &self.checkpoints {
             records.push(Record::Checkpoint {
                 stage: stage.clone(),
@@ -264,15 +256,12 @@ impl State {
         for (chunk, intent) in &other.intents {
             self.intents.insert(*chunk, intent.clone());
         }
+        self.dispatches.extend(other.dispatches.clone());
         for (key, count) in &other.losses {
             let ours = self.losses.entry(key.clone()).or_default();
             *ours = ours.saturating_add(*count);
         }
-        for (sender, theirs) in &other.peers {
-            let ours = self.peers.entry(*sender).or_default();
-            ours.committed.extend(&theirs.committed);
-            ours.forget_below(theirs.lowest);
-        }
+        self.peers.join(&other.peers);
         self.checkpoints.extend(other.checkpoints.clone());
         self.position_files.extend(other.position_files.clone());
         // Delivery is final, whichever ledger knows of it.
@@ -302,6 +291,7 @@ impl State {
     fn deliver(&mut self, chunk: ChunkId, buffer: &str) {
         let known = self.chunks.remove(&chunk).map(|state| state.buffer);
         self.intents.remove(&chunk);
+        self.dispatches.remove(&chunk);
         let of = self.delivered.entry(chunk).or_default();
         if of.is_empty() {
             *of = known.unwrap_or_else(|| buffer.into());
@@ -313,17 +303,5 @@ impl State {
             let total = self.losses.entry(key.clone()).or_default();
             *total = total.saturating_add(*count);
         }
-    }
-}
-
-impl Peer {
-    fn forget_below(&mut self, lowest: u64) {
-        self.lowest = self.lowest.max(lowest);
-        while self.committed.len() > PEER_SEQUENCES_MAX {
-            if let Some(first) = self.committed.pop_first() {
-                self.lowest = self.lowest.max(first.saturating_add(1));
-            }
-        }
-        self.committed = self.committed.split_off(&self.lowest);
     }
 }

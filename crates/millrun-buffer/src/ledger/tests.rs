@@ -2,8 +2,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::codec;
+use super::dispatch::Dispatch;
 use super::file::read;
 use super::incarnation::Incarnation;
+use super::peers::Taken;
 use super::record::{Commit, CommitOrigin, Extent, Intent, Record};
 use super::state::State;
 use crate::{ChunkId, Fingerprint, Identity, LossKey, Metadata, SourceNumber, Timestamp};
@@ -76,7 +78,11 @@ fn origin() -> impl Strategy<Value = CommitOrigin> {
         (0..2_u8, 0..9_u64, 0..9_u64).prop_map(|(sender, sequence, lowest)| CommitOrigin::Peer {
             sender: [sender; 16],
             sequence,
-            lowest
+            lowest,
+            taken: Taken {
+                hash: 7,
+                in_memory: sequence % 2 == 0,
+            },
         }),
         chunk().prop_map(|chunk| CommitOrigin::Local { chunk }),
     ]
@@ -164,13 +170,16 @@ fn record() -> impl Strategy<Value = Record> {
             }),
         (chunk(), text()).prop_map(|(chunk, buffer)| Record::Delivered { chunk, buffer }),
         losses().prop_map(|losses| Record::Losses { losses }),
-        (0..2_u8, 0..9_u64, vec(0..9_u64, 0..4)).prop_map(|(sender, lowest, committed)| {
-            Record::Peer {
+        (0..2_u8, 0..9_u64, vec((0..9_u64, any::<bool>()), 0..4)).prop_map(
+            |(sender, lowest, committed)| Record::Peer {
                 sender: [sender; 16],
                 lowest,
-                committed,
+                committed: committed
+                    .into_iter()
+                    .map(|(sequence, in_memory)| (sequence, Taken { hash: 7, in_memory }))
+                    .collect(),
             }
-        }),
+        ),
         (text(), bytes()).prop_map(|(stage, bytes)| Record::Checkpoint { stage, bytes }),
         (chunk(), text(), any::<(u64, u64, u64, u32)>()).prop_map(
             |(chunk, path, (device, inode, length_before, hash))| Record::Intent {
@@ -185,6 +194,17 @@ fn record() -> impl Strategy<Value = Record> {
             }
         ),
         (text(), any::<u32>()).prop_map(|(path, hash)| Record::PositionFile { path, hash }),
+        (chunk(), text(), any::<([u8; 16], u64, u64)>()).prop_map(
+            |(chunk, receiver, (sender, sequence, since))| Record::Dispatch {
+                chunk,
+                dispatch: Dispatch {
+                    receiver,
+                    sender,
+                    sequence,
+                    since: Timestamp::from_micros(since),
+                },
+            }
+        ),
     ]
 }
 

@@ -1,5 +1,6 @@
 use std::ops::Range;
 
+use super::peers::Taken;
 use super::record::{Commit, CommitOrigin, Record};
 use super::{Ledger, Outcome, Store};
 use crate::{LedgerError, Origin, SourceNumber};
@@ -74,10 +75,15 @@ impl Ledger {
                 sender,
                 sequence,
                 lowest,
+                hash,
             } => CommitOrigin::Peer {
                 sender: *sender,
                 sequence: *sequence,
                 lowest: *lowest,
+                taken: Taken {
+                    hash: *hash,
+                    in_memory: outcome.in_memory,
+                },
             },
             Origin::Local { chunk } => CommitOrigin::Local { chunk: *chunk },
             Origin::None => CommitOrigin::None,
@@ -87,7 +93,7 @@ impl Ledger {
             && (outcome.losses.is_empty() || outcome.replay);
         // A position that memory chunks hold back moves at delivery; a chunk of a peer that lies in memory must
         // be taken again after a crash.
-        let holds = outcome.holds;
+        let (holds, outcome_in_memory) = (outcome.holds, outcome.in_memory);
         let origin_moves = match origin {
             Origin::None => false,
             Origin::File { .. } | Origin::Peer { .. } | Origin::Local { .. } => !outcome.in_memory,
@@ -110,6 +116,22 @@ impl Ledger {
                 checkpoints,
             };
             inner.write_synced(&[Record::Commit(commit)])?;
+        }
+        if let Origin::Peer {
+            sender,
+            sequence,
+            lowest,
+            hash,
+        } = origin
+            && outcome_in_memory
+        {
+            let taken = Taken {
+                hash: *hash,
+                in_memory: false,
+            };
+            inner
+                .memory_peers
+                .note(*sender, *lowest, [(*sequence, taken)]);
         }
         if let Origin::File {
             source,

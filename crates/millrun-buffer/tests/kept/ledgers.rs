@@ -4,7 +4,7 @@ use std::sync::Arc;
 use millrun_buffer::disk::{RealDisk, SharedDisk, SimulatedDisk};
 use millrun_buffer::{
     Buffer, BufferConfig, Durability, Fingerprint, Identity, Intent, LossKey, Metadata, Origin,
-    Random, Shard, StateDirectory, StateError,
+    Random, Seen, Shard, StateDirectory, StateError,
 };
 
 use crate::common::{START, Worker, line};
@@ -46,6 +46,7 @@ fn what_a_ledger_knows_survives() {
             sender,
             sequence: 5,
             lowest: 3,
+            hash: 7,
         })
         .unwrap();
     let key = LossKey {
@@ -78,11 +79,18 @@ fn what_a_ledger_knows_survives() {
             Some(&b"held back"[..])
         );
         assert_eq!(ledger.losses().get(&key), Some(&3));
-        let committed = |sequence| state.is_committed(&sender, sequence);
+        let seen = |sequence| state.seen(&sender, sequence, 7);
         assert_eq!(
-            [2, 3, 4, 5, 6].map(committed),
-            [true, false, false, true, false]
+            [2, 3, 4, 5, 6].map(seen),
+            [
+                Seen::Stored,
+                Seen::Never,
+                Seen::Never,
+                Seen::Stored,
+                Seen::Never
+            ]
         );
+        assert_eq!(state.seen(&sender, 5, 8), Seen::Otherwise);
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod common;
+mod dispatches;
 mod filling;
 mod flushing;
 mod ledgers;
