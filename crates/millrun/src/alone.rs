@@ -21,13 +21,13 @@ use crate::worker::{Requests, work};
 pub(crate) fn run(configuration: Configuration) -> ExitCode {
     let requests = Requests::default();
     if let Err(error) = watch_signals(&requests) {
-        tracing::error!("unexpected error error=\"cannot watch signals: {error}\"");
+        tracing::error!("cannot watch signals: {error}");
         return ExitCode::FAILURE;
     }
     match work(configuration, &OwnListeners, &requests) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("unexpected error error=\"{error}\"");
+            tracing::error!("{error}");
             ExitCode::FAILURE
         }
     }

@@ -1,7 +1,7 @@
 //! What was typed: the flags, by Fluentd's names (fluentd.md section 2.2).
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -52,6 +52,22 @@ pub(crate) struct CommandLine {
     #[arg(long)]
     pub no_supervisor: bool,
 
+    /// How many workers run the configuration side by side, over `<system> workers`.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub workers: Option<u32>,
+
+    /// The file that the log and the events of stdout are appended to; `-` is the standard output.
+    #[arg(short = 'o', long, value_name = "PATH")]
+    pub log: Option<PathBuf>,
+
+    /// Where Ruby plugins lie. Accepted and not used: plugins are part of the program here.
+    #[arg(short = 'p', long = "plugin", value_name = "DIR", hide = true)]
+    pub plugin_directories: Vec<PathBuf>,
+
+    /// Where Ruby libraries lie. Accepted and not used.
+    #[arg(short = 'I', value_name = "DIR", hide = true)]
+    pub library_directories: Vec<PathBuf>,
+
     /// Start no source.
     #[arg(long)]
     pub without_source: bool,
@@ -77,7 +93,7 @@ impl CommandLine {
     /// Reads the flags of this process. The error is the status to exit with: 0 where help or
     /// the version was asked for and is printed, 1 for a usage that is wrong.
     pub(crate) fn read() -> Result<Self, ExitCode> {
-        let arguments = Self::try_parse().and_then(|arguments| arguments.checked());
+        let arguments = Self::try_parse().and_then(Self::checked);
         arguments.map_err(|error| {
             // Nobody is left to tell when the terminal is gone.
             let _ = error.print();
@@ -101,6 +117,11 @@ impl CommandLine {
             None => None,
         };
         Ok(self)
+    }
+
+    /// The file the log goes to; `None` for the standard output.
+    pub(crate) fn log_file(&self) -> Option<&Path> {
+        self.log.as_deref().filter(|path| *path != Path::new("-"))
     }
 
     /// The level the flags ask for; `None` leaves it to the configuration.
@@ -129,8 +150,7 @@ mod tests {
     }
 
     fn parse(flags: &[&str]) -> Result<CommandLine, clap::Error> {
-        CommandLine::try_parse_from(["millrun"].iter().chain(flags))
-            .and_then(|arguments| arguments.checked())
+        CommandLine::try_parse_from(["millrun"].iter().chain(flags)).and_then(Self::checked)
     }
 
     #[test]

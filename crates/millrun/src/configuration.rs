@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use millrun_config::{
     Diagnostics, Element, LoadError, LoadOptions, Loaded, Parsed, RenderStyle, Sources, Strictness,
-    dump, load,
+    dump, load, modernise,
 };
 use millrun_core::{Parts, System, assemble, log};
 use thiserror::Error;
@@ -59,10 +59,16 @@ impl Configuration {
         };
         let Loaded { parsed, notes } = load(&options, &environment)?;
         let Parsed {
-            root,
+            mut root,
             sources,
             mut diagnostics,
         } = parsed;
+        let registry = millrun_plugins::registry();
+        modernise(
+            &mut root,
+            &|element| registry.schema_of(element),
+            &mut diagnostics,
+        );
         if arguments.strict_config_value {
             diagnostics.set_strictness(Strictness::Strict);
         }
@@ -77,9 +83,11 @@ impl Configuration {
             diagnostics.set_strictness(Strictness::Strict);
         }
         system.worker = worker.unwrap_or(0);
+        if let Some(workers) = arguments.workers {
+            system.parameters.workers = workers;
+        }
         system.without_source |= arguments.without_source;
         let state_root = system.state_root(&file, &environment::of_state());
-        let registry = millrun_plugins::registry();
         let parts = assemble(&root, &registry, &system, &state_root, &mut diagnostics);
         if diagnostics.has_errors() {
             return Err(ConfigurationFault::Wrong {
@@ -149,9 +157,11 @@ impl ConfigurationFault {
                     RenderStyle::Plain
                 };
                 // Nobody is left to tell when the terminal is gone.
-                let _ = stderr
-                    .lock()
-                    .write_all(diagnostics.render(sources, style).as_bytes());
+                let text = diagnostics.render(sources, style)
+                    + "
+
+";
+                let _ = stderr.lock().write_all(text.as_bytes());
                 for error in diagnostics.errors() {
                     tracing::error!(
                         "config error file=\"{}\" error=\"{}\"",

@@ -4,18 +4,20 @@
 //! TERM INT   stop: sources first, then what is buffered in memory goes out
 //! QUIT       stop at once
 //! HUP USR2   check the configuration; if it is sound, replace the workers one by one
-//! USR1       flush all buffers
+//! USR1       flush all buffers; workers open the log file anew
 //! CONT       log the engine's state
 //! ```
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serverengine::{BoxError, Config, Level, Meaning, Server, SignalMeanings};
+use serverengine::{BoxError, Config, Level, Log, Meaning, Server, SignalMeanings};
 
 use crate::command_line::CommandLine;
 use crate::configuration::Configuration;
+use crate::environment;
 use crate::worker::{CollectorWorker, EXIT_UNRECOVERABLE};
 
 /// How long a worker may take to end. Above what its outputs may take to deliver the rest.
@@ -52,7 +54,9 @@ pub(crate) fn run(arguments: CommandLine, configuration: &Configuration) -> Exit
             usr2: Meaning::GracefulRestart,
             cont: Meaning::Dump,
         },
-        log: Arc::new(log),
+        log: Arc::new(ControlLog {
+            file: arguments.log_file().map(Path::to_owned),
+        }),
         ..Config::default()
     };
     let server = CollectorServer {
@@ -93,11 +97,26 @@ impl Server for CollectorServer {
 }
 
 /// The engine's messages in the collector's log.
-fn log(level: Level, message: &str) {
-    match level {
-        Level::Debug => tracing::debug!("{message}"),
-        Level::Info => tracing::info!("{message}"),
-        Level::Warn => tracing::warn!("{message}"),
-        _ => tracing::error!("{message}"),
+struct ControlLog {
+    /// The file of `--log`.
+    file: Option<PathBuf>,
+}
+
+impl Log for ControlLog {
+    fn log(&self, level: Level, message: &str) {
+        match level {
+            Level::Debug => tracing::debug!("{message}"),
+            Level::Info => tracing::info!("{message}"),
+            Level::Warn => tracing::warn!("{message}"),
+            _ => tracing::error!("{message}"),
+        }
+    }
+
+    fn reopen(&self) {
+        if let Some(file) = &self.file
+            && let Err(error) = environment::write_to(file)
+        {
+            tracing::error!(error = %error, "cannot open the log {} anew", file.display());
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! What the process finds around it: variables, the host's name, the user, the clock.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use millrun_config::{Environment, LogLevel};
 use millrun_core::{StateEnvironment, log};
@@ -36,6 +38,15 @@ pub(crate) fn of_state() -> StateEnvironment {
         home: directory("HOME").map(PathBuf::from),
         is_root: nix::unistd::Uid::effective().is_root(),
     }
+}
+
+/// Makes `path` the standard output and error of this process and those it forks, by appending.
+/// Called again, it opens the path anew: for a log that was moved away.
+pub(crate) fn write_to(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    nix::unistd::dup2_stdout(&file)?;
+    nix::unistd::dup2_stderr(&file)?;
+    Ok(())
 }
 
 /// Starts the program's log at the level of the flags, else of the configuration.

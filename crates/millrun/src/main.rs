@@ -28,6 +28,12 @@ fn main() -> ExitCode {
         Err(status) => return status,
     };
     environment::start_log(&arguments);
+    if let Some(file) = arguments.log_file()
+        && let Err(error) = environment::write_to(file)
+    {
+        tracing::error!("cannot write the log to {}: {error}", file.display());
+        return ExitCode::from(EXIT_FAULT);
+    }
     let configuration = match Configuration::load(&arguments, None) {
         Ok(configuration) => configuration,
         Err(fault) => {

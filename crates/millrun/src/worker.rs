@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::command_line::CommandLine;
 use crate::configuration::{Configuration, ConfigurationFault};
+use crate::environment;
 
 /// The exit status that says: do not start me again with this configuration.
 pub(crate) const EXIT_UNRECOVERABLE: u8 = 2;
@@ -74,6 +75,11 @@ impl Worker for CollectorWorker {
 
     fn signal(&self, signal: Signal) {
         if signal == Signal::Usr1 {
+            if let Some(file) = self.arguments.log_file()
+                && let Err(error) = environment::write_to(file)
+            {
+                tracing::error!(error = %error, "cannot open the log {} anew", file.display());
+            }
             self.requests.flush();
         }
     }

@@ -220,7 +220,10 @@ fn containers_of_every_header_form() {
         assert_eq!(read(value.to_string()), Ok(to_msgpack(&value)));
         let pairs: Map<_, _> = (0..len).map(|n| (format!("{n}"), json!(n))).collect();
         let value = Value::from(pairs);
-        assert_eq!(sorted(read(value.to_string()).unwrap()), to_msgpack(&value));
+        assert_eq!(
+            sorted(read(value.to_string()).unwrap()),
+            sorted(to_msgpack(&value))
+        );
     }
 }
 

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A formatter is a value without state; what it remembers from one event to the next (the text of
-//! the last second) lies in a [`Scratch`] of the caller's, so that one formatter serves all threads
+//! the last second) lies in a `Scratch` of the caller's, so that one formatter serves all threads
 //! and no event allocates.
 
 mod csv;

@@ -16,6 +16,7 @@ mod clients;
 mod counterpart;
 mod crash;
 mod examples;
+mod log_file;
 mod mill;
 mod rotation;
 mod signals;

@@ -88,8 +88,14 @@ impl Mill {
 
     /// Starts it and does not wait: its worker may never run.
     pub(crate) fn start_unready(&mut self) {
+        self.start_unready_with(&[]);
+    }
+
+    /// As [`start_unready`](Self::start_unready), with these flags behind the configuration.
+    pub(crate) fn start_unready_with(&mut self, flags: &[&str]) {
         let conf = self.path("f.conf").display().to_string();
-        self.child = Some(self.spawn(&["-c", &conf]));
+        let arguments = [&["-c", &conf], flags].concat();
+        self.child = Some(self.spawn(&arguments));
     }
 
     /// Waits until a worker runs that started since the log was empty.
