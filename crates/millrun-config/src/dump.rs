@@ -107,6 +107,13 @@ pub fn print(root: &Element) -> String {
     text
 }
 
+/// A section as it would be written.
+pub(crate) fn print_section(element: &Element) -> String {
+    let mut text = String::new();
+    print_element(element, "", &mut text);
+    text
+}
+
 fn print_items(element: &Element, indent: &str, text: &mut String) {
     for Entry { name, value, .. } in element.parameters() {
         let line = format!("{indent}{} {}", printed_key(name), printed_value(value));
@@ -114,11 +121,15 @@ fn print_items(element: &Element, indent: &str, text: &mut String) {
         text.push('\n');
     }
     for inner in element.elements() {
-        let argument = printed_argument(inner.argument());
-        text.push_str(&format!("{indent}<{}{argument}>\n", inner.name()));
-        print_items(inner, &format!("{indent}  "), text);
-        text.push_str(&format!("{indent}</{}>\n", inner.name()));
+        print_element(inner, indent, text);
     }
+}
+
+fn print_element(element: &Element, indent: &str, text: &mut String) {
+    let argument = printed_argument(element.argument());
+    text.push_str(&format!("{indent}<{}{argument}>\n", element.name()));
+    print_items(element, &format!("{indent}  "), text);
+    text.push_str(&format!("{indent}</{}>\n", element.name()));
 }
 
 fn printed_key(name: &str) -> String {
@@ -140,7 +151,8 @@ fn printed_value(value: &Value) -> String {
         Content::Default => return "\"#{use_default}\"".to_owned(),
         Content::Text(text) => text,
     };
-    let is_literal = value.notation == Notation::Json && !text.contains("#{");
+    let is_literal =
+        matches!(value.notation, Notation::Json | Notation::Native) && !text.contains("#{");
     let is_bare = !text.starts_with(['"', '\'', '[', '{', '#'])
         && text.trim_matches([' ', '\t']) == text
         && !text.contains(['\r', '\n'])

@@ -5,7 +5,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::{Diagnostic, Element, MAX_FILE_BYTES, Span, parser::Parser};
+use crate::{Diagnostic, Element, FileId, MAX_FILE_BYTES, Span, parser::Parser};
 
 /// Deepest chain of files that include each other.
 pub const MAX_INCLUDE_DEPTH: usize = 32;
@@ -54,39 +54,48 @@ pub(crate) fn include(
     element: &mut Element,
     depth: usize,
 ) {
+    for path in expand(parser, operand, span) {
+        if let Some(file) = enter(parser, &path, span) {
+            parser.file(file, element, depth);
+            leave(parser);
+        }
+    }
+}
+
+/// The files an operand means.
+pub(crate) fn expand(parser: &mut Parser<'_>, operand: &str, span: Span) -> Vec<PathBuf> {
     let path = match local_path(operand) {
         Ok(path) => path,
         Err(scheme) => {
             let message = format!("{scheme} includes are not supported");
             let error = Diagnostic::error(message).at(span, "expected a path or a pattern");
             let hint = "fetch the file before the start and include the copy";
-            return parser.diagnostics.push(error.hint(hint));
+            parser.diagnostics.push(error.hint(hint));
+            return Vec::new();
         }
     };
     let pattern = parser.including.directory().join(path);
     let paths = match parser.includes.expand(&pattern) {
         Ok(paths) => paths,
-        Err(error) => return failed(parser, span, &pattern, &error),
+        Err(error) => {
+            failed(parser, span, &pattern, &error);
+            return Vec::new();
+        }
     };
-    for path in paths {
-        if operand.ends_with("*.conf") && is_backup(&path) {
+    for path in paths.iter().filter(|path| is_backup(path)) {
+        if operand.ends_with("*.conf") {
             let message = format!("'{}' looks like a backup and is included", path.display());
             let warning = Diagnostic::warning(message).at(span, "");
             parser
                 .diagnostics
                 .push(warning.hint("move the file out of the directory"));
         }
-        include_file(parser, &path, span, element, depth);
     }
+    paths
 }
 
-fn include_file(
-    parser: &mut Parser<'_>,
-    path: &Path,
-    span: Span,
-    element: &mut Element,
-    depth: usize,
-) {
+/// Begins to read an included file; [`leave`] ends it. `None` when a diagnostic says why not.
+pub(crate) fn enter(parser: &mut Parser<'_>, path: &Path, span: Span) -> Option<FileId> {
     let path = normal(path);
     let Including { chain, count } = &mut parser.including;
     *count += 1;
@@ -107,24 +116,33 @@ fn include_file(
             .map(|path| path.display().to_string())
             .collect();
         let error = Diagnostic::error(message).at(span, "this include is left out");
-        return parser
+        parser
             .diagnostics
             .push(error.hint(format!("read so far: {}", chain.join(" → "))));
+        return None;
     }
     let bytes = match parser.includes.read(&path) {
         Ok(bytes) => bytes,
-        Err(error) => return failed(parser, span, &path, &error),
+        Err(error) => {
+            failed(parser, span, &path, &error);
+            return None;
+        }
     };
     let text = match check_text(bytes) {
         Ok(text) => text,
         Err(reason) => {
             let error = io::Error::new(io::ErrorKind::InvalidData, reason);
-            return failed(parser, span, &path, &error);
+            failed(parser, span, &path, &error);
+            return None;
         }
     };
     let file = parser.sources.add(&path, &text);
     parser.including.chain.push(path);
-    parser.file(file, element, depth);
+    Some(file)
+}
+
+/// Ends what [`enter`] began.
+pub(crate) fn leave(parser: &mut Parser<'_>) {
     parser.including.chain.pop();
 }
 

@@ -3,7 +3,7 @@
 //! Text becomes tokens, tokens become a tree of [`Element`]s in which everything knows where it
 //! was written, and an element becomes the typed parameters a plugin declared with
 //! [`parameters!`]. Every step reports all it has to say into [`Diagnostics`] and goes on; nothing
-//! stops at the first error. It does no I/O of its own: includes are read through [`Includes`],
+//! stops at the first error. YAML becomes the same tree. It does no I/O of its own: includes are read through [`Includes`],
 //! the process is seen through [`Environment`], and embedded Ruby is left to an [`Evaluate`].
 //!
 //! ```
@@ -37,6 +37,7 @@ mod glob;
 mod include;
 mod includes;
 mod json;
+mod legacy;
 mod lexer;
 mod literal;
 mod load;
@@ -52,6 +53,8 @@ mod suggestion;
 mod token;
 mod value;
 mod value_error;
+#[cfg(feature = "yaml")]
+mod yaml;
 
 pub use built_in::BuiltIn;
 pub use common::{Common, LogLevel};
@@ -67,6 +70,7 @@ pub use from_value::{FromValue, Hash, Mode, Size, SizeLimit, Symbol};
 pub use include::{MAX_INCLUDE_DEPTH, MAX_INCLUDES};
 pub use includes::{Disk, Includes, NoIncludes};
 pub use json::{Json, JsonError, MAX_JSON_DEPTH};
+pub use legacy::{Legacy, modernise};
 pub use load::{
     DEFAULT_INCLUDE_DIRECTORY, FileKind, LoadError, LoadOptions, Loaded, inline_text, load,
     load_file, load_with,

@@ -217,6 +217,10 @@ fn parse(parser: &mut Parser<'_>, path: &Path, text: &str, is_yaml: bool) -> Ele
     root
 }
 
+#[cfg(feature = "yaml")]
+use crate::yaml::file as yaml;
+
+#[cfg(not(feature = "yaml"))]
 fn yaml(parser: &mut Parser<'_>, file: crate::FileId, _: &mut Element) {
     let error = Diagnostic::error("this build does not read YAML");
     parser.diagnostics.push(

@@ -72,6 +72,10 @@
 ///         /// The type itself: exactly one; with `, init` an absent one is read as an empty one.
 ///         listing: Listed, init;
 ///     }
+///     legacy {
+///         // Sections that were once written as flat parameters; see `modernise`.
+///         Buffer
+///     }
 /// }
 ///
 /// # use millrun_config::{Diagnostics, Environment, NoIncludes, parse_str};
@@ -113,6 +117,9 @@ macro_rules! parameters {
                     $(, $section_modifier:ident $(= $section_value:literal)?)* ;
             )*
         })?
+        $(legacy {
+            $( $legacy:ident ),* $(,)?
+        })?
     ) => {
         $(#[doc = $doc])*
         #[derive(Debug, Clone)]
@@ -141,6 +148,7 @@ macro_rules! parameters {
                     )
                 ),*)?],
                 flattened: &[$($(<$flat_type>::SCHEMA),*)?],
+                legacy: &[$($($crate::Legacy::$legacy),*)?],
             };
 
             /// Reads the section and warns about what is not declared. `None` means that at least

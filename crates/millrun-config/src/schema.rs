@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::Legacy;
+
 /// The parameters and sections of a plugin or of a section.
 #[derive(Debug, Clone, Copy)]
 pub struct Schema {
@@ -20,6 +22,8 @@ pub struct Schema {
     pub sections: &'static [Section],
     /// Schemas whose parameters and sections are written in the same element.
     pub flattened: &'static [&'static Schema],
+    /// The sections that old files write as flat parameters.
+    pub legacy: &'static [Legacy],
 }
 
 /// One parameter.

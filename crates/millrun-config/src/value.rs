@@ -37,6 +37,8 @@ pub enum Notation {
     Json,
     /// Nothing after the key; the text is empty.
     Absent,
+    /// A number, a bool or a list of YAML; the text is the JSON of it.
+    Native,
 }
 
 impl Value {

@@ -12,9 +12,11 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+#[cfg(feature = "yaml")]
+use millrun_config::{BuiltIn, LoadOptions, load_with};
 use millrun_config::{
-    Content, Conversion, Element, Environment, FromValue, Json, NoIncludes, Pairs, Parsed, Size,
-    Strictness, TimeSpan, ValueError, parse_str,
+    Content, Conversion, Element, Environment, FromValue, Json, NoIncludes, Notation, Pairs,
+    Parsed, Size, Strictness, TimeSpan, ValueError, parse_str,
 };
 use serde_json::{Value as Case, json};
 
@@ -66,7 +68,16 @@ fn check(
 }
 
 fn parse(text: &str) -> Result<Parsed, String> {
-    let parsed = parse_str("t.conf", text, &Environment::default(), &mut NoIncludes);
+    sound(parse_str(
+        "t.conf",
+        text,
+        &Environment::default(),
+        &mut NoIncludes,
+    ))
+}
+
+/// The configuration, unless there are errors.
+fn sound(parsed: Parsed) -> Result<Parsed, String> {
     let messages: Vec<_> = parsed
         .diagnostics
         .errors()
@@ -110,10 +121,39 @@ fn config() {
     });
 }
 
+#[cfg(feature = "yaml")]
+#[test]
+fn yaml() {
+    let deviations = [(
+        "config:\n  - match:\n      $tag: [a, b.**]\n      $type: stdout\n",
+        "a list of patterns is joined with blanks and not with commas: each is a pattern",
+    )];
+    check("yaml", "text", &deviations, |case| {
+        let path = PathBuf::from("t.yaml");
+        let text = case["text"].as_str().unwrap().to_owned();
+        let options = LoadOptions {
+            path: path.clone(),
+            ..LoadOptions::default()
+        };
+        let environment = Environment::default();
+        let mut evaluate = BuiltIn::new(&environment);
+        let mut world = BTreeMap::from([(path, text)]);
+        let loaded = load_with(&options, &mut evaluate, &mut world);
+        Ok(tree(&sound(loaded.unwrap().parsed)?.root))
+    });
+}
+
 fn tree(element: &Element) -> Case {
     let attrs = element.parameters().iter();
     let attrs: Vec<_> = attrs
-        .map(|entry| json!([entry.name, content(&entry.value.content)]))
+        .map(
+            |entry| match (&entry.value.notation, entry.value.as_text()) {
+                (Notation::Native, Some(text)) => {
+                    json!([entry.name, serde_json::from_str::<Case>(text).unwrap()])
+                }
+                _ => json!([entry.name, content(&entry.value.content)]),
+            },
+        )
         .collect();
     let elements: Vec<_> = element.elements().iter().map(tree).collect();
     json!({

@@ -85,7 +85,7 @@ impl Registry {
         match element.name() {
             "source" => self.inputs.get(kind).map(|known| known.schema),
             "filter" => self.filters.get(kind).map(|known| known.schema),
-            "match" | "store" => self.outputs.get(kind).map(|known| known.schema),
+            "match" | "store" | "secondary" => self.outputs.get(kind).map(|known| known.schema),
             _ => None,
         }
     }

@@ -9,7 +9,10 @@ mod dump;
 mod errors;
 mod include_errors;
 mod includes;
+mod legacy;
 mod loading;
 mod parameters;
 mod support;
 mod syntax;
+#[cfg(feature = "yaml")]
+mod yaml;

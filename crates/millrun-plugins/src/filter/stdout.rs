@@ -17,6 +17,7 @@ parameters! {
         /// What an event looks like.
         format: Option<Element>;
     }
+    legacy { Format, Inject }
 }
 
 pub(super) fn build(

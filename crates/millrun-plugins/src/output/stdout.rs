@@ -28,6 +28,7 @@ parameters! {
         /// What an event looks like.
         format: Option<Element>;
     }
+    legacy { Format, Inject }
 }
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {

@@ -83,6 +83,7 @@ parameters! {
         /// Limits for groups of files.
         group: Option<Element>;
     }
+    legacy { Parse }
 }
 
 /// Puts the present time into a path.

@@ -78,6 +78,7 @@ parameters! {
         /// Where events wait.
         buffer: Option<Element>;
     }
+    legacy { TimeSlicedBuffer, Format, Inject }
 }
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {

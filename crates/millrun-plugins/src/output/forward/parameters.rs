@@ -80,6 +80,9 @@ parameters! {
         require_ack_response: bool = "false";
         /// How long it may take.
         ack_response_timeout: Duration = "190";
+        /// How long a chunk that was sent and not acknowledged waits for its server before it may
+        /// go to another one. A millrun that receives it twice stores it once; two of them cannot.
+        in_doubt_timeout: Duration = "600";
         /// Without effect: answers are read when they come.
         read_interval_msec: u32 = "50";
         /// Without effect: answers are read as they come.
@@ -117,6 +120,7 @@ parameters! {
         /// Servers that are found elsewhere.
         service_discovery: Vec<Element>;
     }
+    legacy { Buffer }
 }
 
 /// How long connecting may take where nothing is said.
@@ -139,6 +143,7 @@ pub(super) struct Plan {
     pub(super) expire_dns_cache: Option<Duration>,
     pub(super) dns_round_robin: bool,
     pub(super) recover_wait: Duration,
+    pub(super) in_doubt_timeout: Duration,
 }
 
 /// One receiver.
@@ -146,7 +151,9 @@ pub(super) struct Plan {
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
-    /// What messages call it: `host:port`, behind its name where it has one.
+    /// What the ledger calls it: `host:port`.
+    pub(super) address: String,
+    /// What messages call it: its address, behind its name where it has one.
     pub(super) label: String,
     pub(super) weight: u32,
     pub(super) standby: bool,
@@ -241,6 +248,7 @@ impl Plan {
             expire_dns_cache: parameters.expire_dns_cache,
             dns_round_robin: parameters.dns_round_robin,
             recover_wait: parameters.recover_wait,
+            in_doubt_timeout: parameters.in_doubt_timeout,
         })
     }
 }
@@ -255,12 +263,27 @@ impl Server {
         Self {
             label: match &parameters.name {
                 Some(name) => format!("'{name}' ({address})"),
-                None => address,
+                None => address.clone(),
             },
+            address,
             host,
             port,
             weight: parameters.weight,
             standby: parameters.standby,
+        }
+    }
+
+    /// A server of weight 1, for tests.
+    #[cfg(test)]
+    pub(super) fn at(host: &str, port: u16) -> Self {
+        let address = format!("{host}:{port}");
+        Self {
+            host: host.to_owned(),
+            port,
+            label: address.clone(),
+            address,
+            weight: 1,
+            standby: false,
         }
     }
 }

@@ -1,0 +1,87 @@
+//! Flat parameters of former times become the sections they stand for (fluentd.md section 3.10).
+//!
+//! ```text
+//! <match app.**>             <match app.**>
+//!   type file                  @type file
+//!   buffer_path /b      →      <buffer time>
+//!   flush_interval 5s            path /b
+//!   format json                  flush_interval 5s
+//! </match>                       flush_mode interval
+//!                                timekey 86400
+//!                              </buffer>
+//!                              <format>
+//!                                @type json
+//!                              </format>
+//!                            </match>
+//! ```
+//!
+//! Which sections a plugin had is declared with its parameters (`legacy { … }`); plugins read only
+//! the new form. A flat parameter may go into several sections (`timezone`), so all sections are
+//! made before the parameters are taken away.
+
+mod section;
+mod table;
+
+use std::collections::BTreeSet;
+
+use crate::{Diagnostics, Element, Schema, SchemaOf, legacy::section::Conversion};
+
+/// A section that old files write as flat parameters of its plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Legacy {
+    /// `<buffer>`, from `buffer_type`, `flush_interval` …
+    Buffer,
+    /// The same for an output whose chunks were always slices of time.
+    TimeSlicedBuffer,
+    /// `<parse>`, from `format`, `time_format` …
+    Parse,
+    /// `<format>`, from `format`, `delimiter` …
+    Format,
+    /// `<inject>`, from `include_tag_key`, `time_key` …
+    Inject,
+    /// `<extract>`, from `tag_key`, `time_key` …
+    Extract,
+}
+
+/// Rewrites the plugins below `root` that are written in the old form, each with a warning that
+/// shows the new one.
+///
+/// `schema_of` gives the declaration of a plugin's section; one without is left as it is.
+pub fn modernise(root: &mut Element, schema_of: SchemaOf<'_>, diagnostics: &mut Diagnostics) {
+    for element in root.elements_mut() {
+        if let Some(schema) = schema_of(element) {
+            modernise_plugin(element, schema, diagnostics);
+        }
+        modernise(element, schema_of, diagnostics);
+    }
+}
+
+fn modernise_plugin(element: &mut Element, schema: &'static Schema, diagnostics: &mut Diagnostics) {
+    let mut used = BTreeSet::new();
+    let mut sections = Vec::new();
+    for legacy in schema.legacy {
+        let conversion = Conversion::new(element, *legacy);
+        if conversion.is_written_new() {
+            conversion.note_flush_interval(&mut used, diagnostics);
+            continue;
+        }
+        if let Some(section) = conversion.section(&mut used, diagnostics) {
+            sections.push(section);
+        }
+    }
+    if used.contains(section::FLUSH_INTERVAL) {
+        let buffers = element.elements_mut().iter_mut().chain(&mut sections);
+        for buffer in buffers.filter(|inner| inner.name() == "buffer") {
+            section::flush_by_interval(buffer);
+        }
+    }
+    for name in used {
+        if schema.parameter(name).is_none() {
+            element.remove(name);
+        }
+    }
+    for section in sections {
+        element.push(section);
+    }
+}
