@@ -33,7 +33,7 @@ mod time;
 pub use crate::accessor::{Accessor, AccessorError, Segment};
 pub use crate::regex::{
     CaptureName, Flags, LiteralError, MatchError, Matcher, REGEX_MATCH_STEPS_MAX,
-    REGEX_NESTING_MAX, REGEX_SOURCE_BYTES_MAX, Regex, RegexError, Spans, split_literal,
+    REGEX_NESTING_MAX, REGEX_SOURCE_BYTES_MAX, Regex, RegexError, Spans, find_byte, split_literal,
 };
 pub use crate::tag_pattern::{TAG_PATTERN_BYTES_MAX, TagPattern, TagPatternError, TagPatterns};
 pub use crate::time::{

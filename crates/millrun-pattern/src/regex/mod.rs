@@ -31,6 +31,7 @@ pub use self::{
     error::{MatchError, RegexError},
     literal::{LiteralError, split_literal},
     matcher::Matcher,
+    scan::find_byte,
     spans::{CaptureName, Spans},
 };
 use self::{pcre::Pcre, splitter::Program, splitter_run::Outcome};

@@ -16,6 +16,14 @@ pub enum ParseError {
         /// What it is instead.
         found: &'static str,
     },
+    /// A quote of a csv line stands where none can.
+    #[error("malformed csv at byte {at}: {fault}")]
+    Quote {
+        /// What is wrong with it.
+        fault: &'static str,
+        /// Where.
+        at: usize,
+    },
     /// The expression gave up on the line.
     #[error(transparent)]
     Match(#[from] MatchError),
@@ -43,6 +51,12 @@ pub enum SetupError {
     /// A zone without a format: the usual forms are read in the local zone.
     #[error("specifying timezone requires time format")]
     ZoneWithoutFormat,
+    /// A parser of columns without names for them.
+    #[error("keys is empty: name the columns, as in: keys host,status,path")]
+    NoKeys,
+    /// Nothing stands between values.
+    #[error("the delimiter is empty: write the text that stands between values")]
+    NoDelimiter,
     /// The expression does not compile.
     #[error("expression: {0}")]
     Expression(#[from] RegexError),

@@ -5,6 +5,13 @@
 //!         json      an object, or an array of objects        streamed to msgpack, no tree
 //!         regexp    the named captures of an expression      text, or what `types` make of it
 //!         nginx     regexp with nginx's combined log format
+//!         apache    regexp with httpd's, apache2 with escapes and numbers, apache_error its error log
+//!         syslog    RFC 3164, RFC 5424 or either
+//!         csv       values between commas, tsv between tabs, ltsv with labels
+//!         msgpack   maps, or arrays of maps
+//!         cri       lines of container runtimes
+//! block ► multiline regexp over several lines
+//!         multi_format   the first of several parsers that takes the line
 //! ```
 //! A parser is a pure value: bytes and the time of the read in, one msgpack map and the event's time out. Each map is
 //! written once, straight into the caller's buffer; memory for scratch belongs to the parser and is used again, so a
@@ -12,29 +19,53 @@
 //!
 //! Source: fluentd.md section 3.8.
 
+mod apache;
+mod columns;
 mod conversion;
+mod cri;
+mod csv;
+mod document;
 mod error;
 mod json;
+mod ltsv;
+mod msgpack;
+mod multi_format;
+mod multiline;
 mod nginx;
 mod none;
 mod number;
+mod parameters;
 mod regexp;
 mod rules;
 mod section;
 mod settings;
+mod syslog;
 #[cfg(test)]
 mod tests;
+mod tsv;
 
 use millrun_event::EventTime;
 
 pub(crate) use self::section::parse_section;
 pub use self::{
+    apache::{
+        APACHE_ERROR_EXPRESSION, APACHE_EXPRESSION, APACHE_TIME_FORMAT, Apache2Parser,
+        apache_error_parser, apache_parser,
+    },
+    cri::{CRI_TIME_FORMAT, CriParser},
+    csv::{CsvEngine, CsvParser},
     error::{ParseError, SetupError},
     json::JsonParser,
+    ltsv::{LTSV_UNIQUE_LABELS_MAX, LtsvDelimiter, LtsvParser},
+    msgpack::MsgpackParser,
+    multi_format::MultiFormatParser,
+    multiline::{FirstLine, Grouping, MultilineParser},
     nginx::{NGINX_EXPRESSION, NGINX_TIME_FORMAT, nginx_parser},
     none::NoneParser,
     regexp::RegexpParser,
     settings::{Settings, TextKind},
+    syslog::{SyslogEngine, SyslogFormat, SyslogOptions, SyslogParser, YEAR_AHEAD_SECONDS_MAX},
+    tsv::TsvParser,
 };
 
 /// A parser of single lines, or of blocks of lines that belong together.
@@ -62,6 +93,11 @@ pub trait LineParser: Send {
     ) -> Option<Result<Parsed, ParseError>> {
         let _ = (now, record);
         None
+    }
+
+    /// How lines become the texts that this parser takes.
+    fn grouping(&self) -> Grouping<'_> {
+        Grouping::Line
     }
 }
 

@@ -43,7 +43,7 @@ impl RegexpParser {
         if regex.capture_names().is_empty() {
             return Err(SetupError::NoNamedCaptures);
         }
-        let rules = Rules::new(settings, TimeType::Text)?;
+        let rules = Rules::new(settings, TimeType::Text, Some("time"))?;
         let (times, others): (Vec<_>, Vec<_>) = regex
             .capture_names()
             .iter()
@@ -86,6 +86,29 @@ impl LineParser for RegexpParser {
         if !self.regex.captures_into(line, &mut self.spans)? {
             return Ok(Parsed::Unmatched);
         }
+        self.write(line, now, record)
+    }
+}
+
+impl RegexpParser {
+    /// As [`parse`](LineParser::parse), and tells where the match lies.
+    pub(super) fn parse_match(
+        &mut self,
+        text: &[u8],
+        now: EventTime,
+        record: &mut Vec<u8>,
+    ) -> Result<(Parsed, (usize, usize)), ParseError> {
+        let parsed = self.parse(text, now, record)?;
+        Ok((parsed, self.spans.get(0).unwrap_or_default()))
+    }
+
+    /// Writes the record of the captures found last.
+    fn write(
+        &mut self,
+        line: &[u8],
+        now: EventTime,
+        record: &mut Vec<u8>,
+    ) -> Result<Parsed, ParseError> {
         let spans = &self.spans;
         let told = self
             .time

@@ -23,7 +23,12 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn new(settings: Settings, time_type: TimeType) -> Result<Self, SetupError> {
+    /// Compiles the settings; `time_type` and `time_key` are what holds where they say nothing.
+    pub(super) fn new(
+        settings: Settings,
+        time_type: TimeType,
+        time_key: Option<&str>,
+    ) -> Result<Self, SetupError> {
         let conversions = settings.types.iter().map(|(key, definition)| {
             let conversion = Conversion::parse(key, definition, &settings)?;
             Ok((key.as_str().into(), conversion))
@@ -31,12 +36,10 @@ impl Rules {
         Ok(Rules {
             conversions: conversions.collect::<Result<_, SetupError>>()?,
             time: settings.time_parser(time_type)?,
-            time_key: Some(
-                settings
-                    .time_key
-                    .unwrap_or_else(|| "time".to_owned())
-                    .into(),
-            ),
+            time_key: settings
+                .time_key
+                .or_else(|| time_key.map(str::to_owned))
+                .map(Into::into),
             keep_time_key: settings.keep_time_key,
             null_value_pattern: settings.null_value_pattern,
             null_empty_string: settings.null_empty_string,

@@ -1,93 +1,40 @@
 //! From a `<parse>` section to the parser it names.
 
-use std::time::Duration;
-
-use millrun_config::{Diagnostic, Diagnostics, Element, Hash, Regexp, nearest, parameters};
+use millrun_config::{Diagnostic, Diagnostics, Element, Entry, Regexp, Value, nearest};
 use millrun_pattern::{Flags, Matcher, Regex, TimeType};
 
-use super::{JsonParser, LineParser, NoneParser, RegexpParser, Settings, TextKind, nginx_parser};
-use crate::time_section::{TimeParameters, TimeTypeName};
-
-parameters! {
-    /// What every parser has.
-    pub struct ParserParameters in "parse" {
-        /// Keys and the types of their values: integer, float, bool, time, array, string.
-        types: Option<Hash<String>>;
-        /// The field the event's time stands in.
-        time_key: Option<String>;
-        /// Text that matches becomes null.
-        null_value_pattern: Option<Regexp>;
-        /// Empty text becomes null.
-        null_empty_string: bool = "false";
-        /// A line that tells no time happened now.
-        estimate_current_event: bool = "true";
-        /// The time stays in the record, too.
-        keep_time_key: bool = "false";
-        /// Longest time for one line. Not needed: matching is bounded in steps.
-        timeout: Option<Duration>;
-    }
-    flatten {
-        /// How times are read.
-        time: TimeParameters;
-    }
-}
-
-parameters! {
-    /// The line as it is, in one field.
-    pub struct NoneParameters in "parse", type "none" {
-        /// The field.
-        message_key: String = "message";
-    }
-    flatten {
-        /// What every parser has.
-        parser: ParserParameters;
-    }
-}
-
-parameters! {
-    /// An object, or an array of objects.
-    pub struct JsonParameters in "parse", type "json" {
-        /// Without effect: there is one JSON parser here.
-        json_parser: String = "oj";
-        /// Without effect.
-        stream_buffer_size: u64 = "8192";
-    }
-    flatten {
-        /// What every parser has.
-        parser: ParserParameters;
-    }
-}
-
-parameters! {
-    /// nginx's combined log format.
-    pub struct NginxParameters in "parse", type "nginx" {
-        /// An expression in the place of the built-in one.
-        expression: Option<Regexp>;
-    }
-    flatten {
-        /// What every parser has.
-        parser: ParserParameters;
-    }
-}
-
-parameters! {
-    /// The named captures of an expression.
-    pub struct RegexpParameters in "parse", type "regexp" {
-        /// The expression.
-        expression: Regexp = required;
-        /// Letters match in either case.
-        ignorecase: bool = "false", deprecated = "write the flag i behind the expression";
-        /// A dot matches a new line.
-        multiline: bool = "false", deprecated = "write the flag m behind the expression";
-    }
-    flatten {
-        /// What every parser has.
-        parser: ParserParameters;
-    }
-}
+use super::{
+    Apache2Parser, CriParser, CsvEngine, CsvParser, FirstLine, JsonParser, LineParser,
+    LtsvDelimiter, LtsvParser, MsgpackParser, MultiFormatParser, MultilineParser, NoneParser,
+    RegexpParser, Settings, SetupError, SyslogEngine, SyslogFormat, SyslogOptions, SyslogParser,
+    TextKind, TsvParser, apache_error_parser, apache_parser, nginx_parser,
+    parameters::{
+        Apache2Parameters, BuiltInParameters, CriParameters, CsvEngineName, CsvParameters,
+        JsonParameters, LtsvParameters, MsgpackParameters, MultiFormatParameters,
+        MultilineParameters, NoneParameters, ParserParameters, RegexpParameters, SyslogEngineName,
+        SyslogFormatName, SyslogParameters, TsvParameters,
+    },
+};
+use crate::time_section::TimeTypeName;
 
 /// The parsers of this build.
-const NAMES: [&str; 4] = ["json", "nginx", "none", "regexp"];
+const NAMES: [&str; 15] = [
+    "apache",
+    "apache2",
+    "apache_error",
+    "cri",
+    "csv",
+    "json",
+    "ltsv",
+    "msgpack",
+    "multi_format",
+    "multiline",
+    "nginx",
+    "none",
+    "regexp",
+    "syslog",
+    "tsv",
+];
 
 /// The parser of the `<parse>` section of `plugin`, or of the legacy parameter `format`; `None`
 /// when a diagnostic says why not.
@@ -107,98 +54,345 @@ pub(crate) fn parse_section(
         );
         return None;
     };
-    let parser: Result<Box<dyn LineParser>, _> = match name {
-        "none" => {
-            let parameters = NoneParameters::read(section, diagnostics)?;
-            let settings = settings(parameters.parser, text, section, diagnostics)?;
-            return Some(Box::new(NoneParser::new(
-                &parameters.message_key,
-                &settings,
-            )));
-        }
-        "json" => {
-            let parameters = JsonParameters::read(section, diagnostics)?.parser;
-            let settings = settings(parameters, text, section, diagnostics)?;
-            JsonParser::new(settings).map(|parser| Box::new(parser) as _)
-        }
-        "nginx" => {
-            let parameters = NginxParameters::read(section, diagnostics)?;
-            let settings = settings(parameters.parser, text, section, diagnostics)?;
-            match parameters.expression {
-                None => nginx_parser(settings).map(|parser| Box::new(parser) as _),
-                Some(expression) => {
-                    let regex = compile(&expression, section, diagnostics)?;
-                    RegexpParser::new(regex, settings).map(|parser| Box::new(parser) as _)
-                }
-            }
-        }
-        "regexp" => {
-            let mut parameters = RegexpParameters::read(section, diagnostics)?;
-            parameters.expression.ignore_case |= parameters.ignorecase;
-            parameters.expression.multi_line |= parameters.multiline;
-            let settings = settings(parameters.parser, text, section, diagnostics)?;
-            let regex = compile(&parameters.expression, section, diagnostics)?;
-            RegexpParser::new(regex, settings).map(|parser| Box::new(parser) as _)
-        }
-        other => {
-            unknown(other, section, diagnostics);
-            return None;
-        }
-    };
-    parser
-        .map_err(|error| {
-            diagnostics
-                .push(Diagnostic::error(error.to_string()).at(section.span(), "this parser"));
-        })
-        .ok()
-}
-
-fn settings(
-    parameters: ParserParameters,
-    text: TextKind,
-    section: &Element,
-    diagnostics: &mut Diagnostics,
-) -> Option<Settings> {
-    let time = parameters.time;
-    let null_value_pattern = match parameters.null_value_pattern {
-        None => None,
-        Some(pattern) => match Matcher::compile(&pattern.source, flags(&pattern)) {
-            Ok(matcher) => Some(matcher),
-            Err(error) => {
-                let span = span_of(section, "null_value_pattern");
-                diagnostics.push(Diagnostic::error(error.to_string()).at(span, "this pattern"));
-                return None;
-            }
-        },
-    };
-    Some(Settings {
-        types: parameters.types.map(|types| types.0).unwrap_or_default(),
-        time_key: parameters.time_key,
-        keep_time_key: parameters.keep_time_key,
-        time_type: time.time_type.map(|name| match name {
-            TimeTypeName::String => TimeType::Text,
-            TimeTypeName::Unixtime => TimeType::Unixtime,
-            TimeTypeName::Float => TimeType::Float,
-            TimeTypeName::Mixed => TimeType::Mixed,
-        }),
-        time_format: time.time_format,
-        time_format_fallbacks: time.time_format_fallbacks,
-        timezone: time.timezone,
-        utc: time.utc || !time.localtime,
-        null_value_pattern,
-        null_empty_string: parameters.null_empty_string,
-        estimate_current_event: parameters.estimate_current_event,
+    Builder {
+        section,
         text,
-    })
+        diagnostics,
+    }
+    .build(name)
 }
 
-fn compile(expression: &Regexp, section: &Element, diagnostics: &mut Diagnostics) -> Option<Regex> {
-    Regex::compile(&expression.source, flags(expression))
-        .map_err(|error| {
-            let span = span_of(section, "expression");
-            diagnostics.push(Diagnostic::error(error.to_string()).at(span, "this expression"));
+/// A parser from its name and the section that configures it.
+struct Builder<'s> {
+    section: &'s Element,
+    text: TextKind,
+    diagnostics: &'s mut Diagnostics,
+}
+
+type Parser = Box<dyn LineParser>;
+
+impl Builder<'_> {
+    fn build(mut self, name: &str) -> Option<Parser> {
+        match name {
+            "none" => self.none(),
+            "json" => self.json(),
+            "nginx" => self.built_in(nginx_parser),
+            "apache" => self.built_in(apache_parser),
+            "apache_error" => self.built_in(apache_error_parser),
+            "apache2" => self.apache2(),
+            "regexp" => self.regexp(),
+            "csv" => self.csv(),
+            "tsv" => self.tsv(),
+            "ltsv" => self.ltsv(),
+            "msgpack" => self.msgpack(),
+            "syslog" => self.syslog(),
+            "multiline" => self.multiline(),
+            "multi_format" => self.multi_format(),
+            "cri" => self.cri(),
+            other => {
+                self.unknown(other);
+                None
+            }
+        }
+    }
+
+    fn none(&mut self) -> Option<Parser> {
+        let parameters = NoneParameters::read(self.section, self.diagnostics)?;
+        let settings = self.settings(parameters.parser)?;
+        Some(Box::new(NoneParser::new(
+            &parameters.message_key,
+            &settings,
+        )))
+    }
+
+    fn json(&mut self) -> Option<Parser> {
+        let parameters = JsonParameters::read(self.section, self.diagnostics)?.parser;
+        let settings = self.settings(parameters)?;
+        self.boxed(JsonParser::new(settings))
+    }
+
+    fn apache2(&mut self) -> Option<Parser> {
+        let parameters = Apache2Parameters::read(self.section, self.diagnostics)?.parser;
+        let settings = self.settings(parameters)?;
+        self.boxed(Apache2Parser::new(settings))
+    }
+
+    fn msgpack(&mut self) -> Option<Parser> {
+        let parameters = MsgpackParameters::read(self.section, self.diagnostics)?.parser;
+        let settings = self.settings(parameters)?;
+        self.boxed(MsgpackParser::new(settings))
+    }
+
+    fn built_in(
+        &mut self,
+        built_in: fn(Settings) -> Result<RegexpParser, SetupError>,
+    ) -> Option<Parser> {
+        let parameters = BuiltInParameters::read(self.section, self.diagnostics)?;
+        let settings = self.settings(parameters.parser)?;
+        let Some(mut expression) = parameters.expression else {
+            return self.boxed(built_in(settings));
+        };
+        expression.ignore_case |= parameters.ignorecase;
+        expression.multi_line |= parameters.multiline;
+        let regex = self.compile(&expression, "expression")?;
+        self.boxed(RegexpParser::new(regex, settings))
+    }
+
+    fn regexp(&mut self) -> Option<Parser> {
+        let parameters = RegexpParameters::read(self.section, self.diagnostics)?;
+        let mut expression = parameters.expression;
+        expression.ignore_case |= parameters.ignorecase;
+        expression.multi_line |= parameters.multiline;
+        let settings = self.settings(parameters.parser)?;
+        let regex = self.compile(&expression, "expression")?;
+        self.boxed(RegexpParser::new(regex, settings))
+    }
+
+    fn csv(&mut self) -> Option<Parser> {
+        let parameters = CsvParameters::read(self.section, self.diagnostics)?;
+        let settings = self.settings(parameters.parser)?;
+        let engine = match parameters.parser_engine {
+            CsvEngineName::Normal => CsvEngine::Normal,
+            CsvEngineName::Fast => CsvEngine::Fast,
+        };
+        let parser = CsvParser::new(&parameters.keys, &parameters.delimiter, engine, settings);
+        self.boxed(parser)
+    }
+
+    fn tsv(&mut self) -> Option<Parser> {
+        let parameters = TsvParameters::read(self.section, self.diagnostics)?;
+        let settings = self.settings(parameters.parser)?;
+        self.boxed(TsvParser::new(
+            &parameters.keys,
+            &parameters.delimiter,
+            settings,
+        ))
+    }
+
+    fn ltsv(&mut self) -> Option<Parser> {
+        let parameters = LtsvParameters::read(self.section, self.diagnostics)?;
+        let settings = self.settings(parameters.parser)?;
+        let delimiter = match &parameters.delimiter_pattern {
+            None => LtsvDelimiter::Text(parameters.delimiter),
+            Some(pattern) => {
+                let regex = self.compile(pattern, "delimiter_pattern")?;
+                let spans = regex.spans();
+                LtsvDelimiter::Pattern(Box::new(regex), spans)
+            }
+        };
+        self.boxed(LtsvParser::new(
+            delimiter,
+            &parameters.label_delimiter,
+            settings,
+        ))
+    }
+
+    fn syslog(&mut self) -> Option<Parser> {
+        let parameters = SyslogParameters::read(self.section, self.diagnostics)?;
+        let settings = self.settings(parameters.parser)?;
+        let options = SyslogOptions {
+            format: match parameters.message_format {
+                SyslogFormatName::Rfc3164 => SyslogFormat::Rfc3164,
+                SyslogFormatName::Rfc5424 => SyslogFormat::Rfc5424,
+                SyslogFormatName::Auto => SyslogFormat::Auto,
+            },
+            engine: match parameters.parser_engine {
+                SyslogEngineName::Regexp => SyslogEngine::Regexp,
+                SyslogEngineName::String => SyslogEngine::String,
+            },
+            with_priority: parameters.with_priority,
+            rfc5424_time_format: Some(parameters.rfc5424_time_format),
+            support_colonless_ident: parameters.support_colonless_ident,
+        };
+        self.boxed(SyslogParser::new(options, settings))
+    }
+
+    fn multiline(&mut self) -> Option<Parser> {
+        let parameters = MultilineParameters::read(self.section, self.diagnostics)?;
+        let (text, estimate) = (self.text, parameters.parser.estimate_current_event);
+        let source = self.joined_formats(parameters.formats())?;
+        let first_line = match &parameters.format_firstline {
+            None => None,
+            Some(literal) => {
+                let source = self
+                    .between_slashes(literal, "format_firstline")?
+                    .to_owned();
+                let compiled = Matcher::compile(&source, Flags::default());
+                Some(FirstLine::new(self.sound(compiled, "format_firstline")?))
+            }
+        };
+        let flags = Flags {
+            multi_line: true,
+            ..Flags::default()
+        };
+        let regex = self.sound(Regex::compile(&source, flags), "format1")?;
+        let settings = self.settings(parameters.parser)?;
+        let parser = RegexpParser::new(regex, settings).map(|parser| {
+            let unmatched = parameters.unmatched_lines.as_deref();
+            MultilineParser::new(parser, first_line, unmatched, text, estimate)
+        });
+        self.boxed(parser)
+    }
+
+    /// The expression of the parts, which must come one after the other from 1 on.
+    fn joined_formats(&mut self, formats: [Option<&str>; 20]) -> Option<String> {
+        let mut joined = String::new();
+        let mut missing = None;
+        for (index, format) in formats.into_iter().enumerate() {
+            let name = format!("format{}", index + 1);
+            match (format, missing.take()) {
+                (Some(part), None) => joined.push_str(self.between_slashes(part, &name)?),
+                (Some(_), Some(gap)) => {
+                    let fault = format!("Jump of format index found. {gap} is missing.");
+                    self.fault(fault, &name);
+                    return None;
+                }
+                (None, gap) => missing = Some(gap.unwrap_or(name)),
+            }
+        }
+        Some(joined)
+    }
+
+    fn between_slashes<'l>(&mut self, literal: &'l str, name: &str) -> Option<&'l str> {
+        let source = literal
+            .strip_prefix('/')
+            .and_then(|rest| rest.strip_suffix('/'));
+        if source.is_none() {
+            let fault = format!("format should be Regexp, need //, in {name}: '{literal}'");
+            self.fault(fault, name);
+        }
+        source
+    }
+
+    fn multi_format(&mut self) -> Option<Parser> {
+        let parameters = MultiFormatParameters::read(self.section, self.diagnostics)?;
+        let mut parsers = Vec::new();
+        for pattern in &parameters.pattern {
+            let Some(name) = pattern.text("format").or_else(|| pattern.plugin_type()) else {
+                let fault = Diagnostic::error("a <pattern> names its parser");
+                let place = fault.at(pattern.span(), "which parser is meant?");
+                self.diagnostics
+                    .push(place.hint("write a line like: format json"));
+                return None;
+            };
+            parsers.push(self.of(pattern).build(name)?);
+        }
+        Some(Box::new(MultiFormatParser::new(parsers)))
+    }
+
+    fn cri(&mut self) -> Option<Parser> {
+        let parameters = CriParameters::read(self.section, self.diagnostics)?;
+        let mut keeps = parameters.parser;
+        keeps.keep_time_key |= self.section.value("keep_time_key").is_none();
+        let settings = self.settings(keeps)?;
+        let message = match parameters.parse {
+            None => None,
+            Some(mut section) => {
+                // What tells no time happened when the line says.
+                let name = "estimate_current_event";
+                if section.value(name).is_none() {
+                    let span = section.span();
+                    section.insert(Entry {
+                        name: name.to_owned(),
+                        name_span: span,
+                        value: Value::text("false", span),
+                    });
+                }
+                let name = section.plugin_type().unwrap_or("none").to_owned();
+                Some(self.of(&section).build(&name)?)
+            }
+        };
+        self.boxed(CriParser::new(
+            message,
+            parameters.merge_cri_fields,
+            settings,
+        ))
+    }
+
+    /// A builder from a section within this one.
+    fn of<'b>(&'b mut self, section: &'b Element) -> Builder<'b> {
+        Builder {
+            section,
+            text: self.text,
+            diagnostics: self.diagnostics,
+        }
+    }
+
+    fn settings(&mut self, parameters: ParserParameters) -> Option<Settings> {
+        let time = parameters.time;
+        let null_value_pattern = match parameters.null_value_pattern {
+            None => None,
+            Some(pattern) => {
+                let compiled = Matcher::compile(&pattern.source, flags(&pattern));
+                Some(self.sound(compiled, "null_value_pattern")?)
+            }
+        };
+        Some(Settings {
+            types: parameters.types.map(|types| types.0).unwrap_or_default(),
+            time_key: parameters.time_key,
+            keep_time_key: parameters.keep_time_key,
+            time_type: time.time_type.map(|name| match name {
+                TimeTypeName::String => TimeType::Text,
+                TimeTypeName::Unixtime => TimeType::Unixtime,
+                TimeTypeName::Float => TimeType::Float,
+                TimeTypeName::Mixed => TimeType::Mixed,
+            }),
+            time_format: time.time_format,
+            time_format_fallbacks: time.time_format_fallbacks,
+            timezone: time.timezone,
+            utc: time.utc || !time.localtime,
+            null_value_pattern,
+            null_empty_string: parameters.null_empty_string,
+            estimate_current_event: parameters.estimate_current_event,
+            text: self.text,
         })
-        .ok()
+    }
+
+    fn compile(&mut self, expression: &Regexp, name: &str) -> Option<Regex> {
+        self.sound(Regex::compile(&expression.source, flags(expression)), name)
+    }
+
+    /// What was made of a parameter, or a diagnostic at its place.
+    fn sound<T, E: ToString>(&mut self, made: Result<T, E>, name: &str) -> Option<T> {
+        made.map_err(|error| self.fault(error.to_string(), name))
+            .ok()
+    }
+
+    fn boxed<P: LineParser + 'static>(&mut self, parser: Result<P, SetupError>) -> Option<Parser> {
+        match parser {
+            Ok(parser) => Some(Box::new(parser)),
+            Err(error) => {
+                let fault = Diagnostic::error(error.to_string());
+                self.diagnostics
+                    .push(fault.at(self.section.span(), "this parser"));
+                None
+            }
+        }
+    }
+
+    fn fault(&mut self, message: String, name: &str) {
+        let span = self.section.span_of(name);
+        let what = if name.ends_with("pattern") {
+            "this pattern"
+        } else {
+            "this expression"
+        };
+        self.diagnostics
+            .push(Diagnostic::error(message).at(span, what));
+    }
+
+    fn unknown(&mut self, name: &str) {
+        let hint = match nearest(name, NAMES) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("this build has: {}", NAMES.join(", ")),
+        };
+        let span = self.section.span_of("@type");
+        self.diagnostics.push(
+            Diagnostic::error(format!("Unknown parser plugin '{name}'"))
+                .at(span, "no parser of this name")
+                .hint(hint),
+        );
+    }
 }
 
 fn flags(expression: &Regexp) -> Flags {
@@ -207,22 +401,4 @@ fn flags(expression: &Regexp) -> Flags {
         multi_line: expression.multi_line,
         ..Flags::default()
     }
-}
-
-fn span_of(section: &Element, name: &str) -> millrun_config::Span {
-    section
-        .value(name)
-        .map_or(section.span(), |value| value.span)
-}
-
-fn unknown(name: &str, section: &Element, diagnostics: &mut Diagnostics) {
-    let hint = match nearest(name, NAMES) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("this build has: {}", NAMES.join(", ")),
-    };
-    diagnostics.push(
-        Diagnostic::error(format!("Unknown parser plugin '{name}'"))
-            .at(span_of(section, "@type"), "no parser of this name")
-            .hint(hint),
-    );
 }
