@@ -1,5 +1,6 @@
 //! Gzip payloads: expanded against a limit, compressed into a caller's buffer.
 
+use std::fmt;
 use std::io::{self, Read as _, Write as _};
 
 use flate2::Compression;
@@ -11,6 +12,15 @@ use flate2::write::GzEncoder;
 pub(crate) enum Unexpandable {
     NotGzip(io::Error),
     TooLarge,
+}
+
+impl fmt::Display for Unexpandable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotGzip(error) => write!(f, "it is no gzip: {error}"),
+            Self::TooLarge => f.write_str("it expands too far"),
+        }
+    }
 }
 
 /// Expands all members of `payload` into `out`, which is cleared before. The room taken follows

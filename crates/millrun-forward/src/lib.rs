@@ -23,6 +23,7 @@
 //!     payload: events.as_events().bytes,
 //!     compression: Compression::None,
 //!     count: 1,
+//!     number: None,
 //! };
 //!
 //! let mut settings = SenderSettings::default();
@@ -48,6 +49,7 @@
 #![forbid(unsafe_code)]
 
 mod base64;
+mod delivery;
 mod error;
 mod frame;
 mod gzip;
@@ -63,6 +65,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use delivery::{Delivery, Number};
 pub use error::{ReceiveError, SendError};
 pub use gzip::compress;
 pub use limits::{

@@ -11,6 +11,7 @@
 
 use millrun_event::{Cursor, EventTime, Events, Malformed, Record, Token, json, write};
 
+use crate::delivery::Delivery;
 use crate::error::ReceiveError;
 use crate::gzip::{self, Unexpandable};
 use crate::limits::{MAX_OPTION_BYTES, MAX_TAG_BYTES};
@@ -35,6 +36,9 @@ pub struct Message<'a> {
     pub option: Option<Record<'a>>,
     /// The acknowledgement the client asks for; send it when the events are stored.
     pub ack: Option<Ack<'a>>,
+    /// The number under which another millrun sent it, proved by its hash. A message that was
+    /// stored under this number with this hash is answered and not stored again.
+    pub delivery: Option<Delivery>,
 }
 
 /// The form of a message (fluentd.md section 5.2).
@@ -188,6 +192,7 @@ fn read_parts<'a>(
         size: bytes.len() as u64,
         option,
         ack: option.as_ref().and_then(Ack::from_option),
+        delivery: None,
     };
 
     let fields = settings.fields.as_slice();
@@ -212,7 +217,7 @@ fn read_parts<'a>(
         }
         Mode::PackedForward | Mode::CompressedPackedForward => {
             let payload = text(second).unwrap_or_default();
-            match compression(option.as_ref()) {
+            let entries = match compression(option.as_ref()) {
                 Some(b"gzip") => {
                     message.mode = Mode::CompressedPackedForward;
                     expand(payload, at, settings, expanded)?;
@@ -220,7 +225,11 @@ fn read_parts<'a>(
                 }
                 Some(b"zstd") => return Err(ReceiveError::Zstd { at }),
                 _ => payload,
-            }
+            };
+            message.delivery = option
+                .filter(|_| message.ack.is_some())
+                .and_then(|option| Delivery::read(&option, entries));
+            entries
         }
     };
 

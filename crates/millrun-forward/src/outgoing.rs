@@ -3,7 +3,7 @@
 //! ```text
 //! head     93  tag  db + length in 32 bits
 //! payload  the chunk's bytes as they are, or compressed
-//! option   82 or 83  "size": count  "compressed": "text" | "gzip"  ("chunk": id)
+//! option   82 to 84  "size": count  "compressed": "text" | "gzip"  ("chunk": id  ("millrun": …))
 //! ```
 //!
 //! The payload is declared as a string, with 32 bits of length whatever its size: that is what
@@ -12,6 +12,7 @@
 use millrun_event::write;
 
 use crate::base64::ENCODED_LEN;
+use crate::delivery::Delivery;
 
 /// One message in three pieces, to be written in order: one vectored write, and the payload is not
 /// copied.
@@ -49,11 +50,14 @@ pub(crate) fn write_head(tag: &[u8], payload_len: u32, out: &mut Vec<u8>) {
 pub(crate) fn write_option(
     count: u32,
     compressed: &[u8],
-    chunk: Option<&[u8; ENCODED_LEN]>,
+    (chunk, delivery): (Option<&[u8; ENCODED_LEN]>, Option<&Delivery>),
     out: &mut Vec<u8>,
 ) {
     out.clear();
-    write::map(out, 2 + u32::from(chunk.is_some()));
+    write::map(
+        out,
+        2 + u32::from(chunk.is_some()) + u32::from(delivery.is_some()),
+    );
     write::str(out, b"size");
     write::uint(out, u64::from(count));
     write::str(out, b"compressed");
@@ -61,5 +65,8 @@ pub(crate) fn write_option(
     if let Some(chunk) = chunk {
         write::str(out, b"chunk");
         write::str(out, chunk);
+    }
+    if let Some(delivery) = delivery {
+        delivery.write(out);
     }
 }

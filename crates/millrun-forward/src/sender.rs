@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use millrun_event::{Cursor, Record, Token};
 
 use crate::base64::{ENCODED_LEN, encode_id};
+use crate::delivery::{Delivery, Number};
 use crate::error::SendError;
 use crate::frame::{Found, Framer};
 use crate::gzip;
 use crate::input::Input;
-use crate::limits::{KEPT_BYTES_MAX, MAX_ACK_BYTES, MAX_CHUNKS_IN_FLIGHT, MAX_TAG_BYTES};
+use crate::limits::{
+    DECOMPRESSION_BYTES_MAX, KEPT_BYTES_MAX, MAX_ACK_BYTES, MAX_CHUNKS_IN_FLIGHT, MAX_TAG_BYTES,
+};
 use crate::outgoing::{self, Outgoing};
 
 /// The 16 bytes that name a chunk, the same in every attempt to send it.
@@ -74,6 +77,9 @@ pub struct Chunk<'a> {
     pub compression: Compression,
     /// How many entries `payload` holds.
     pub count: u32,
+    /// The chunk's number, which lets another millrun store it once however often it is sent. It
+    /// travels where acknowledgements are asked for.
+    pub number: Option<Number>,
 }
 
 /// The client end of one connection: chunks in, slices to write out; acknowledgements in, ids of
@@ -170,9 +176,12 @@ impl Sender {
         let payload_len = u32::try_from(len).map_err(|_| SendError::PayloadTooLong { len })?;
 
         let encoded = self.settings.require_ack.then(|| encode_id(&chunk.id));
+        let number = chunk.number.filter(|_| self.settings.require_ack);
+        let delivery = number.map(|number| delivery(number, chunk)).transpose()?;
         outgoing::write_head(chunk.tag, payload_len, &mut self.head);
         let name = compression.name();
-        outgoing::write_option(chunk.count, name, encoded.as_ref(), &mut self.option);
+        let ids = (encoded.as_ref(), delivery.as_ref());
+        outgoing::write_option(chunk.count, name, ids, &mut self.option);
         if let Some(encoded) = encoded {
             self.in_flight.push_back(InFlight {
                 id: chunk.id,
@@ -310,5 +319,18 @@ impl Sender {
     fn fail(&mut self, error: SendError) -> SendError {
         self.failed = Some(error.clone());
         error
+    }
+}
+
+/// The hash is that of the entries, so what is compressed already is expanded for it.
+fn delivery(number: Number, chunk: &Chunk<'_>) -> Result<Delivery, SendError> {
+    match chunk.compression {
+        Compression::None => Ok(Delivery::new(number, chunk.payload)),
+        Compression::Gzip => {
+            let mut entries = Vec::new();
+            gzip::expand(chunk.payload, DECOMPRESSION_BYTES_MAX, &mut entries)
+                .map_err(|error| SendError::Compress(error.to_string()))?;
+            Ok(Delivery::new(number, &entries))
+        }
     }
 }

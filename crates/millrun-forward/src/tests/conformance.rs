@@ -141,6 +141,7 @@ fn send_again(message: &[u8]) -> Vec<u8> {
         payload: message.events.bytes,
         compression: Compression::None,
         count: message.events.count,
+        number: None,
     };
     let mut sender = Sender::new(SenderSettings::default());
     let outgoing = sender.send(&chunk, Instant::now()).unwrap();

@@ -171,6 +171,7 @@ proptest! {
             payload: &bytes,
             compression: Compression::None,
             count: 0,
+            number: None,
         };
         sender.send(&chunk, Instant::now()).unwrap();
         let _ = sender.handle_input(&bytes);

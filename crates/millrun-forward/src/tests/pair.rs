@@ -85,6 +85,7 @@ fn chunk(id: u8, payload: &EventBuffer) -> Chunk<'_> {
         payload: payload.as_events().bytes,
         compression: Compression::None,
         count: payload.count(),
+        number: None,
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use super::parameters::Plan;
 use super::server::Server;
-use super::sink::Sink;
+use super::sink::{Circumstances, Sink, Stored};
 
 /// How long a client may take to read its acknowledgements before it is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -198,8 +198,25 @@ fn store<S: Sink>(server: &Server<S>, host: IpAddr, message: &Message<'_>) -> Re
         u64::from(message.invalid),
     );
     let mut sink = server.sink.borrow_mut();
-    sink.store(&tag, message.events, &lost)
-        .map_err(End::Unstored)
+    let circumstances = Circumstances {
+        lost: &lost,
+        delivery: message.delivery,
+    };
+    let stored = sink
+        .store(&tag, message.events, &circumstances)
+        .map_err(End::Unstored)?;
+    match stored {
+        Stored::Now => {}
+        Stored::Before => tracing::info!(
+            plugin_id = plan.id.given(), host = %host, tag = tag.as_ref(),
+            "a chunk came again and is stored already; it is acknowledged"
+        ),
+        Stored::Beside => tracing::warn!(
+            plugin_id = plan.id.given(), host = %host, tag = tag.as_ref(),
+            "a client sends another chunk under a number it has used; it is stored too"
+        ),
+    }
+    Ok(())
 }
 
 /// Counts a dropped message. Whoever asked is answered all the same: without an answer the client
@@ -222,8 +239,13 @@ fn drop_oversized<S: Sink>(
     let mut lost = Losses::default();
     lost.add(&plan.id.text, LossReason::Oversized, 1);
     let mut sink = server.sink.borrow_mut();
-    sink.store(&tag, Events::default(), &lost)
-        .map_err(End::Unstored)
+    let circumstances = Circumstances {
+        lost: &lost,
+        delivery: None,
+    };
+    sink.store(&tag, Events::default(), &circumstances)
+        .map_err(End::Unstored)?;
+    Ok(())
 }
 
 async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {

@@ -7,12 +7,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use millrun_config::{Diagnostics, Environment, NoIncludes, RenderStyle, parse_str};
-use millrun_core::{EmitError, LossReason, Losses, PluginId, Stop};
+use millrun_core::{EmitError, LossReason, PluginId, Stop};
 use millrun_event::Events;
 
 use super::parameters::{ForwardParameters, Plan};
 use super::server;
-use super::sink::Sink;
+use super::sink::{Circumstances, Sink, Stored};
 
 /// Long enough for a busy machine; nothing here waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,21 +25,26 @@ struct List {
 }
 
 impl Sink for List {
-    fn store(&mut self, tag: &str, events: Events<'_>, lost: &Losses) -> Result<(), EmitError> {
+    fn store(
+        &mut self,
+        tag: &str,
+        events: Events<'_>,
+        circumstances: &Circumstances<'_>,
+    ) -> Result<Stored, EmitError> {
         if *self.refuse.lock().unwrap() {
             return Err(EmitError::Refused("the disk is full".into()));
         }
-        for loss in lost.entries() {
+        for loss in circumstances.lost.entries() {
             self.lost.lock().unwrap().push((loss.reason, loss.count));
         }
         if events.is_empty() {
-            return Ok(());
+            return Ok(Stored::Now);
         }
         self.stored
             .lock()
             .unwrap()
             .push((tag.to_owned(), events.count));
-        Ok(())
+        Ok(Stored::Now)
     }
 }
 

@@ -85,7 +85,7 @@ impl Balance {
                 order.push(*index);
             }
         }
-        order.sort_by_key(|index| self.is_down(*index, now));
+        order.sort_by_key(|index| self.down_until(*index, now).is_some());
         order
     }
 
@@ -101,8 +101,10 @@ impl Balance {
         until.and_then(Option::take).is_some()
     }
 
-    fn is_down(&self, server: usize, now: Instant) -> bool {
-        matches!(self.down_until.get(server), Some(Some(until)) if *until > now)
+    /// Until when a server is left alone, if it is.
+    pub(super) fn down_until(&self, server: usize, now: Instant) -> Option<Instant> {
+        let until = self.down_until.get(server).copied().flatten();
+        until.filter(|until| *until > now)
     }
 }
 
@@ -116,11 +118,9 @@ mod tests {
 
     fn servers(weights: &[(u32, bool)]) -> Vec<Server> {
         let server = |(weight, standby): &(u32, bool)| Server {
-            host: String::new(),
-            port: 0,
-            label: String::new(),
             weight: *weight,
             standby: *standby,
+            ..Server::at("", 0)
         };
         weights.iter().map(server).collect()
     }

@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrun_buffer::{Chunk, ChunkId, Random};
+use millrun_buffer::{Chunk, ChunkId, Random, Timestamp};
 use millrun_core::{DeliveryError, PluginId, Progress, Sender, Settled};
 use millrun_forward::{Compression, SendError};
 
 use super::balance::Balance;
 use super::connection::{Broken, Connection, wait_readable};
 use super::parameters::{CHUNKS_IN_FLIGHT_MAX, Plan};
+use super::parcel::{Addressed, Parcel};
+use super::pin::Pin;
 use super::resolver::Resolver;
 
 /// Sends chunks to whichever server's turn it is, and waits for their acknowledgements.
@@ -33,6 +35,8 @@ enum Failure {
     Server(String),
     /// No server will.
     Chunk(String),
+    /// It cannot be recorded where the chunk goes, which is no server's fault.
+    Record(String),
 }
 
 impl Deliverer {
@@ -53,26 +57,72 @@ impl Deliverer {
         }
     }
 
-    /// Sends to the first server that takes it.
-    pub(super) fn send(
+    /// Sends to a server that may have it.
+    pub(super) fn send(&mut self, parcel: &Parcel<'_>, now: Instant) -> Result<(), DeliveryError> {
+        let dispatch = match parcel.is_numbered {
+            true => parcel.chunk.dispatch(),
+            false => None,
+        };
+        let (servers, timeout) = (&self.plan.servers, self.plan.in_doubt_timeout);
+        match Pin::of(dispatch.as_ref(), servers, timeout, Timestamp::now()) {
+            // Where there is one server only, a failure is everybody's.
+            Pin::To { .. } if servers.len() == 1 => self.send_to_any(parcel, now),
+            Pin::Free => self.send_to_any(parcel, now),
+            Pin::To { server, left } => self.send_to_one(server, parcel, left, now),
+            Pin::Unknown { left } => {
+                let receiver = dispatch.map_or_else(String::new, |sent| sent.receiver.into());
+                let reason = format!(
+                    "the chunk was sent to {receiver}, which did not answer and is not configured any \
+                     more; it goes elsewhere in {} s (in_doubt_timeout)",
+                    left.as_secs()
+                );
+                tracing::warn!(plugin_id = self.id.given(), chunk_id = %parcel.id(), "{reason}");
+                let until = now + left;
+                Err(DeliveryError::Held { reason, until })
+            }
+        }
+    }
+
+    /// Sends to the only server that may have the chunk, because it has it perhaps.
+    fn send_to_one(
         &mut self,
-        chunk: &millrun_forward::Chunk<'_>,
+        server: usize,
+        parcel: &Parcel<'_>,
+        left: Duration,
         now: Instant,
     ) -> Result<(), DeliveryError> {
-        let mut failures = String::new();
-        for server in self.balance.order(now) {
-            match self.send_to(server, chunk, now) {
+        let down = self.balance.down_until(server, now);
+        let reason = match down {
+            Some(_) => "the server does not answer".to_owned(),
+            None => match self.send_to(server, parcel, now) {
                 Ok(()) => {
-                    if self.balance.succeeded(server) {
-                        tracing::warn!(
-                            plugin_id = self.id.given(),
-                            "recovered forwarding server {}",
-                            self.label(server)
-                        );
-                    }
+                    self.recovered(server);
                     return Ok(());
                 }
                 Err(Failure::Chunk(text)) => return Err(DeliveryError::Unrecoverable(text)),
+                Err(Failure::Record(text)) => return Err(DeliveryError::Retriable(text)),
+                Err(Failure::Server(text)) => {
+                    self.detach(server, now, &text);
+                    text
+                }
+            },
+        };
+        let reason = format!("{}, where the chunk may be: {reason}", self.label(server));
+        let until = down.unwrap_or(now + self.plan.recover_wait).min(now + left);
+        Err(DeliveryError::Held { reason, until })
+    }
+
+    /// Sends to the first server that takes it.
+    fn send_to_any(&mut self, parcel: &Parcel<'_>, now: Instant) -> Result<(), DeliveryError> {
+        let mut failures = String::new();
+        for server in self.balance.order(now) {
+            match self.send_to(server, parcel, now) {
+                Ok(()) => {
+                    self.recovered(server);
+                    return Ok(());
+                }
+                Err(Failure::Chunk(text)) => return Err(DeliveryError::Unrecoverable(text)),
+                Err(Failure::Record(text)) => return Err(DeliveryError::Retriable(text)),
                 Err(Failure::Server(text)) => {
                     self.detach(server, now, &text);
                     let separator = if failures.is_empty() { "" } else { "; " };
@@ -90,30 +140,33 @@ impl Deliverer {
     }
 
     /// Sends over an open connection, or over a new one where there is none or it is broken.
-    fn send_to(
-        &mut self,
-        server: usize,
-        chunk: &millrun_forward::Chunk<'_>,
-        now: Instant,
-    ) -> Result<(), Failure> {
+    fn send_to(&mut self, server: usize, parcel: &Parcel<'_>, now: Instant) -> Result<(), Failure> {
         if let Some(at) = self.reusable(server, now) {
+            let addressed = self.address(server, parcel)?;
             match self
                 .connections
                 .get_mut(at)
-                .map(|open| open.send(chunk, now))
+                .map(|open| open.send(&addressed.message, now))
             {
                 Some(Ok(())) => return Ok(()),
                 Some(Err(broken)) => {
+                    parcel.unsent(&addressed);
                     if let Some(text) = fault_of_chunk(&broken) {
                         return Err(Failure::Chunk(text));
                     }
-                    self.give_up(at, &broken, Some(ChunkId::from_bytes(chunk.id)));
+                    self.give_up(at, &broken, Some(parcel.id()));
                 }
                 None => {}
             }
         }
         let mut connection = self.connect(server, now).map_err(Failure::Server)?;
-        match connection.send(chunk, now) {
+        // Recorded only now: a server that cannot be reached must not keep the chunk.
+        let addressed = self.address(server, parcel)?;
+        let sent = connection.send(&addressed.message, now);
+        if sent.is_err() {
+            parcel.unsent(&addressed);
+        }
+        match sent {
             Ok(()) if self.plan.keepalive || self.plan.sender.require_ack => {
                 self.connections.push(connection);
                 Ok(())
@@ -125,6 +178,14 @@ impl Deliverer {
                 None => Failure::Server(broken.to_string()),
             }),
         }
+    }
+
+    fn address<'a>(&self, server: usize, parcel: &Parcel<'a>) -> Result<Addressed<'a>, Failure> {
+        let no_server = || Failure::Server("no such server".to_owned());
+        let server = self.plan.servers.get(server).ok_or_else(no_server)?;
+        // Not recorded, not sent: after a crash nobody would know where the chunk is.
+        let addressed = parcel.address(&self.id, server);
+        addressed.map_err(|error| Failure::Record(error.to_string()))
     }
 
     fn connect(&mut self, server: usize, now: Instant) -> Result<Connection, String> {
@@ -218,6 +279,16 @@ impl Deliverer {
         }
     }
 
+    fn recovered(&mut self, server: usize) {
+        if self.balance.succeeded(server) {
+            tracing::warn!(
+                plugin_id = self.id.given(),
+                "recovered forwarding server {}",
+                self.label(server)
+            );
+        }
+    }
+
     fn label(&self, server: usize) -> &str {
         self.plan
             .servers
@@ -234,16 +305,22 @@ impl Sender for Deliverer {
         };
         let mut scratch = std::mem::take(&mut self.scratch);
         let sent = match chunk.read(&mut scratch) {
-            Ok(payload) => self.send(
-                &millrun_forward::Chunk {
+            Ok(payload) => {
+                let message = millrun_forward::Chunk {
                     id: *chunk.id().as_bytes(),
                     tag: tag.as_bytes(),
                     payload,
                     compression: Compression::None,
                     count: u32::try_from(chunk.count()).unwrap_or(u32::MAX),
-                },
-                now,
-            ),
+                    number: None,
+                };
+                let parcel = Parcel {
+                    chunk,
+                    message,
+                    is_numbered: self.plan.sender.require_ack,
+                };
+                self.send(&parcel, now)
+            }
             Err(error) => Err(DeliveryError::Retriable(format!(
                 "cannot read the chunk: {error}"
             ))),

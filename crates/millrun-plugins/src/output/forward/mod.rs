@@ -27,6 +27,8 @@ mod balance;
 mod connection;
 mod deliverer;
 mod parameters;
+mod parcel;
+mod pin;
 mod resolver;
 #[cfg(test)]
 mod tests;

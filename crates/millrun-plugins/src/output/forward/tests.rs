@@ -18,6 +18,7 @@ use millrun_forward::{Received, Receiver, ReceiverSettings};
 
 use super::deliverer::Deliverer;
 use super::parameters::{ForwardParameters, Plan};
+use super::parcel::Parcel;
 
 /// Long enough for a busy machine; nothing here waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -350,14 +351,23 @@ fn a_server_that_takes_no_bytes_is_given_up() {
     let address = listener.local_addr().unwrap();
     let mut deliverer = deliverer(&[(address, "")], "send_timeout 1");
     let payload = vec![0xc0; 64 << 20];
-    let chunk = millrun_forward::Chunk {
+    let chunk = &chunks(&["t"])[0];
+    let message = millrun_forward::Chunk {
         id: [0; 16],
         tag: b"t",
         payload: &payload,
         compression: millrun_forward::Compression::None,
         count: 1,
+        number: None,
     };
-    let error = deliverer.send(&chunk, Instant::now()).unwrap_err();
+    let parcel = Parcel {
+        chunk,
+        message,
+        is_numbered: true,
+    };
+    let error = deliverer.send(&parcel, Instant::now()).unwrap_err();
+    // The server has a part of it at most, so another one may have it.
+    assert_eq!(chunk.dispatch(), None);
     assert_eq!(
         error.to_string(),
         format!(

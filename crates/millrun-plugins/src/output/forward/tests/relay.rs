@@ -72,6 +72,7 @@ fn send_acknowledged(address: SocketAddr, count: u8) {
             payload: events.as_events().bytes,
             compression: Compression::None,
             count: 1,
+            number: None,
         };
         let message = sender.send(&chunk, Instant::now()).unwrap();
         stream.write_all(&message.slices().concat()).unwrap();
