@@ -290,15 +290,21 @@ impl Mill {
 
     /// The complete lines of all files whose path begins with `prefix`, file by file.
     pub(crate) fn lines(&self, prefix: &str) -> Vec<String> {
-        let prefix = self.path(prefix);
-        let mut paths = files_below(prefix.parent().unwrap());
-        paths.retain(|path| path.to_str().unwrap().starts_with(prefix.to_str().unwrap()));
-        paths.sort();
+        let paths = self.files(prefix);
         let read = |path: &PathBuf| fs::read(path).unwrap_or_default();
         let bytes: Vec<u8> = paths.iter().flat_map(read).collect();
         let text = String::from_utf8_lossy(&bytes);
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().map(str::to_owned).collect()
+    }
+
+    /// The files whose path begins with `prefix`.
+    pub(crate) fn files(&self, prefix: &str) -> Vec<PathBuf> {
+        let prefix = self.path(prefix);
+        let mut paths = files_below(prefix.parent().unwrap());
+        paths.retain(|path| path.to_str().unwrap().starts_with(prefix.to_str().unwrap()));
+        paths.sort();
+        paths
     }
 
     /// Waits until something is true; says what was awaited, and the log, when it never is.
