@@ -12,7 +12,8 @@ use millrun_buffer::{
     AppendError, Ledger, LedgerError, LossKey, Origin, OverflowAction, Seen, Shard, SourceState,
     StateDirectory, Timestamp, Transaction,
 };
-use millrun_event::{Cursor, Entry, EventBuffer, Events, Malformed};
+use millrun_event::json::{self, FloatText};
+use millrun_event::{Cursor, Entry, EventBuffer, EventTime, Events, Malformed};
 use thiserror::Error;
 
 use crate::alarm::Alarm;
@@ -20,7 +21,8 @@ use crate::buffered::BufferedNode;
 use crate::chunk_keys::Partition;
 use crate::graph::{Branch, Graph, HOPS_MAX, Node, RouterId};
 use crate::loss::{LossReason, Losses};
-use crate::plugin::{Content, DeliveryError};
+use crate::plugin::{Content, DeliveryError, Filter};
+use crate::report::{Batch, ErrorEvents, Report};
 use crate::route::RouteCache;
 use crate::stop::Stop;
 
@@ -60,6 +62,7 @@ pub struct Emitter {
     alarm: Alarm,
     work: Workspace,
     no_match_calls: u64,
+    error_calls: u64,
 }
 
 /// What one transaction uses and the next one uses again.
@@ -71,6 +74,9 @@ struct Workspace {
     text: Vec<u8>,
     ends: Vec<usize>,
     losses: Losses,
+    errors: ErrorEvents,
+    /// Error events that arose on the way of error events.
+    late_errors: ErrorEvents,
 }
 
 impl Emitter {
@@ -94,6 +100,7 @@ impl Emitter {
             alarm,
             work,
             no_match_calls: 0,
+            error_calls: 0,
         }
     }
 
@@ -146,6 +153,7 @@ impl Emitter {
                     if unmatched {
                         self.warn_no_match(tag);
                     }
+                    self.warn_errors();
                     return Ok(());
                 }
                 Err(Failure::Error(error)) => {
@@ -176,6 +184,8 @@ impl Emitter {
         lost: &Losses,
     ) -> Result<bool, Failure> {
         self.work.losses.clear();
+        self.work.errors.clear();
+        self.work.late_errors.clear();
         let now = Timestamp::now();
         let in_files = match &origin {
             Origin::Peer {
@@ -202,6 +212,7 @@ impl Emitter {
         if !events.is_empty() {
             passage.route(self.entry, tag, events, 0)?;
         }
+        passage.route_errors()?;
         let Passage {
             mut transaction,
             unmatched,
@@ -225,11 +236,55 @@ impl Emitter {
     /// Warns on calls 1, 2, 4 … 256 and then on every 512th, as Fluentd does.
     fn warn_no_match(&mut self, tag: &str) {
         self.no_match_calls += 1;
-        let call = self.no_match_calls;
-        if call.is_multiple_of(512) || (call <= 256 && call.is_power_of_two()) {
+        if is_shown(self.no_match_calls) {
             tracing::warn!(tag, "no patterns matched");
         }
     }
+
+    /// Warns of the error events of the transaction, as seldom as of what no pattern matched.
+    fn warn_errors(&mut self) {
+        let goes_to_label = self.graph.error.is_some();
+        let sent = self
+            .work
+            .errors
+            .groups()
+            .iter()
+            .map(|group| (group, goes_to_label));
+        let late = self.work.late_errors.groups().iter();
+        for (group, is_sent) in sent.chain(late.map(|group| (group, false))) {
+            self.error_calls += 1;
+            if !is_shown(self.error_calls) {
+                continue;
+            }
+            let (plugin, tag, error) = (&*group.plugin, &*group.tag, &*group.error);
+            let count = group.events.count();
+            if is_sent {
+                tracing::warn!(plugin, tag, error, count, "send an error event to @ERROR:");
+            } else {
+                let record = first_record(group.events.as_events());
+                tracing::warn!(plugin, tag, error, count, record, "dump an error event:");
+            }
+        }
+    }
+}
+
+/// Whether the call of this number is one to warn of.
+fn is_shown(call: u64) -> bool {
+    call.is_multiple_of(512) || (call <= 256 && call.is_power_of_two())
+}
+
+/// Most bytes of a record that a warning shows.
+const SHOWN_BYTES_MAX: usize = 1024;
+
+/// The first record of a stream, as JSON.
+fn first_record(events: Events<'_>) -> String {
+    let mut text = Vec::new();
+    if let Ok(entry) = Entry::read(&mut Cursor::new(events.bytes)) {
+        // What cannot be shown is shown as far as it goes.
+        let _ = json::write_value(entry.record_bytes(), FloatText::Ruby, &mut text);
+    }
+    text.truncate(SHOWN_BYTES_MAX);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 enum Failure {
@@ -285,15 +340,49 @@ impl Passage<'_> {
             return self.end(route.target.as_deref(), tag, events, hops);
         };
         let mut current = self.scratch();
-        first.filter(tag, events, &mut current, &mut self.work.losses);
+        self.filter(&**first, tag, events, &mut current);
         for filter in others {
             let mut next = self.scratch();
-            filter.filter(tag, current.as_events(), &mut next, &mut self.work.losses);
+            self.filter(&**filter, tag, current.as_events(), &mut next);
             self.work.events.push(std::mem::replace(&mut current, next));
         }
         let outcome = self.end(route.target.as_deref(), tag, current.as_events(), hops);
         self.work.events.push(current);
         outcome
+    }
+
+    fn filter(
+        &mut self,
+        filter: &dyn Filter,
+        tag: &str,
+        events: Events<'_>,
+        out: &mut EventBuffer,
+    ) {
+        let micros = self.now.as_micros();
+        let now = EventTime::new(
+            u32::try_from(micros / 1_000_000).unwrap_or(u32::MAX),
+            (micros % 1_000_000) as u32 * 1_000,
+        );
+        let mut report = Report::new(&mut self.work.losses, &mut self.work.errors);
+        filter.filter(Batch { tag, events, now }, out, &mut report);
+    }
+
+    /// Sends the error events to their label; those that arise on that way go nowhere again.
+    fn route_errors(&mut self) -> Result<(), Failure> {
+        if self.work.errors.groups().is_empty() {
+            return Ok(());
+        }
+        let errors = std::mem::take(&mut self.work.errors);
+        if let Some(router) = self.graph.error {
+            for group in errors.groups() {
+                self.route(router, &group.tag, group.events.as_events(), 0)?;
+            }
+        } else {
+            count_rejected(&errors, &mut self.work.losses);
+        }
+        self.work.late_errors = std::mem::replace(&mut self.work.errors, errors);
+        count_rejected(&self.work.late_errors, &mut self.work.losses);
+        Ok(())
     }
 
     fn end(
@@ -421,6 +510,13 @@ impl Passage<'_> {
         let mut buffer = self.work.events.pop().unwrap_or_default();
         buffer.clear();
         buffer
+    }
+}
+
+/// Counts the events that filters rejected and nothing takes.
+fn count_rejected(errors: &ErrorEvents, losses: &mut Losses) {
+    for group in errors.groups() {
+        losses.add(&group.plugin, LossReason::Rejected, group.dropped);
     }
 }
 

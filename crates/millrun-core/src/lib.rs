@@ -32,6 +32,7 @@ mod chunk_keys;
 mod emitter;
 mod flush;
 mod graph;
+mod lint;
 mod listeners;
 pub mod log;
 mod loss;
@@ -39,9 +40,11 @@ mod pipeline;
 mod placeholder;
 mod plugin;
 mod registry;
+mod report;
 mod route;
 mod stop;
 mod system;
+mod view;
 
 pub use assembly::{Assembly, InputPart, Parts, assemble};
 pub use buffer_plan::BufferReading;
@@ -61,6 +64,7 @@ pub use plugin::{
     Progress, Sender, Settled, StartError,
 };
 pub use registry::{FilterFactory, InputFactory, OutputFactory, Registration, Registry};
+pub use report::{Batch, ERROR_TEXT_BYTES_MAX, ErrorEvents, ErrorGroup, Fate, Report};
 pub use route::{ROUTES_CACHED_MAX, Route, RouteCache, Router};
 pub use stop::Stop;
 pub use system::{DurabilityName, StateEnvironment, System, SystemParameters};

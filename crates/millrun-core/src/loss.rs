@@ -18,6 +18,8 @@ pub enum LossReason {
     RetryLimit,
     /// The destination refused the content, and no secondary takes it.
     Refused,
+    /// A filter could not handle the event, and no `<label @ERROR>` takes it.
+    Rejected,
     /// Bytes of a file went away before they were read (truncation).
     Truncated,
 }
@@ -33,6 +35,7 @@ impl LossReason {
             LossReason::Overflow => "overflow",
             LossReason::RetryLimit => "retry_limit",
             LossReason::Refused => "refused",
+            LossReason::Rejected => "rejected",
             LossReason::Truncated => "truncated",
         }
     }

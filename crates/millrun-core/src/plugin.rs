@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::emitter::Emitter;
 use crate::listeners::Listeners;
-use crate::loss::Losses;
+use crate::report::{Batch, Report};
 use crate::stop::Stop;
 
 /// Anything an input, output or filter may fail with at start: the message says what, where and
@@ -67,9 +67,9 @@ pub trait Input: Send {
 
 /// A stage between a source and the outputs.
 pub trait Filter: Send + Sync {
-    /// Appends to `out` what becomes of `events`; what is dropped on purpose is no loss, what
-    /// cannot be handled is counted in `losses`.
-    fn filter(&self, tag: &str, events: Events<'_>, out: &mut EventBuffer, losses: &mut Losses);
+    /// Appends to `out` what becomes of the events of `batch`. What is dropped on purpose is no
+    /// loss; what cannot be handled is told in `report`.
+    fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, report: &mut Report<'_>);
 }
 
 /// An output that finishes with a batch before it returns.

@@ -125,6 +125,48 @@ fn a_full_buffer_tells_the_source() {
 }
 
 #[test]
+fn what_a_filter_cannot_handle_goes_to_the_error_label_in_the_same_transaction() {
+    let (bench, _directory) = bench(
+        "<source>\n@type script\n</source>
+         <filter **>\n@type reject_x\n</filter>
+         <match **>\n@type direct\nname good\n</match>
+         <label @ERROR>\n<match **>\n@type direct\nname bad\n</match>\n</label>",
+    );
+    bench.emit("t", &["1", "x", "2"]).unwrap();
+    assert_eq!(
+        bench.world.arrived(),
+        ["good: t 1", "good: t 2", "bad: t x"]
+    );
+    bench.stop();
+}
+
+#[test]
+fn an_error_event_on_the_way_of_error_events_goes_nowhere_again() {
+    let (bench, _directory) = bench(
+        "<source>\n@type script\n</source>
+         <filter **>\n@type reject_x\n</filter>
+         <match **>\n@type direct\nname good\n</match>
+         <label @ERROR>\n<filter **>\n@type reject_x\n</filter>
+         <match **>\n@type direct\nname bad\n</match>\n</label>",
+    );
+    bench.emit("t", &["x"]).unwrap();
+    assert_eq!(bench.world.arrived(), Vec::<String>::new());
+    bench.stop();
+}
+
+#[test]
+fn without_an_error_label_the_others_pass() {
+    let (bench, _directory) = bench(
+        "<source>\n@type script\n</source>
+         <filter **>\n@type reject_x\n</filter>
+         <match **>\n@type direct\nname good\n</match>",
+    );
+    bench.emit("t", &["x", "1"]).unwrap();
+    assert_eq!(bench.world.arrived(), ["good: t 1"]);
+    bench.stop();
+}
+
+#[test]
 fn no_match_is_no_error_of_the_source() {
     let (bench, _directory) =
         bench("<source>\n@type script\n</source>\n<match a>\n@type direct\n</match>");

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use millrun_buffer::{Chunk, Origin};
 use millrun_config::{Element, Environment, NoIncludes, RenderStyle, parameters, parse_str};
 use millrun_core::{
-    Assembly, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError, DirectOutput,
-    EmitError, Emitter, Filter, Input, Listeners, Losses, Node, OwnListeners, Pipeline, PluginId,
-    Progress, Registry, Sender, StartError, Stop, System, assemble,
+    Assembly, Batch, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError,
+    DirectOutput, EmitError, Emitter, Fate, Filter, Input, Listeners, Node, OwnListeners, Pipeline,
+    PluginId, Progress, Registry, Report, Sender, StartError, Stop, System, assemble,
 };
 use millrun_event::{Entries, EventBuffer, EventTime, Events, write};
 
@@ -179,6 +179,7 @@ fn registry() -> Registry {
         Some(Box::new(Script { requests }))
     });
     registry.add_filter("drop_x", schema, |_, _, _| Some(Arc::new(DropX)));
+    registry.add_filter("reject_x", schema, |_, _, _| Some(Arc::new(RejectX)));
     registry.add_output("direct", schema, |element, id, assembly| {
         let name = name(element, assembly)?;
         Some(Node::Direct {
@@ -257,9 +258,24 @@ impl Input for Script {
 struct DropX;
 
 impl Filter for DropX {
-    fn filter(&self, _: &str, events: Events<'_>, out: &mut EventBuffer, _: &mut Losses) {
-        for entry in Entries::new(events.bytes).map(Result::unwrap) {
+    fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, _: &mut Report<'_>) {
+        for entry in Entries::new(batch.events.bytes).map(Result::unwrap) {
             if entry.record().field(b"m").and_then(|value| value.text()) != Some(b"x") {
+                out.extend(entry.bytes, 1);
+            }
+        }
+    }
+}
+
+/// Cannot handle `x`, and keeps all the rest.
+struct RejectX;
+
+impl Filter for RejectX {
+    fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, report: &mut Report<'_>) {
+        for entry in Entries::new(batch.events.bytes).map(Result::unwrap) {
+            if entry.record().field(b"m").and_then(|value| value.text()) == Some(b"x") {
+                report.error_event("reject", batch.tag, &entry, Fate::Dropped, "it is an x");
+            } else {
                 out.extend(entry.bytes, 1);
             }
         }

@@ -22,8 +22,8 @@
 use std::sync::Arc;
 
 use millrun_config::{Diagnostic, Diagnostics, Element, Regexp, parameters};
-use millrun_core::{Assembly, Filter, LossReason, Losses, PluginId, lookup, text_of};
-use millrun_event::{Entries, Entry, EventBuffer, Events};
+use millrun_core::{Assembly, Batch, Filter, LossReason, PluginId, Report, lookup, text_of};
+use millrun_event::{Entries, Entry, EventBuffer};
 use millrun_pattern::{Accessor, Flags, Matcher};
 
 parameters! {
@@ -150,7 +150,8 @@ struct Test {
 }
 
 impl Filter for Grep {
-    fn filter(&self, _: &str, events: Events<'_>, out: &mut EventBuffer, losses: &mut Losses) {
+    fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, report: &mut Report<'_>) {
+        let events = batch.events;
         let mut run_start = 0;
         let mut run_count = 0;
         let mut at = 0;
@@ -159,7 +160,7 @@ impl Filter for Grep {
         };
         for entry in Entries::new(events.bytes) {
             let Ok(entry) = entry else {
-                losses.add(&self.id, LossReason::Invalid, 1);
+                report.lose(&self.id, LossReason::Invalid, 1);
                 break;
             };
             let end = at + entry.bytes.len();

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use millrun_config::{Element, parameters};
-use millrun_core::{Assembly, Filter, Losses, PluginId};
-use millrun_event::{EventBuffer, Events};
+use millrun_core::{Assembly, Batch, Filter, PluginId, Report};
+use millrun_event::EventBuffer;
 
-use crate::formatter::format_section;
+use crate::formatter::plugin_formatter;
 use crate::output::Printer;
 
 parameters! {
@@ -16,6 +16,8 @@ parameters! {
     sections {
         /// What an event looks like.
         format: Option<Element>;
+        /// Fields added to each record.
+        inject: Option<Element>;
     }
     legacy { Format, Inject }
 }
@@ -26,7 +28,7 @@ pub(super) fn build(
     assembly: &mut Assembly<'_>,
 ) -> Option<Arc<dyn Filter>> {
     StdoutParameters::read(element, assembly.diagnostics)?;
-    let formatter = format_section(element, "stdout", assembly.diagnostics)?;
+    let formatter = plugin_formatter(element, "stdout", assembly)?;
     Some(Arc::new(Stdout {
         printer: Printer::new(formatter),
     }))
@@ -37,8 +39,9 @@ struct Stdout {
 }
 
 impl Filter for Stdout {
-    fn filter(&self, tag: &str, events: Events<'_>, out: &mut EventBuffer, _: &mut Losses) {
-        if let Err(error) = self.printer.print(tag, events) {
+    fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, _: &mut Report<'_>) {
+        let events = batch.events;
+        if let Err(error) = self.printer.print(batch.tag, events) {
             tracing::warn!(error = %error, "cannot write to the standard output");
         }
         out.extend(events.bytes, events.count);
