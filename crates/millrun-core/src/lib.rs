@@ -32,7 +32,6 @@ mod chunk_keys;
 mod emitter;
 mod flush;
 mod graph;
-mod lint;
 mod listeners;
 pub mod log;
 mod loss;
@@ -44,7 +43,6 @@ mod report;
 mod route;
 mod stop;
 mod system;
-mod view;
 
 pub use assembly::{Assembly, InputPart, Parts, assemble};
 pub use buffer_plan::BufferReading;
