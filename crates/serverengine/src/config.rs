@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::core::Backoff;
 use crate::log::{Log, StderrLog};
+use crate::logger::DaemonLogger;
 use crate::signals::{Signal, SignalMeanings};
 use crate::worker::{CommandSender, WorkerType};
 
@@ -90,6 +91,9 @@ pub struct Config {
     pub worker_reload_signal: Option<Signal>,
     /// What each signal means to the server.
     pub signals: SignalMeanings,
+    /// The log of all processes, written by a process of its own; it takes the place of `log`. `None`:
+    /// there is no such process, and what server and workers print is left alone.
+    pub logger: Option<Arc<DaemonLogger>>,
     /// Where the engine's messages go.
     pub log: Arc<dyn Log>,
 }
@@ -122,6 +126,7 @@ impl Default for Config {
             command_sender: CommandSender::Signal,
             worker_reload_signal: None,
             signals: SignalMeanings::default(),
+            logger: None,
             log: Arc::new(StderrLog),
         }
     }

@@ -1,15 +1,21 @@
 //! The entry: from the user's parts to a running tree of processes.
 
+use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::config::Config;
-use crate::log::Level;
+use crate::log::{Level, Log};
+use crate::logger::DaemonLogger;
 use crate::server::{Above, Server, exit_status, serve};
 use crate::supervisor::supervise;
 use crate::worker::Worker;
 
 /// Exit code of a configuration that cannot work.
 const EXIT_CONFIG: u8 = 78;
+
+/// Exit code of a server that could not be started.
+const EXIT_ERROR: u8 = 1;
 
 /// A server that is put together and not started.
 ///
@@ -57,6 +63,14 @@ where
                 .log(Level::Fatal, &format!("configuration: {text}"));
             return ExitCode::from(EXIT_CONFIG);
         }
+        let logger = match self.start_logger() {
+            Ok(logger) => logger,
+            Err(error) => {
+                let text = format!("cannot start the logger process: {error}");
+                self.config.log.log(Level::Fatal, &text);
+                return ExitCode::from(EXIT_ERROR);
+            }
+        };
         // Only the topmost process reads it, so nobody else may have it.
         let commands = self.config.command_pipe.take();
         let code = if self.config.supervisor {
@@ -65,6 +79,19 @@ where
             let above = Above::Nobody { commands };
             serve(self.server, self.build_worker, &self.config, above)
         };
+        if let Some(logger) = logger {
+            logger.finish();
+        }
         ExitCode::from(exit_status(code))
+    }
+
+    fn start_logger(&mut self) -> io::Result<Option<Arc<DaemonLogger>>> {
+        let Some(logger) = self.config.logger.clone() else {
+            return Ok(None);
+        };
+        logger.start()?;
+        logger.speak(!self.config.supervisor)?;
+        self.config.log = Arc::clone(&logger) as Arc<dyn Log>;
+        Ok(Some(logger))
     }
 }

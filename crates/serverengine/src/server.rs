@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::BoxError;
 use crate::config::{Config, check_workers};
-use crate::control::{Birth, Control, Kind, Role, StopsBy, Upstream, take_signals};
+use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
 use crate::core::{Delegation, Policy, SlotId};
 use crate::log::Level;
 use crate::signals::Signal;
@@ -91,6 +91,10 @@ where
         Above::Supervisor(upstream) => (Some(upstream), None),
         Above::Nobody { commands } => (None, commands),
     };
+    let logging = match Logging::new(&config.log, config.logger.as_ref(), upstream.is_none()) {
+        Ok(logging) => logging,
+        Err(error) => return fatal(&format!("cannot watch the logger process: {error}")),
+    };
     let role = ServerRole {
         server,
         build_worker,
@@ -104,7 +108,7 @@ where
         role,
         policy(config),
         config.signals,
-        Arc::clone(&config.log),
+        logging,
         upstream,
         config.listener_release_after,
     )
@@ -147,6 +151,7 @@ where
 
     // What a worker leaves in its process group goes with it; what it put elsewhere may be on purpose.
     const KILLS_SURVIVORS: bool = false;
+    const CHILDREN_CONTROL: bool = false;
 
     fn kind(&self) -> Kind {
         if self.worker_type.is_threaded() {

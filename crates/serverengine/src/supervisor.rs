@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::control::{Birth, Control, Kind, Role, StopsBy, Upstream, take_signals};
+use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
 use crate::core::{Delegation, Policy, SlotId};
 use crate::log::Level;
 use crate::server::{Above, Server, serve};
@@ -52,10 +52,14 @@ where
     let policy = policy(&config);
     let signals = config.signals;
     let release_after = config.listener_release_after;
+    let logging = match Logging::new(&config.log, config.logger.as_ref(), true) {
+        Ok(logging) => logging,
+        Err(error) => return fatal(&format!("cannot watch the logger process: {error}")),
+    };
     let role = SupervisorRole {
         parts: Some((server, build_worker, config)),
     };
-    match Control::new(role, policy, signals, Arc::clone(&log), None, release_after)
+    match Control::new(role, policy, signals, logging, None, release_after)
         .and_then(|control| control.with_command_pipe(commands))
         .and_then(Control::run)
     {
@@ -78,6 +82,7 @@ where
     type Body = ();
 
     const KILLS_SURVIVORS: bool = true;
+    const CHILDREN_CONTROL: bool = true;
 
     fn kind(&self) -> Kind {
         Kind::Process

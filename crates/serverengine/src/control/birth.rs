@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::core::{Event, Generation, SlotId};
 use crate::lifeline::Lifeline;
 use crate::log::Level;
+use crate::logger::DaemonLogger;
 use crate::sys::{self, Fork, PidFd};
 use crate::words::WordPipe;
 
@@ -71,24 +72,41 @@ impl<R: Role> Control<R> {
         let (slot, generation) = (birth.slot, birth.generation);
         // What is buffered here would be written by both.
         let _ = io::stdout().flush();
+        let voice = self
+            .logging
+            .logger
+            .as_ref()
+            .map(|_| DaemonLogger::new_voice());
+        let (voice, pipes) = voice
+            .transpose()
+            .map_err(|error| format!("pipes to the logger process: {error}"))?
+            .unzip();
         let pid = match sys::fork().map_err(|error| format!("fork: {error}"))? {
             Fork::Parent(pid) => pid,
             Fork::Child => {
                 drop((ours, words));
+                drop(pipes);
                 self.let_go();
+                if let Err(error) = self.logging.take_voice(voice, R::CHILDREN_CONTROL) {
+                    let text = format!("cannot log through the logger process: {error}");
+                    self.logging.log.log(Level::Error, &text);
+                }
                 self.be_child(body, birth)
             }
         };
-        drop(birth);
+        drop((birth, voice));
         // The child does it, too; whoever comes first closes the gap in which Ctrl-C could reach it.
         let _ = sys::set_process_group(pid);
         let child = PidFd::open(pid).and_then(|exit| {
-            let child = Child::new(slot, Being::Process(exit), ours, words);
+            let child = Child::new(slot, Being::Process(exit), ours, words, pipes);
             self.watch(&child, generation)?;
             Ok(child)
         });
         match child {
-            Ok(child) => self.children.insert(generation, child),
+            Ok(child) => {
+                self.announce(&child);
+                self.children.insert(generation, child)
+            }
             Err(error) => {
                 // A child that cannot be watched must not live. Its death takes no time worth a wait.
                 let _ = sys::kill_child(pid);
@@ -102,7 +120,7 @@ impl<R: Role> Control<R> {
 
     fn start_thread(&mut self, body: R::Body, birth: Birth, ours: Lifeline) -> Result<(), String> {
         let (generation, parent) = (birth.generation, birth.parent);
-        let child = Child::new(birth.slot, Being::Thread, ours, None);
+        let child = Child::new(birth.slot, Being::Thread, ours, None, None);
         self.watch(&child, generation)
             .map_err(|error| format!("cannot watch the new thread: {error}"))?;
         // If not all of its threads can be started, the end of the life-line ends those that were.
@@ -119,7 +137,7 @@ impl<R: Role> Control<R> {
             self.role.after_start(body, pid);
             Ok(())
         })
-        .inspect_err(|message| self.log.log(Level::Error, message));
+        .inspect_err(|message| self.logging.log.log(Level::Error, message));
     }
 
     /// Is the child. Nothing, not even a panic, leads back into the parent's code.

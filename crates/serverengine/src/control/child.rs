@@ -12,6 +12,7 @@ use crate::lifeline::frame::Frame;
 use crate::lifeline::{Lifeline, Message};
 use crate::listen::Claim;
 use crate::log::Level;
+use crate::logger::PipeEnds;
 use crate::sys::{self, PidFd};
 
 use super::{Control, Role, Source, StopsBy};
@@ -29,6 +30,8 @@ pub(super) struct Child {
     lifeline: Option<Lifeline>,
     /// For a program that reads its commands.
     words: Option<WordPipe>,
+    /// For a logger process that takes over from a dead one.
+    pipes: Option<PipeEnds>,
     ready_since: Option<Monotonic>,
 }
 
@@ -45,12 +48,14 @@ impl Child {
         being: Being,
         lifeline: Lifeline,
         words: Option<WordPipe>,
+        pipes: Option<PipeEnds>,
     ) -> Self {
         Self {
             slot,
             being,
             lifeline: Some(lifeline),
             words,
+            pipes,
             ready_since: None,
         }
     }
@@ -64,6 +69,17 @@ impl Child {
         match &self.being {
             Being::Process(exit) => Some(exit),
             Being::Thread => None,
+        }
+    }
+
+    pub(super) fn pipes(&self) -> Option<&PipeEnds> {
+        self.pipes.as_ref()
+    }
+
+    /// Says what must not be lost silently, but may: the child is about to be gone.
+    pub(super) fn tell(&self, frame: &Frame) {
+        if let Some(lifeline) = &self.lifeline {
+            let _ = lifeline.send(frame, None);
         }
     }
 
@@ -147,7 +163,10 @@ impl<R: Role> Control<R> {
                 // What only parents say, or what a newer version would: not for us.
                 Ok(
                     Message::Frame(
-                        Frame::Listener { .. } | Frame::Refused { .. } | Frame::Order(_),
+                        Frame::Listener { .. }
+                        | Frame::Refused { .. }
+                        | Frame::Order(_)
+                        | Frame::NewLogger,
                         _,
                     )
                     | Message::Unknown,
@@ -189,14 +208,14 @@ impl<R: Role> Control<R> {
         if to_be_reaped && let Err(error) = sys::kill_group(exit.pid()) {
             let pid = exit.pid();
             let text = format!("cannot kill what process {pid} left behind: {error}");
-            self.log.log(Level::Warn, &text);
+            self.logging.log.log(Level::Warn, &text);
         }
         match exit.reap() {
             Ok(Some(reason)) => self.after_exit(child.slot, generation, reason),
             // User code in this process waits for any child.
             Ok(None) | Err(_) => {
                 let text = "a child's exit status was taken by foreign code in the server process";
-                self.log.log(Level::Warn, text);
+                self.logging.log.log(Level::Warn, text);
                 let reason = ExitReason::Code(UNKNOWN_STATUS);
                 self.after_exit(child.slot, generation, reason);
             }
@@ -220,11 +239,11 @@ impl<R: Role> Control<R> {
         let stopping = self.state.stopping.is_some();
         if stopping || self.upstream.is_some() {
             let text = format!("{noun} {slot} is a thread that did not stop: ending the process");
-            self.log.log(Level::Fatal, &text);
+            self.logging.log.log(Level::Fatal, &text);
             self.exit_code = Some(if stopping { self.state.exit_code } else { 1 });
         } else {
             let text = format!("{noun} {slot} is a thread that did not stop: waiting on");
-            self.log.log(Level::Error, &text);
+            self.logging.log.log(Level::Error, &text);
         }
     }
 
@@ -274,7 +293,7 @@ impl<R: Role> Control<R> {
                 "{noun} {} did not take the order {order:?}: {error}",
                 child.slot
             );
-            self.log.log(Level::Warn, &text);
+            self.logging.log.log(Level::Warn, &text);
         }
     }
 
@@ -293,7 +312,7 @@ impl<R: Role> Control<R> {
         if let Err(error) = lifeline.send(frame, passed) {
             let noun = self.state.policy.noun;
             let text = format!("{noun} {} did not take an answer: {error}", child.slot);
-            self.log.log(Level::Warn, &text);
+            self.logging.log.log(Level::Warn, &text);
         }
     }
 

@@ -53,7 +53,7 @@ impl<R: Role> Control<R> {
                         Some(command) => self.events.push_back(Event::Command(command)),
                         None => {
                             let text = format!("command pipe: {line:?} is no command: ignored");
-                            self.log.log(Level::Warn, &text);
+                            self.logging.log.log(Level::Warn, &text);
                         }
                     }
                 }
@@ -62,7 +62,8 @@ impl<R: Role> Control<R> {
             Ok(_) | Err(_) => {
                 self.poller.remove(pipe.as_fd());
                 self.commands = None;
-                self.log
+                self.logging
+                    .log
                     .log(Level::Info, "command pipe: closed; signals still work");
             }
         }

@@ -105,7 +105,7 @@ impl<R: Role> Control<R> {
         };
         for key in self.listeners.release_unclaimed(settled) {
             let text = format!("no worker listens on {} any more: closed", key.address);
-            self.log.log(Level::Info, &text);
+            self.logging.log.log(Level::Info, &text);
             match &self.upstream {
                 // If it does not arrive, the supervisor closes the socket with the next server.
                 Some(upstream) => upstream.say_release(key),

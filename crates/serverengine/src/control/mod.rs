@@ -21,6 +21,8 @@
 //!   life-line to the level above   Control.upstream  closed
 //!   listening sockets              Control.listeners closed; the child asks for duplicates
 //!   command pipe                   Control.commands  closed
+//!   ends of the children's pipes    Control.children  closed
+//!   socket to the logger process   DaemonLogger      kept by control processes only
 //!   the child's end of a life-line Birth             the only engine descriptor it keeps
 //!   what the user opened before    the user          inherited, on purpose
 //! ```
@@ -32,6 +34,7 @@ mod birth;
 mod child;
 mod command_pipe;
 mod listeners;
+mod logging;
 mod poller;
 mod role;
 mod survivors;
@@ -47,13 +50,14 @@ use nix::sys::signal::Signal as NixSignal;
 
 use crate::core::{Action, Event, Generation, Monotonic, Policy, State, step};
 use crate::listen::ListenerTable;
-use crate::log::{Level, Log};
+use crate::log::Level;
 use crate::signals::{Signal, SignalMeanings, TAKEN};
 use crate::sys;
 
 pub(crate) use birth::Birth;
 use child::Child;
 use command_pipe::CommandPipe;
+pub(crate) use logging::Logging;
 use poller::{Poller, Source};
 pub(crate) use role::{Kind, Role, StopsBy};
 use survivors::Survivors;
@@ -65,7 +69,7 @@ pub(crate) struct Control<R: Role> {
     state: State,
     started: Instant,
     signals: SignalMeanings,
-    log: Arc<dyn Log>,
+    logging: Logging,
     poller: Poller,
     children: BTreeMap<Generation, Child>,
     listeners: ListenerTable,
@@ -92,7 +96,7 @@ impl<R: Role> Control<R> {
         role: R,
         policy: Policy,
         signals: SignalMeanings,
-        log: Arc<dyn Log>,
+        logging: Logging,
         upstream: Option<Upstream>,
         release_after: Duration,
     ) -> io::Result<Self> {
@@ -108,7 +112,7 @@ impl<R: Role> Control<R> {
             state: State::new(policy, seed, Duration::ZERO),
             started,
             signals,
-            log,
+            logging,
             poller,
             children: BTreeMap::new(),
             listeners: ListenerTable::default(),
@@ -141,6 +145,7 @@ impl<R: Role> Control<R> {
         if let Some(upstream) = &self.upstream {
             upstream.say_ready();
         }
+        self.watch_logger()?;
         let mut sources = Vec::new();
         let mut actions = Vec::new();
         loop {
@@ -150,6 +155,7 @@ impl<R: Role> Control<R> {
             }
             self.sweep();
             self.release_listeners(self.now());
+            self.restart_logger(self.now());
             if let Some(upstream) = &mut self.upstream {
                 upstream.heartbeat(self.started.elapsed());
             }
@@ -178,6 +184,7 @@ impl<R: Role> Control<R> {
             Source::Signals => self.read_signals()?,
             Source::Upstream => self.read_upstream(),
             Source::Commands => self.read_commands(),
+            Source::Logger => self.logger_exited(),
             Source::Lifeline(generation) => self.read_lifeline(generation),
             Source::Exit(generation) => self.child_exited(generation),
         }
@@ -211,15 +218,15 @@ impl<R: Role> Control<R> {
                 self.events
                     .push_back(Event::ConfigLoaded { change, result });
             }
-            Action::ReopenLog => self.log.reopen(),
+            Action::ReopenLog => self.logging.log.reopen(),
             Action::Dump => self.dump(),
-            Action::Log(level, message) => self.log.log(level, &message),
+            Action::Log(level, message) => self.logging.log.log(level, &message),
             Action::Exit(code) => self.exit_code = Some(code),
         }
     }
 
     fn dump(&self) {
-        self.log.log(
+        self.logging.log.log(
             Level::Info,
             &format!("dump: up for {:?}", self.started.elapsed()),
         );
@@ -232,7 +239,7 @@ impl<R: Role> Control<R> {
                 "dump: {} {number} {pid} failures {} {:?}",
                 self.state.policy.noun, slot.failures, slot.phase
             );
-            self.log.log(Level::Info, &line);
+            self.logging.log.log(Level::Info, &line);
         }
     }
 
@@ -243,17 +250,24 @@ impl<R: Role> Control<R> {
         self.listeners = ListenerTable::default();
         self.upstream = None;
         self.commands = None;
+        self.logging.let_go();
     }
 
     fn timeout(&self) -> Option<Duration> {
         let now = self.now();
         let heartbeat = self.upstream.as_ref().map(Upstream::next_heartbeat);
         let sweep = self.survivors.next_look(now);
-        [self.state.deadline(), heartbeat, sweep, self.next_release]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|moment| moment.saturating_sub(now))
+        [
+            self.state.deadline(),
+            heartbeat,
+            sweep,
+            self.next_release,
+            self.logging.restart_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .map(|moment| moment.saturating_sub(now))
     }
 
     fn now(&self) -> Monotonic {

@@ -22,6 +22,7 @@ pub(crate) enum Source {
     Signals,
     Upstream,
     Commands,
+    Logger,
     Exit(Generation),
     Lifeline(Generation),
 }
@@ -97,6 +98,7 @@ fn event(source: Source) -> EpollEvent {
         Source::Signals => 0,
         Source::Upstream => 1 << KIND_SHIFT,
         Source::Commands => 4 << KIND_SHIFT,
+        Source::Logger => 5 << KIND_SHIFT,
         Source::Exit(generation) => 2 << KIND_SHIFT | generation.0,
         Source::Lifeline(generation) => 3 << KIND_SHIFT | generation.0,
     };
@@ -110,6 +112,7 @@ fn decode(data: u64) -> Source {
         1 => Source::Upstream,
         2 => Source::Exit(generation),
         4 => Source::Commands,
+        5 => Source::Logger,
         _ => Source::Lifeline(generation),
     }
 }
@@ -136,6 +139,7 @@ mod tests {
             Source::Signals,
             Source::Upstream,
             Source::Commands,
+            Source::Logger,
             Source::Exit(Generation(1)),
             Source::Lifeline(Generation((1 << 61) - 1)),
         ] {

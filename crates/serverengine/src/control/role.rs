@@ -15,6 +15,9 @@ pub(crate) trait Role {
     /// Whether this process adopts and kills what a dead child left behind.
     const KILLS_SURVIVORS: bool;
 
+    /// Whether children are control processes with children of their own.
+    const CHILDREN_CONTROL: bool;
+
     /// What children are.
     fn kind(&self) -> Kind;
 

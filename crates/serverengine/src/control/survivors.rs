@@ -38,6 +38,11 @@ impl Survivors {
         })
     }
 
+    /// Takes a process out of the search.
+    pub(super) fn spare(&mut self, pid: i32) {
+        self.spared.push(pid);
+    }
+
     pub(super) fn next_look(&self, now: Monotonic) -> Option<Monotonic> {
         (!self.waiting.is_empty()).then(|| now.saturating_add(LOOK_INTERVAL))
     }
@@ -80,7 +85,7 @@ impl<R: Role> Control<R> {
                 Ok(survivors) => survivors,
                 Err(error) => {
                     let text = format!("cannot look for survivors in /proc: {error}");
-                    self.log.log(Level::Error, &text);
+                    self.logging.log.log(Level::Error, &text);
                     return;
                 }
             };

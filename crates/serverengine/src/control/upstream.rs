@@ -126,6 +126,7 @@ impl<R: Role> Control<R> {
                 )) => {
                     self.listener_refused(request, errno, text);
                 }
+                Ok(Message::Frame(Frame::NewLogger, _)) => self.announce_pipes(),
                 Ok(
                     Message::Frame(
                         Frame::Ready
@@ -141,7 +142,8 @@ impl<R: Role> Control<R> {
                 Ok(Message::Closed) | Err(_) => {
                     self.poller.remove(upstream.as_fd());
                     self.upstream = None;
-                    self.log
+                    self.logging
+                        .log
                         .log(Level::Error, "the supervisor is gone: stopping");
                     self.events
                         .push_back(Event::Command(Command::Stop(Mode::Graceful)));

@@ -8,6 +8,7 @@
 //!   07 socket                           RELEASE
 //!   08 code:i32                         EXITED, of a worker that is a thread
 //! parent → child
+//!   09                                  NEW LOGGER
 //!   04 request:u32                      LISTENER, with the descriptor
 //!   05 request:u32 errno:i32 text       REFUSED
 //!   06 word:u8 [signal:i32]             ORDER
@@ -63,6 +64,8 @@ pub(crate) enum Frame {
         text: String,
     },
     Order(Order),
+    /// There is another logger process, which knows of nobody's pipes.
+    NewLogger,
 }
 
 impl Frame {
@@ -99,6 +102,7 @@ impl Frame {
                 let end = text.floor_char_boundary(TEXT_LEN_MAX);
                 bytes.extend(text.bytes().take(end));
             }
+            Self::NewLogger => bytes.push(9),
             Self::Order(order) => {
                 bytes.push(6);
                 let (word, signal) = match order {
@@ -148,6 +152,7 @@ impl Frame {
             7 => Self::Release {
                 key: decode_key(&mut rest)?,
             },
+            9 => Self::NewLogger,
             8 => Self::Exited {
                 code: rest.number()?.cast_signed(),
             },
@@ -245,6 +250,7 @@ mod tests {
             },
             Frame::Listener { request: u32::MAX },
             Frame::Exited { code: -1 },
+            Frame::NewLogger,
             Frame::Refused {
                 request: 7,
                 errno: 98,

@@ -53,6 +53,25 @@ pub(crate) fn allow_only(allowed: &[(OwnedFd, RawFd)]) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a standard stream of this process a duplicate of `descriptor`.
+pub(crate) fn put_onto(descriptor: BorrowedFd<'_>, stream: RawFd) -> io::Result<()> {
+    // SAFETY: Both are plain integers to dup2. Standard streams have no owner in a Rust program.
+    Errno::result(unsafe { libc::dup2(descriptor.as_raw_fd(), stream) })?;
+    Ok(())
+}
+
+/// Closes everything but the standard streams and one descriptor. Only for a process that was just forked
+/// and runs none of the code that owns what is closed.
+pub(crate) fn close_all_but(kept: BorrowedFd<'_>) -> io::Result<()> {
+    for number in open_descriptors()? {
+        if number != kept.as_raw_fd() {
+            // SAFETY: Whoever owned it does not run in this process; the caller promises that.
+            let _ = unsafe { libc::close(number) };
+        }
+    }
+    Ok(())
+}
+
 fn park(descriptor: BorrowedFd<'_>, above: RawFd) -> io::Result<OwnedFd> {
     let raw = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(above))?;
     // SAFETY: The kernel has just made this descriptor; nobody else owns it.

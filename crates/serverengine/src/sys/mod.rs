@@ -5,15 +5,19 @@
 #![allow(unsafe_code)] // This module is the one exception of the crate; each block says why it is sound.
 
 mod descriptors;
+mod memory;
 mod process;
 mod signal;
 mod socket;
+mod time;
 
-pub(crate) use descriptors::{allow_only, read, set_nonblocking};
+pub(crate) use descriptors::{allow_only, close_all_but, put_onto, read, set_nonblocking};
+pub(crate) use memory::SharedBytes;
 pub(crate) use process::{
     Fork, PidFd, children_of_this_process, exit_now, fork, kill_child, kill_group,
     own_process_group, parent_id, reap, reap_blocking, set_child_subreaper, set_name,
     set_parent_death_signal, set_process_group,
 };
 pub(crate) use signal::{SignalFd, block_signals, signal_name};
-pub(crate) use socket::{Received, poll_readable, receive, send, seqpacket_pair};
+pub(crate) use socket::{Received, poll_many, poll_readable, receive, send, seqpacket_pair};
+pub(crate) use time::local_offset_seconds;

@@ -112,6 +112,26 @@ pub(crate) fn poll_readable<const N: usize>(
     Ok(polled.map(|one| one.any().unwrap_or(false)))
 }
 
+/// Waits until one of the descriptors is readable, closed or broken. Returns which ones are, in order.
+pub(crate) fn poll_many(
+    descriptors: &[BorrowedFd<'_>],
+    timeout: Option<Duration>,
+) -> io::Result<Vec<bool>> {
+    let mut polled: Vec<_> = descriptors
+        .iter()
+        .map(|descriptor| PollFd::new(*descriptor, PollFlags::POLLIN))
+        .collect();
+    let timeout = timeout.map_or(PollTimeout::NONE, round_up_to_millis);
+    match nix::poll::poll(&mut polled, timeout) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(polled
+        .iter()
+        .map(|one| one.any().unwrap_or(false))
+        .collect())
+}
+
 /// A wait must not end before its time, or the caller would spin for the rest of it.
 fn round_up_to_millis(timeout: Duration) -> PollTimeout {
     let millis = timeout.as_nanos().div_ceil(1_000_000);

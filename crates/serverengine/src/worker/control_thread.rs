@@ -149,6 +149,7 @@ impl ControlThread {
                     Frame::Ready
                     | Frame::Heartbeat
                     | Frame::Exited { .. }
+                    | Frame::NewLogger
                     | Frame::Listen { .. }
                     | Frame::Release { .. },
                     _,

@@ -14,6 +14,7 @@ mod death;
 mod driver;
 mod exits;
 mod listeners;
+mod logging;
 mod proc;
 mod signals;
 mod starts;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         death::TESTS,
         exits::TESTS,
         listeners::TESTS,
+        logging::TESTS,
         signals::TESTS,
         starts::TESTS,
         types::TESTS,

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serverengine::{
-    Backoff, BlockingFlag, BoxError, CommandSender, Config, Level, ListenOptions, Meaning, Program,
-    Server, Signal, SignalMeanings, Worker, WorkerContext, WorkerType,
+    Backoff, BlockingFlag, BoxError, CommandSender, Config, DaemonLogger, Destination, Level,
+    LineFormat, ListenOptions, LoggerOptions, Meaning, Program, Rotation, Server, Signal,
+    SignalMeanings, Worker, WorkerContext, WorkerType,
 };
 
 /// Holds the options of the server under test: `key=value` words.
@@ -105,16 +106,47 @@ pub(crate) fn run() -> ExitCode {
         let input = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
         config.command_pipe = Some(Arc::new(input));
     }
-    let server = Subject(options.clone(), 0);
+    config.logger = logger(&options);
+    let server = Subject {
+        options: options.clone(),
+        logger: config.logger.clone(),
+        loads: 0,
+    };
+    let logger = config.logger.clone();
     let build = move |id| {
         say("server", &format!("builds {id}"));
         SubjectWorker {
             id,
+            logger: logger.clone(),
             options: options.clone(),
             stop: BlockingFlag::new(),
         }
     };
     serverengine::create(server, build, config).run()
+}
+
+fn logger(options: &Options) -> Option<Arc<DaemonLogger>> {
+    let path = match options.text("logger")? {
+        // What the driver reads.
+        "output" => std::fs::read_link("/proc/self/fd/1").unwrap(),
+        path => path.into(),
+    };
+    let rotation = options.number("rotate").map(|bytes| Rotation::Size {
+        bytes,
+        keep: 10_000,
+    });
+    let logger = DaemonLogger::new(LoggerOptions {
+        destination: Destination::File(path),
+        level: Level::Info,
+        format: if options.has("json") {
+            LineFormat::Json
+        } else {
+            LineFormat::Ruby
+        },
+        rotation: rotation.unwrap_or(Rotation::Never),
+        ..LoggerOptions::default()
+    });
+    Some(Arc::new(logger.unwrap()))
 }
 
 /// Writes one line by one system call, so that lines of several processes do not mix.
@@ -123,12 +155,16 @@ fn say(who: &str, what: &str) {
 }
 
 /// Options, and how often they were read anew.
-struct Subject(Options, u64);
+struct Subject {
+    options: Options,
+    logger: Option<Arc<DaemonLogger>>,
+    loads: u64,
+}
 
 impl Server for Subject {
     fn before_run(&mut self) -> Result<(), BoxError> {
         say("server", "before_run");
-        match self.0.text("before_run") {
+        match self.options.text("before_run") {
             Some("error") => return Err("no disk".into()),
             Some("thread") => {
                 std::thread::spawn(|| std::thread::sleep(Duration::from_secs(60)));
@@ -145,8 +181,12 @@ impl Server for Subject {
 
     fn reload_config(&mut self) -> Result<(), BoxError> {
         say("server", "reload_config");
-        self.1 += 1;
-        if self.0.has("refuse") {
+        self.loads += 1;
+        if let Some(level) = self.options.text("level_then") {
+            let level = level.parse::<Level>()?;
+            self.logger.as_ref().unwrap().set_level(level);
+        }
+        if self.options.has("refuse") {
             Err("line 3 is wrong".into())
         } else {
             Ok(())
@@ -154,8 +194,8 @@ impl Server for Subject {
     }
 
     fn workers(&self) -> Option<usize> {
-        let key = format!("workers_after_{}", self.1);
-        self.0.number(&key).map(|workers| workers as usize)
+        let key = format!("workers_after_{}", self.loads);
+        self.options.number(&key).map(|workers| workers as usize)
     }
 }
 
@@ -175,6 +215,7 @@ const READS: &str = r#"
 
 struct SubjectWorker {
     id: usize,
+    logger: Option<Arc<DaemonLogger>>,
     options: Options,
     stop: BlockingFlag,
 }
@@ -207,6 +248,22 @@ impl SubjectWorker {
                 let listener = context.listen_tcp(address, ListenOptions::default())?;
                 say("listener", &listener.local_addr()?.to_string());
                 std::thread::spawn(move || serve(&listener));
+            }
+            Some("floods") => {
+                let count = self.options.number("lines").unwrap();
+                for number in 0..count {
+                    let text = format!(
+                        "flood {} {number} {}",
+                        self.id,
+                        "x".repeat(number as usize % 300)
+                    );
+                    self.logger.as_ref().unwrap().info(&text);
+                    println!("print {} {number}", self.id);
+                    if number % 10 == 0 {
+                        // So many at once would be more than any disk takes, and be dropped.
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                }
             }
             Some("unix") => {
                 let path = self.options.text("path").unwrap();
@@ -274,6 +331,9 @@ impl Worker for SubjectWorker {
     }
 
     fn reload(&self) {
+        if let Some(logger) = &self.logger {
+            logger.debug("the worker sees the level");
+        }
         say("worker -", "reload");
     }
 
