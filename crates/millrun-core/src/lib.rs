@@ -28,21 +28,26 @@ mod assembly;
 mod buffer_plan;
 mod buffer_section;
 mod buffered;
+mod check;
 mod chunk_keys;
 mod emitter;
+mod explain;
 mod flush;
 mod graph;
+mod lint;
 mod listeners;
 pub mod log;
 mod loss;
 mod pipeline;
 mod placeholder;
 mod plugin;
+mod promise;
 mod registry;
 mod report;
 mod route;
 mod stop;
 mod system;
+mod view;
 
 pub use assembly::{Assembly, InputPart, Parts, assemble};
 pub use buffer_plan::BufferReading;
@@ -50,8 +55,10 @@ pub use buffer_section::{
     BufferDefaults, BufferParameters, BufferType, FlushModeName, OverflowActionName, RetryTypeName,
 };
 pub use buffered::{BufferPlan, BufferedNode, QUEUED_CHUNKS_ROOM};
+pub use check::{Checked, check};
 pub use chunk_keys::{ChunkKeys, FieldKey, Partition, TimeKey, lookup};
 pub use emitter::{BLOCK_POLL, EmitError, Emitter};
+pub use explain::explain;
 pub use graph::{Branch, Graph, HOPS_MAX, Node, RouterId};
 pub use listeners::{Listeners, OwnListeners, cannot_listen};
 pub use loss::{Loss, LossReason, Losses};
@@ -61,6 +68,7 @@ pub use plugin::{
     BatchFormatter, BufferedOutput, Content, DeliveryError, DirectOutput, Filter, Input, PluginId,
     Progress, Sender, Settled, StartError,
 };
+pub use promise::{Promise, PromiseName};
 pub use registry::{FilterFactory, InputFactory, OutputFactory, Registration, Registry};
 pub use report::{Batch, ERROR_TEXT_BYTES_MAX, ErrorEvents, ErrorGroup, Fate, Report};
 pub use route::{ROUTES_CACHED_MAX, Route, RouteCache, Router};

@@ -26,6 +26,7 @@
 
 mod accessor;
 mod regex;
+mod tag_cover;
 mod tag_glob;
 mod tag_pattern;
 mod time;
@@ -35,6 +36,7 @@ pub use crate::regex::{
     CaptureName, Flags, LiteralError, MatchError, Matcher, REGEX_MATCH_STEPS_MAX,
     REGEX_NESTING_MAX, REGEX_SOURCE_BYTES_MAX, Regex, RegexError, Spans, find_byte, split_literal,
 };
+pub use crate::tag_cover::{TAG_COVER_STATES_MAX, TagCover};
 pub use crate::tag_pattern::{TAG_PATTERN_BYTES_MAX, TagPattern, TagPatternError, TagPatterns};
 pub use crate::time::{
     TIME_TEXT_BYTES_MAX, TimeError, TimeFormat, TimeFormatError, TimeParser, TimeType, Timestamp,

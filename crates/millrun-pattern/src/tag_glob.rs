@@ -17,7 +17,7 @@ pub(crate) struct TagGlob {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub(crate) enum Step {
     Byte(u8),
     NotDot,
     Any,
@@ -40,6 +40,19 @@ impl TagGlob {
         compiler.run(source.as_bytes());
         TagGlob {
             program: compiler.program,
+        }
+    }
+
+    /// The program; it starts at its first step.
+    pub(crate) fn program(&self) -> &[Step] {
+        &self.program
+    }
+
+    /// A glob of one text without any meaning.
+    pub(crate) fn exact(text: &str) -> Self {
+        let bytes = text.bytes().map(Step::Byte);
+        TagGlob {
+            program: bytes.chain([Step::Match]).collect(),
         }
     }
 

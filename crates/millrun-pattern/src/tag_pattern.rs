@@ -47,6 +47,11 @@ impl TagPatterns {
         Ok(TagPatterns { alternatives })
     }
 
+    /// The patterns, in the order written.
+    pub(crate) fn alternatives(&self) -> &[TagPattern] {
+        &self.alternatives
+    }
+
     /// Whether any of the patterns matches the whole of `tag`.
     #[must_use]
     pub fn matches(&self, tag: &str) -> bool {
@@ -110,6 +115,21 @@ impl TagPattern {
             Kind::Exact(pattern.into())
         };
         Ok(TagPattern { kind })
+    }
+
+    /// Whether it was written to match every tag.
+    pub(crate) fn is_everything(&self) -> bool {
+        matches!(self.kind, Kind::Everything)
+    }
+
+    /// The pattern as a glob, unless it is a regular expression.
+    pub(crate) fn as_glob(&self) -> Option<TagGlob> {
+        match &self.kind {
+            Kind::Everything => Some(TagGlob::compile("**")),
+            Kind::Exact(text) => Some(TagGlob::exact(text)),
+            Kind::Glob(glob) => Some(glob.clone()),
+            Kind::Regex(_) => None,
+        }
     }
 
     /// Whether the pattern matches the whole of `tag`.

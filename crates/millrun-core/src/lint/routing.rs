@@ -1,0 +1,92 @@
+//! Rules that no event reaches, and patterns that are read otherwise than they look.
+
+use millrun_config::{Diagnostic, Diagnostics, Element};
+use millrun_pattern::{TagCover, TagPatterns};
+
+use crate::view::{Scope, View};
+
+pub(super) fn lint(view: &View<'_>, diagnostics: &mut Diagnostics) {
+    for scope in view.scopes() {
+        order(&scope, diagnostics);
+        for rule in scope.rules {
+            list(rule, diagnostics);
+        }
+    }
+}
+
+/// Filters and matches behind the matches that take all their tags.
+fn order(scope: &Scope<'_>, diagnostics: &mut Diagnostics) {
+    let mut taken: Vec<(&Element, TagPatterns)> = Vec::new();
+    for rule in &scope.rules {
+        // A pattern that does not compile is reported where plugins are made.
+        let Ok(patterns) = TagPatterns::compile(rule.argument()) else {
+            continue;
+        };
+        let alone = taken
+            .iter()
+            .find(|(_, taker)| patterns.covered_by(&[taker]) == TagCover::Full);
+        let together: Vec<_> = taken.iter().map(|(_, taker)| taker).collect();
+        if let Some((taker, _)) = alone {
+            diagnostics.push(dead(rule, &[*taker]));
+        } else if taken.len() > 1 && patterns.covered_by(&together) == TagCover::Full {
+            let takers: Vec<_> = taken.iter().map(|(taker, _)| *taker).collect();
+            diagnostics.push(dead(rule, &takers));
+        }
+        if rule.name() == "match" {
+            taken.push((rule, patterns));
+        }
+    }
+}
+
+fn dead(rule: &Element, takers: &[&Element]) -> Diagnostic {
+    let is_filter = rule.name() == "filter";
+    let what = if is_filter { "applied" } else { "reached" };
+    let by = match takers {
+        [taker] => format!("{taker} takes all its tags"),
+        takers => format!("the {} matches before it take all its tags", takers.len()),
+    };
+    let mut warning = Diagnostic::warning(format!("{rule} is never {what}: {by}"));
+    warning = warning.at(rule.span(), "no event comes here");
+    for taker in takers {
+        warning = warning.and(taker.span(), "events end here");
+    }
+    warning.hint(match is_filter {
+        true => "write the filter before the match",
+        false => "write the match with the narrower pattern first",
+    })
+}
+
+/// `a,b` and `{a b}` are no lists.
+fn list(rule: &Element, diagnostics: &mut Diagnostics) {
+    let mut depth = 0_usize;
+    let mut escaped = false;
+    for character in rule.argument().chars() {
+        let (found, hint) = match character {
+            _ if std::mem::take(&mut escaped) => continue,
+            '\\' => {
+                escaped = true;
+                continue;
+            }
+            '/' if depth == 0 => return,
+            '{' => {
+                depth += 1;
+                continue;
+            }
+            '}' => {
+                depth = depth.saturating_sub(1);
+                continue;
+            }
+            ',' if depth == 0 => (
+                "has a comma in it, which is a character of the tag here",
+                "write a blank between two patterns, or {a,b}",
+            ),
+            ' ' | '\t' if depth > 0 => (
+                "has a blank in braces, which ends the pattern",
+                "write a comma between alternatives",
+            ),
+            _ => continue,
+        };
+        let warning = Diagnostic::warning(format!("the pattern of {rule} {found}"));
+        return diagnostics.push(warning.at(rule.span(), "").hint(hint));
+    }
+}

@@ -1,0 +1,219 @@
+//! What a configuration promises about a line, by the contract's table (DELIVERY): a topology has
+//! the weakest promise on each of its ways.
+//!
+//! ```text
+//! source can repeat, file buffer, output knows what it wrote     exactly once
+//! source can repeat, any other way                               at least once
+//! source cannot repeat, file buffer                              what was committed is kept
+//! source cannot repeat, memory only                              lost with the process
+//! ```
+
+use millrun_config::{Element, Span};
+use millrun_pattern::TagPatterns;
+
+use crate::graph::HOPS_MAX;
+use crate::view::{Scope, View, views};
+
+/// What happens to a line when any process is killed at any instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PromiseName {
+    /// It may be lost.
+    LostWithProcess,
+    /// Once it is committed it arrives; before that it may be lost.
+    KeptOnceCommitted,
+    /// It arrives, perhaps more than once.
+    AtLeastOnce,
+    /// It arrives once.
+    ExactlyOnce,
+}
+
+impl PromiseName {
+    /// The promise in words.
+    #[must_use]
+    pub fn as_words(self) -> &'static str {
+        match self {
+            Self::LostWithProcess => "lost with the process",
+            Self::KeptOnceCommitted => "kept once committed",
+            Self::AtLeastOnce => "at least once",
+            Self::ExactlyOnce => "exactly once",
+        }
+    }
+}
+
+/// What holds on the ways from one source to one output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// The promise.
+    pub name: PromiseName,
+    /// Why it is not a better one; empty for the best.
+    pub reason: &'static str,
+    /// The source's plugin.
+    pub source: String,
+    /// Where the source is written.
+    pub source_span: Span,
+    /// The output's plugin.
+    pub output: String,
+    /// Where the output is written.
+    pub output_span: Span,
+}
+
+/// The promises of a configuration, each way from a source to an output once.
+pub(crate) fn promises(root: &Element) -> Vec<Promise> {
+    let mut promises = Vec::new();
+    for view in views(root) {
+        for source in view.sources() {
+            let label = source.text("@label").unwrap_or("@ROOT");
+            // A tag that depends on the event or the file is not known here.
+            let tag = source.text("tag").filter(|tag| !tag.contains(['*', '$']));
+            let walk = Walk {
+                view: &view,
+                source,
+                tag,
+            };
+            walk.label(label, 0, &mut promises);
+        }
+    }
+    promises
+}
+
+struct Walk<'a> {
+    view: &'a View<'a>,
+    source: &'a Element,
+    tag: Option<&'a str>,
+}
+
+impl Walk<'_> {
+    fn label(&self, label: &str, hops: usize, promises: &mut Vec<Promise>) {
+        if let Some(Scope { rules, .. }) = self.view.scope(label).filter(|_| hops < HOPS_MAX) {
+            for rule in rules.iter().filter(|rule| rule.name() == "match") {
+                let patterns = TagPatterns::compile(rule.argument()).ok();
+                let takes = |tag: &str| patterns.as_ref().is_none_or(|some| some.matches(tag));
+                if self.tag.is_none_or(takes) {
+                    self.output(rule, hops + 1, promises);
+                    // The first match that takes the tag is the only one.
+                    if self.tag.is_some() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn output(&self, element: &Element, hops: usize, promises: &mut Vec<Promise>) {
+        let kind = element.plugin_type().unwrap_or_default();
+        match kind {
+            "copy" => {
+                for store in element.elements_named("store") {
+                    self.output(store, hops + 1, promises);
+                }
+            }
+            "relabel" => {
+                if let Some(label) = element.text("@label") {
+                    self.label(label, hops + 1, promises);
+                }
+            }
+            // What is thrown away on purpose needs no promise.
+            "null" => {}
+            _ => {
+                let (name, reason) = promise(self.source, element);
+                let promise = Promise {
+                    name,
+                    reason,
+                    source: self.source.plugin_type().unwrap_or_default().to_owned(),
+                    source_span: self.source.span(),
+                    output: kind.to_owned(),
+                    output_span: element.span(),
+                };
+                if !promises.contains(&promise) {
+                    promises.push(promise);
+                }
+            }
+        }
+    }
+}
+
+fn promise(source: &Element, output: &Element) -> (PromiseName, &'static str) {
+    // What each plugin can do, as the contract's table has it; any other one can do least.
+    let repeats = matches!(
+        source.plugin_type(),
+        Some("tail" | "forward" | "http" | "systemd")
+    );
+    let kind = output.plugin_type().unwrap_or_default();
+    let knows_what_it_wrote = kind == "file";
+    let buffer = output.elements_named("buffer").next();
+    let buffer = buffer.and_then(Element::plugin_type);
+    let keeps = match buffer {
+        Some(buffer) => buffer.starts_with("file"),
+        None => kind == "file",
+    };
+    match (repeats, keeps) {
+        (true, true) if knows_what_it_wrote && source.plugin_type() == Some("tail") => {
+            (PromiseName::ExactlyOnce, "")
+        }
+        (true, true) if knows_what_it_wrote => (
+            PromiseName::AtLeastOnce,
+            "the source repeats what was not answered",
+        ),
+        (true, true) if kind == "forward" => (
+            PromiseName::AtLeastOnce,
+            "exactly once only if the receiver is millrun with file buffers",
+        ),
+        (true, true) => (
+            PromiseName::AtLeastOnce,
+            "the output only knows that it was answered",
+        ),
+        (true, false) => (
+            PromiseName::AtLeastOnce,
+            "the buffer is memory; the source is read again after a crash",
+        ),
+        (false, true) => (
+            PromiseName::KeptOnceCommitted,
+            "the source cannot repeat what was not committed",
+        ),
+        (false, false) => (
+            PromiseName::LostWithProcess,
+            "the buffer is memory and the source cannot repeat",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrun_config::{Environment, NoIncludes, parse_str};
+
+    #[test]
+    fn each_way_has_its_promise() {
+        let text = "
+            <source>\n @type tail\n tag a\n </source>
+            <source>\n @type udp\n @label @L\n </source>
+            <match a>\n @type copy
+              <store>\n @type file\n </store>
+              <store>\n @type forward\n </store>
+              <store>\n @type forward\n <buffer>\n @type file\n </buffer>\n </store>
+              <store>\n @type relabel\n @label @L\n </store>
+            </match>
+            <match **>\n @type never\n </match>
+            <label @L>\n <match **>\n @type http\n </match>\n </label>";
+        let parsed = parse_str("f.conf", text, &Environment::default(), &mut NoIncludes);
+        let found = promises(&parsed.root).into_iter().map(|promise| {
+            let Promise {
+                name,
+                source,
+                output,
+                ..
+            } = promise;
+            format!("{source} → {output}: {}", name.as_words())
+        });
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            [
+                "tail → file: exactly once",
+                "tail → forward: at least once",
+                "tail → forward: at least once",
+                "tail → http: at least once",
+                "udp → http: lost with the process",
+            ]
+        );
+    }
+}
