@@ -6,7 +6,7 @@ use millrun_config::{Element, parameters};
 use millrun_core::{Assembly, Batch, Filter, PluginId, Report};
 use millrun_event::EventBuffer;
 
-use crate::formatter::format_section;
+use crate::formatter::plugin_formatter;
 use crate::output::Printer;
 
 parameters! {
@@ -16,6 +16,8 @@ parameters! {
     sections {
         /// What an event looks like.
         format: Option<Element>;
+        /// Fields added to each record.
+        inject: Option<Element>;
     }
     legacy { Format, Inject }
 }
@@ -26,7 +28,7 @@ pub(super) fn build(
     assembly: &mut Assembly<'_>,
 ) -> Option<Arc<dyn Filter>> {
     StdoutParameters::read(element, assembly.diagnostics)?;
-    let formatter = format_section(element, "stdout", assembly.diagnostics)?;
+    let formatter = plugin_formatter(element, "stdout", assembly)?;
     Some(Arc::new(Stdout {
         printer: Printer::new(formatter),
     }))

@@ -17,6 +17,7 @@
 
 mod csv;
 mod hash;
+mod inject;
 mod json;
 mod ltsv;
 mod msgpack;
@@ -36,6 +37,7 @@ use thiserror::Error;
 
 pub(crate) use csv::Csv;
 pub(crate) use hash::Hash;
+pub(crate) use inject::plugin_formatter;
 pub(crate) use json::Json;
 pub(crate) use ltsv::Ltsv;
 pub(crate) use msgpack::Msgpack;
@@ -82,6 +84,10 @@ pub(crate) struct Scratch {
     pub(crate) inner_time: LastTime,
     /// A field's text before it is quoted or cleaned of delimiters.
     pub(crate) text: Vec<u8>,
+    /// An entry with fields injected.
+    pub(crate) injected: Vec<u8>,
+    /// The injected time.
+    pub(crate) injected_time: LastTime,
 }
 
 /// What ends a line: the parameters `newline` and `add_newline`.

@@ -16,7 +16,7 @@ use millrun_config::{Element, parameters};
 use millrun_core::{Assembly, DeliveryError, DirectOutput, Node, PluginId};
 use millrun_event::Events;
 
-use crate::formatter::{EventFormatter, Scratch, format_events, format_section};
+use crate::formatter::{EventFormatter, Scratch, format_events, plugin_formatter};
 
 parameters! {
     /// Prints events to the standard output.
@@ -27,13 +27,15 @@ parameters! {
     sections {
         /// What an event looks like.
         format: Option<Element>;
+        /// Fields added to each record.
+        inject: Option<Element>;
     }
     legacy { Format, Inject }
 }
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
     StdoutParameters::read(element, assembly.diagnostics)?;
-    let formatter = format_section(element, "stdout", assembly.diagnostics)?;
+    let formatter = plugin_formatter(element, "stdout", assembly)?;
     let output = Arc::new(Stdout {
         printer: Printer::new(formatter),
     });

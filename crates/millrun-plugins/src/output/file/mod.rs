@@ -37,7 +37,7 @@ use millrun_pattern::{TimeFormat, Zone};
 
 use self::path_template::{INDEX, TemplateParts};
 use self::target::{Permissions, Resumed, Target};
-use crate::formatter::{EventFormatter, Scratch, format_events, format_section};
+use crate::formatter::{EventFormatter, Scratch, format_events, plugin_formatter};
 
 /// How many names `x_0`, `x_1` … are tried for a file that must be new.
 const INDEX_MAX: u32 = 1_000_000;
@@ -75,6 +75,8 @@ parameters! {
     sections {
         /// What an event looks like.
         format: Option<Element>;
+        /// Fields added to each record.
+        inject: Option<Element>;
         /// Where events wait.
         buffer: Option<Element>;
     }
@@ -89,7 +91,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
             .diagnostics
             .push(warning.at(entry.name_span, "without effect"));
     }
-    let formatter = format_section(element, "out_file", assembly.diagnostics)?;
+    let formatter = plugin_formatter(element, "out_file", assembly)?;
     let defaults = BufferDefaults {
         buffer_type: BufferType::File,
         keys: "time",
