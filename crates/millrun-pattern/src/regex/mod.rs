@@ -129,6 +129,27 @@ impl Regex {
         self.pcre.captures(line, locations, &mut spans.slots)
     }
 
+    /// The same from byte `start` on; what lies before still counts for anchors and look-behinds.
+    ///
+    /// # Errors
+    /// A match that was given up, see [`MatchError`].
+    pub fn captures_from(
+        &self,
+        line: &[u8],
+        start: usize,
+        spans: &mut Spans,
+    ) -> Result<bool, MatchError> {
+        if start == 0 {
+            return self.captures_into(line, spans);
+        }
+        if start > line.len() {
+            return Ok(false);
+        }
+        let locations = spans.locations.get_or_insert_with(|| self.pcre.locations());
+        self.pcre
+            .captures_at(line, start, locations, &mut spans.slots)
+    }
+
     /// Whether the expression matches anywhere in `text`; a [`Matcher`] does only this, and better.
     ///
     /// # Errors

@@ -53,9 +53,20 @@ impl Pcre {
         locations: &mut CaptureLocations,
         slots: &mut [usize],
     ) -> Result<bool, MatchError> {
+        self.captures_at(line, 0, locations, slots)
+    }
+
+    /// The same from byte `start` on, with all of `line` in sight.
+    pub(super) fn captures_at(
+        &self,
+        line: &[u8],
+        start: usize,
+        locations: &mut CaptureLocations,
+        slots: &mut [usize],
+    ) -> Result<bool, MatchError> {
         if self
             .regex
-            .captures_read(locations, line)
+            .captures_read_at(locations, line, start)
             .map_err(match_error)?
             .is_none()
         {

@@ -1,0 +1,312 @@
+//! The record: looked at in place, decoded level by level when it must be, written back as msgpack.
+
+use millrun_event::{Cursor, Record, Token, write};
+
+use crate::{
+    class::Class,
+    error::Span,
+    heap::Object,
+    machine::Machine,
+    time_value::{TimeKind, TimeValue, TimeZone},
+    value::{Id, Place, Run, Text, Value},
+};
+
+impl Machine<'_> {
+    /// The value that begins at byte `at` of the record.
+    pub(crate) fn decode(&mut self, at: usize) -> Run<Value> {
+        let mut cursor = Cursor::at(self.inputs.record, at);
+        let fit = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let Ok(token) = cursor.token() else {
+            return Ok(Value::Nil);
+        };
+        let end = cursor.position();
+        Ok(match token {
+            Token::Nil => Value::Nil,
+            Token::Bool(value) => Value::Bool(value),
+            Token::Uint(number) => i64::try_from(number).map_or(Value::Wide(number), Value::Int),
+            Token::Int(number) => Value::Int(number),
+            Token::Float(number) => Value::Float(number),
+            Token::Str(text) | Token::Bin(text) => Value::Text(Text::Field(Place {
+                start: fit(end - text.len()),
+                len: fit(text.len()),
+            })),
+            Token::Array(_) | Token::Map(_) => {
+                if !self.heap.promoted.is_empty()
+                    && let Some(value) = self.heap.promoted.get(&fit(at))
+                {
+                    return Ok(*value);
+                }
+                let mut whole = Cursor::at(self.inputs.record, at);
+                let place = Place {
+                    start: fit(at),
+                    len: whole.skip().map_or(0, |()| fit(whole.position() - at)),
+                };
+                match token {
+                    Token::Array(_) => Value::RawArray(place),
+                    _ => Value::RawHash(place),
+                }
+            }
+            Token::Ext(..) => match token.event_time() {
+                Some(time) => {
+                    return self.new_time(TimeValue {
+                        seconds: i64::from(time.seconds),
+                        nanoseconds: time.nanoseconds.min(999_999_999),
+                        zone: TimeZone::Local,
+                        kind: TimeKind::Time,
+                    });
+                }
+                None => Value::Opaque(Place {
+                    start: fit(at),
+                    len: fit(end - at),
+                }),
+            },
+        })
+    }
+
+    pub(crate) fn raw(&self, place: Place) -> &[u8] {
+        let start = place.start as usize;
+        self.inputs
+            .record
+            .get(start..start + place.len as usize)
+            .unwrap_or_default()
+    }
+
+    /// The element of a map of the record, without decoding what lies beside it.
+    pub(crate) fn raw_field(&mut self, place: Place, key: Text) -> Run<Option<Value>> {
+        let map = self.raw(place);
+        let Some(value) = Record::new(map).field(self.bytes(key)) else {
+            return Ok(None);
+        };
+        let at = offset_in(self.inputs.record, value.bytes());
+        self.charge(0)?;
+        self.decode(at).map(Some)
+    }
+
+    /// What stands for an array or map of the record now.
+    pub(crate) fn settled(&self, value: Value) -> Value {
+        if self.heap.promoted.is_empty() {
+            return value;
+        }
+        match value {
+            Value::RawArray(place) | Value::RawHash(place) => self
+                .heap
+                .promoted
+                .get(&place.start)
+                .copied()
+                .unwrap_or(value),
+            other => other,
+        }
+    }
+
+    /// The array object of a value that is an array.
+    pub(crate) fn array_id(&mut self, value: Value) -> Run<Option<Id>> {
+        match self.settled(value) {
+            Value::Array(id) => Ok(Some(id)),
+            Value::RawArray(place) => {
+                let mut cursor = Cursor::at(self.inputs.record, place.start as usize);
+                let len = match cursor.token() {
+                    Ok(Token::Array(len)) => len,
+                    _ => 0,
+                };
+                let mut list = self.heap.list();
+                for _ in 0..len {
+                    let at = cursor.position();
+                    if cursor.skip().is_err() {
+                        break;
+                    }
+                    list.push(self.decode(at)?);
+                }
+                let value = self.new_array(list)?;
+                self.heap.promoted.insert(place.start, value);
+                match value {
+                    Value::Array(id) => Ok(Some(id)),
+                    _ => Ok(None),
+                }
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The hash object of a value that is a hash.
+    pub(crate) fn hash_id(&mut self, value: Value) -> Run<Option<Id>> {
+        match self.settled(value) {
+            Value::Hash(id) => Ok(Some(id)),
+            Value::RawHash(place) => {
+                let mut cursor = Cursor::at(self.inputs.record, place.start as usize);
+                let len = match cursor.token() {
+                    Ok(Token::Map(len)) => len,
+                    _ => 0,
+                };
+                let mut pairs: Vec<(Value, Value)> = Vec::new();
+                for _ in 0..len {
+                    let key_at = cursor.position();
+                    if cursor.skip().is_err() {
+                        break;
+                    }
+                    let value_at = cursor.position();
+                    if cursor.skip().is_err() {
+                        break;
+                    }
+                    let key = self.decode(key_at)?;
+                    let value = self.decode(value_at)?;
+                    self.put_pair(&mut pairs, key, value)?;
+                }
+                let value = self.new_hash(pairs)?;
+                self.heap.promoted.insert(place.start, value);
+                match value {
+                    Value::Hash(id) => Ok(Some(id)),
+                    _ => Ok(None),
+                }
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The string object of a text that is about to change. Of a text that nothing holds, a new one.
+    pub(crate) fn own_text(&mut self, text: Text) -> Run<Id> {
+        match self.resolve(text) {
+            Text::Heap(id) => Ok(id),
+            Text::Field(place) => {
+                let copy = self.raw(place).to_vec();
+                let value = self.new_text(copy)?;
+                self.heap
+                    .promoted
+                    .insert(place.start.wrapping_sub(1), value);
+                match value {
+                    Value::Text(Text::Heap(id)) => Ok(id),
+                    _ => Ok(Id(u32::MAX)),
+                }
+            }
+            slice @ Text::Slice { .. } => {
+                let copy = self.bytes(slice).to_vec();
+                match self.new_text(copy)? {
+                    Value::Text(Text::Heap(id)) => Ok(id),
+                    _ => Ok(Id(u32::MAX)),
+                }
+            }
+        }
+    }
+
+    /// Whether anything of the record's bytes `place` has an object.
+    fn touched(&self, place: Place) -> bool {
+        if self.heap.promoted.is_empty() {
+            return false;
+        }
+        let end = place.start.saturating_add(place.len);
+        if self.heap.promoted.len() < 8 {
+            return self
+                .heap
+                .promoted
+                .keys()
+                .any(|at| (place.start..end).contains(at));
+        }
+        true
+    }
+
+    /// Writes a value as msgpack.
+    pub(crate) fn write_msgpack(&mut self, value: Value, out: &mut Vec<u8>) -> Run<()> {
+        self.check_size(out.len())?;
+        match self.settled(value) {
+            Value::Nil => write::nil(out),
+            Value::Bool(value) => write::bool(out, value),
+            Value::Int(number) => write::int(out, number),
+            Value::Wide(number) => write::uint(out, number),
+            Value::Float(number) => write::float(out, number),
+            Value::Text(text) | Value::Symbol(text) => write::str(out, self.bytes(text)),
+            Value::RawArray(place) | Value::RawHash(place) if !self.touched(place) => {
+                out.extend_from_slice(self.raw(place));
+            }
+            Value::Opaque(place) => out.extend_from_slice(self.raw(place)),
+            value @ (Value::Array(_) | Value::RawArray(_)) => {
+                let Some(id) = self.array_id(value)? else {
+                    return Ok(());
+                };
+                let list = self.heap.array(id).to_vec();
+                write::array(out, u32::try_from(list.len()).unwrap_or(u32::MAX));
+                self.charge(list.len())?;
+                self.deeper(|machine| {
+                    for value in list {
+                        machine.write_msgpack(value, out)?;
+                    }
+                    Ok(())
+                })?;
+            }
+            value @ (Value::Hash(_) | Value::RawHash(_)) => {
+                let Some(id) = self.hash_id(value)? else {
+                    return Ok(());
+                };
+                let pairs = self.heap.pairs(id).to_vec();
+                write::map(out, u32::try_from(pairs.len()).unwrap_or(u32::MAX));
+                self.charge(pairs.len())?;
+                self.deeper(|machine| {
+                    for (key, value) in pairs {
+                        match key {
+                            Value::Text(_) | Value::Symbol(_) => machine.write_msgpack(key, out)?,
+                            other => {
+                                let mut text = Vec::new();
+                                machine.write_text(other, &mut text)?;
+                                write::str(out, &text);
+                            }
+                        }
+                        machine.write_msgpack(value, out)?;
+                    }
+                    Ok(())
+                })?;
+            }
+            // What msgpack has no form for goes out as Ruby prints it.
+            other => {
+                let mut text = Vec::new();
+                self.write_text(other, &mut text)?;
+                write::str(out, &text);
+            }
+        }
+        Ok(())
+    }
+
+    /// A value put together by msgpack bytes that are not of the record, as JSON.parse makes them.
+    pub(crate) fn load(&mut self, cursor: &mut Cursor<'_>, symbols: bool, at: Span) -> Run<Value> {
+        let Ok(token) = cursor.token() else {
+            return self.raise(Class::JsonParserError, at, "malformed document");
+        };
+        Ok(match token {
+            Token::Nil | Token::Ext(..) => Value::Nil,
+            Token::Bool(value) => Value::Bool(value),
+            Token::Uint(number) => i64::try_from(number).map_or(Value::Wide(number), Value::Int),
+            Token::Int(number) => Value::Int(number),
+            Token::Float(number) => Value::Float(number),
+            Token::Str(text) | Token::Bin(text) => self.copy_text(text)?,
+            Token::Array(len) => {
+                let mut list = self.heap.list();
+                self.deeper(|machine| {
+                    for _ in 0..len {
+                        let value = machine.load(cursor, symbols, at)?;
+                        list.push(value);
+                    }
+                    Ok(())
+                })?;
+                self.new_array(list)?
+            }
+            Token::Map(len) => {
+                let mut pairs = Vec::new();
+                self.deeper(|machine| {
+                    for _ in 0..len {
+                        let mut key = machine.load(cursor, symbols, at)?;
+                        if let (true, Value::Text(text)) = (symbols, key) {
+                            key = Value::Symbol(text);
+                        }
+                        let value = machine.load(cursor, symbols, at)?;
+                        machine.put_pair(&mut pairs, key, value)?;
+                    }
+                    Ok(())
+                })?;
+                self.reserve(pairs.len() * 2 * size_of::<Value>())?;
+                Value::Hash(self.heap.put(Object::Hash(pairs, Value::Nil)))
+            }
+        })
+    }
+}
+
+/// Where `inner`, a part of `outer`, begins in it.
+fn offset_in(outer: &[u8], inner: &[u8]) -> usize {
+    (inner.as_ptr() as usize).wrapping_sub(outer.as_ptr() as usize)
+}

@@ -1,0 +1,799 @@
+//! Methods of strings and symbols that need no regular expression.
+
+use std::{borrow::Cow, cmp::Ordering};
+
+use crate::{
+    class::Class,
+    heap::Object,
+    machine::{Invocation, Machine},
+    method::Method,
+    text::{self, LetterSet},
+    value::{Run, Source, Text, Value},
+};
+
+impl<'r> Machine<'r> {
+    /// A text that can be read while the machine works: borrowed unless it lies in the heap.
+    pub(crate) fn held(&self, text: Text) -> Cow<'r, [u8]> {
+        let (bytes, place): (&'r [u8], _) = match self.resolve(text) {
+            Text::Slice { source, place } => (
+                match source {
+                    Source::Record => self.inputs.record,
+                    Source::Tag => self.inputs.tag,
+                    Source::Literals => &self.program.literals,
+                },
+                place,
+            ),
+            Text::Field(place) => (self.inputs.record, place),
+            Text::Heap(id) => return Cow::Owned(self.heap.text(id).to_vec()),
+        };
+        let start = place.start as usize;
+        Cow::Borrowed(
+            bytes
+                .get(start..start + place.len as usize)
+                .unwrap_or_default(),
+        )
+    }
+
+    pub(crate) fn symbol_method(
+        &mut self,
+        text: Text,
+        call: &Invocation<'_>,
+    ) -> Run<Option<Value>> {
+        Ok(Some(match call.method {
+            Method::ToSymbol => Value::Symbol(text),
+            Method::ToText | Method::Name => Value::Text(text),
+            Method::Upcase | Method::Downcase | Method::Capitalize | Method::Swapcase => {
+                match self.text_method(text, call)? {
+                    Some(Value::Text(text)) => Value::Symbol(text),
+                    other => return Ok(other),
+                }
+            }
+            Method::Length
+            | Method::IsEmpty
+            | Method::StartWith
+            | Method::EndWith
+            | Method::Match => {
+                return self.text_method(text, call);
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    pub(crate) fn text_method(&mut self, text: Text, call: &Invocation<'_>) -> Run<Option<Value>> {
+        let at = call.at;
+        let len = self.bytes(text).len();
+        self.charge(len)?;
+        Ok(Some(match call.method {
+            Method::ToText | Method::Encode | Method::Itself => Value::Text(text),
+            Method::ToSymbol => {
+                let copy = self.held(text);
+                match self.copy_text(&copy)? {
+                    Value::Text(text) => Value::Symbol(text),
+                    other => other,
+                }
+            }
+            Method::Upcase => self.mapped(text, text::upcase)?,
+            Method::Downcase => self.mapped(text, text::downcase)?,
+            Method::Capitalize => self.mapped(text, text::capitalize)?,
+            Method::Swapcase => self.mapped(text, text::swapcase)?,
+            Method::Reverse => self.mapped(text, |bytes, out| {
+                let letters: Vec<&[u8]> = text::chars(bytes).map(|(_, letter)| letter).collect();
+                out.extend(letters.into_iter().rev().flatten());
+            })?,
+            Method::Scrub => {
+                if std::str::from_utf8(self.bytes(text)).is_ok() {
+                    return Ok(Some(Value::Text(text)));
+                }
+                let with = match call.arguments.first() {
+                    Some(Value::Text(with)) => self.held(*with).into_owned(),
+                    _ => "\u{fffd}".as_bytes().to_vec(),
+                };
+                let mut out = self.heap.buffer();
+                for chunk in self.bytes(text).utf8_chunks() {
+                    out.extend_from_slice(chunk.valid().as_bytes());
+                    if !chunk.invalid().is_empty() {
+                        out.extend_from_slice(&with);
+                    }
+                }
+                self.new_text(out)?
+            }
+            Method::IsValidEncoding => Value::Bool(std::str::from_utf8(self.bytes(text)).is_ok()),
+            Method::IsAsciiOnly => Value::Bool(self.bytes(text).is_ascii()),
+            Method::Strip => {
+                let bytes = self.bytes(text);
+                let end = text::strip_end(bytes);
+                let start = text::strip_start(bytes).min(end);
+                self.part(text, start, end)?
+            }
+            Method::Lstrip => {
+                let start = text::strip_start(self.bytes(text));
+                self.part(text, start, len)?
+            }
+            Method::Rstrip => {
+                let end = text::strip_end(self.bytes(text));
+                self.part(text, 0, end)?
+            }
+            Method::Chomp => {
+                let end = match call.arguments.first() {
+                    Some(Value::Text(suffix)) => {
+                        let suffix = self.bytes(*suffix);
+                        if self.bytes(text).ends_with(suffix) {
+                            len - suffix.len()
+                        } else {
+                            len
+                        }
+                    }
+                    _ => match self.bytes(text) {
+                        [.., b'\r', b'\n'] => len - 2,
+                        [.., b'\n' | b'\r'] => len - 1,
+                        _ => len,
+                    },
+                };
+                self.part(text, 0, end)?
+            }
+            Method::Chop => {
+                let bytes = self.bytes(text);
+                let end = if bytes.ends_with(b"\r\n") {
+                    len - 2
+                } else {
+                    text::chars(bytes).last().map_or(0, |(start, _)| start)
+                };
+                self.part(text, 0, end)?
+            }
+            Method::Chr => {
+                let end = text::char_len(self.bytes(text));
+                self.part(text, 0, end)?
+            }
+            Method::Length => Value::Int(text::char_count(self.bytes(text)) as i64),
+            Method::ByteSize => Value::Int(len as i64),
+            Method::IsEmpty => Value::Bool(len == 0),
+            Method::Add => {
+                let other = self.text_argument(call, 0)?;
+                return self
+                    .operate(Method::Add, Value::Text(text), Value::Text(other), at)
+                    .map(Some);
+            }
+            Method::Multiply => {
+                let count = self.int_argument(call, 0)?;
+                let Ok(count) = usize::try_from(count) else {
+                    return self.raise(Class::ArgumentError, at, "argument must be non-negative");
+                };
+                self.reserve(len.saturating_mul(count))?;
+                let bytes = self.bytes(text).repeat(count);
+                Value::Text(Text::Heap(self.heap.put(Object::Text(bytes))))
+            }
+            Method::Modulo => {
+                let argument = self.argument(call, 0)?;
+                let arguments = match argument {
+                    Value::Array(_) | Value::RawArray(_) => self.items(argument, at)?,
+                    other => vec![other],
+                };
+                self.format(text, &arguments, at)?
+            }
+            Method::Less | Method::LessEqual | Method::Greater | Method::GreaterEqual => {
+                let other = self.argument(call, 0)?;
+                if !matches!(other, Value::Text(_)) {
+                    return self
+                        .must_compare(Value::Text(text), other, at)
+                        .map(|_| None);
+                }
+                let order = self.must_compare(Value::Text(text), other, at)?;
+                Value::Bool(match call.method {
+                    Method::Less => order == Ordering::Less,
+                    Method::LessEqual => order != Ordering::Greater,
+                    Method::Greater => order == Ordering::Greater,
+                    _ => order != Ordering::Less,
+                })
+            }
+            Method::Between => {
+                let (low, high) = (self.argument(call, 0)?, self.argument(call, 1)?);
+                let above = self.must_compare(Value::Text(text), low, at)? != Ordering::Less;
+                Value::Bool(
+                    above && self.must_compare(Value::Text(text), high, at)? != Ordering::Greater,
+                )
+            }
+            Method::CaseCompare | Method::CaseCompareEqual => {
+                let Value::Text(other) = self.argument(call, 0)? else {
+                    return Ok(Some(Value::Nil));
+                };
+                let (mut one, mut two) = (Vec::new(), Vec::new());
+                text::downcase(self.bytes(text), &mut one);
+                text::downcase(self.bytes(other), &mut two);
+                if call.method == Method::CaseCompareEqual {
+                    Value::Bool(one == two)
+                } else {
+                    Value::Int(one.cmp(&two) as i64)
+                }
+            }
+            Method::StartWith => {
+                for index in 0..call.arguments.len() {
+                    let starts = match self.argument(call, index)? {
+                        Value::Regex(id) => {
+                            let found = self.find_in(id, text, 0, at)?;
+                            found.is_some_and(|found| {
+                                found
+                                    .groups
+                                    .first()
+                                    .copied()
+                                    .flatten()
+                                    .is_some_and(|(start, _)| start == 0)
+                            })
+                        }
+                        other => {
+                            let prefix = self.as_text(other, at)?;
+                            self.bytes(text).starts_with(self.bytes(prefix))
+                        }
+                    };
+                    if starts {
+                        return Ok(Some(Value::Bool(true)));
+                    }
+                }
+                Value::Bool(false)
+            }
+            Method::EndWith => {
+                for index in 0..call.arguments.len() {
+                    let suffix = self.text_argument(call, index)?;
+                    if self.bytes(text).ends_with(self.bytes(suffix)) {
+                        return Ok(Some(Value::Bool(true)));
+                    }
+                }
+                Value::Bool(false)
+            }
+            Method::DeletePrefix => {
+                let prefix = self.text_argument(call, 0)?;
+                let start = if self.bytes(text).starts_with(self.bytes(prefix)) {
+                    self.bytes(prefix).len()
+                } else {
+                    0
+                };
+                self.part(text, start, len)?
+            }
+            Method::DeleteSuffix => {
+                let suffix = self.text_argument(call, 0)?;
+                let cut = if self.bytes(text).ends_with(self.bytes(suffix)) {
+                    self.bytes(suffix).len()
+                } else {
+                    0
+                };
+                self.part(text, 0, len - cut)?
+            }
+            Method::Include => {
+                let other = self.text_argument(call, 0)?;
+                Value::Bool(find(self.bytes(text), self.bytes(other), 0).is_some())
+            }
+            Method::FindIndex | Method::RightIndex => self.text_index(text, call)?,
+            Method::ToInteger => {
+                let radix = match call.arguments.first() {
+                    Some(Value::Int(radix)) if (2..=36).contains(radix) => *radix as u32,
+                    Some(_) => return self.raise(Class::ArgumentError, at, "invalid radix"),
+                    None => 10,
+                };
+                match text::leading_integer(self.bytes(text), radix) {
+                    Some(number) => Value::Int(number),
+                    None => return self.from_wide(i128::MAX, at).map(Some),
+                }
+            }
+            Method::Hex => {
+                Value::Int(text::leading_integer(self.bytes(text), 16).unwrap_or_default())
+            }
+            Method::Oct => {
+                Value::Int(text::leading_integer(self.bytes(text), 8).unwrap_or_default())
+            }
+            Method::ToFloat => Value::Float(text::leading_float(self.bytes(text))),
+            Method::Ljust | Method::Rjust | Method::Center => self.justify(text, call)?,
+            Method::Chars | Method::EachChar => {
+                let places: Vec<(usize, usize)> = text::chars(self.bytes(text))
+                    .map(|(start, letter)| (start, start + letter.len()))
+                    .collect();
+                self.parts_or_each(text, &places, call)?
+            }
+            Method::Lines | Method::EachLine => {
+                let mut places = Vec::new();
+                let mut start = 0;
+                let chomps = match call.arguments.last() {
+                    Some(options @ Value::Hash(_)) => self
+                        .symbol_option(*options, b"chomp")?
+                        .is_some_and(Value::is_truthy),
+                    _ => false,
+                };
+                for line in self.bytes(text).split_inclusive(|byte| *byte == b'\n') {
+                    let end = start + line.len();
+                    let shown = match line {
+                        [.., b'\r', b'\n'] if chomps => end - 2,
+                        [.., b'\n'] if chomps => end - 1,
+                        _ => end,
+                    };
+                    places.push((start, shown));
+                    start = end;
+                }
+                self.parts_or_each(text, &places, call)?
+            }
+            Method::Bytes | Method::EachByte => {
+                self.reserve(len * size_of::<Value>())?;
+                let list = self
+                    .bytes(text)
+                    .iter()
+                    .map(|byte| Value::Int(i64::from(*byte)))
+                    .collect();
+                self.new_array(list)?
+            }
+            Method::Codepoints => {
+                self.reserve(len * size_of::<Value>())?;
+                let list = String::from_utf8_lossy(self.bytes(text))
+                    .chars()
+                    .map(|letter| Value::Int(i64::from(u32::from(letter))))
+                    .collect();
+                self.new_array(list)?
+            }
+            Method::GetByte => {
+                let index = self.int_argument(call, 0)?;
+                crate::operate::position(index, len)
+                    .and_then(|index| self.bytes(text).get(index))
+                    .map_or(Value::Nil, |byte| Value::Int(i64::from(*byte)))
+            }
+            Method::ByteSlice => {
+                let window = match self.argument(call, 0)? {
+                    Value::Range(id) => self.range_window(id, len, at)?,
+                    other => {
+                        let start = self.as_int(other, at)?;
+                        let count = match call.arguments.get(1) {
+                            Some(count) => self.as_int(*count, at)?,
+                            None => 1,
+                        };
+                        text::window(start, count, len)
+                    }
+                };
+                match window {
+                    Some((start, end)) => self.part(text, start, end)?,
+                    None => Value::Nil,
+                }
+            }
+            Method::Ord => match self.lossy(text).chars().next() {
+                Some(letter) => Value::Int(i64::from(u32::from(letter))),
+                None => return self.raise(Class::ArgumentError, at, "empty string"),
+            },
+            Method::Tr | Method::TrSqueeze => self.translate(text, call)?,
+            Method::Delete | Method::Squeeze | Method::Count => self.by_letters(text, call)?,
+            Method::Successor => {
+                let next = text::successor(self.bytes(text));
+                self.new_text(next)?
+            }
+            Method::Unpack | Method::UnpackFirst => self.unpack(text, call)?,
+            Method::Index | Method::Slice => self.text_slice(text, call)?,
+            Method::Partition | Method::RightPartition => self.partition_text(text, call)?,
+            Method::Split => self.split(text, call)?,
+            Method::Gsub | Method::Sub => self.substitute(text, call)?,
+            Method::Scan => self.scan(text, call)?,
+            Method::Match | Method::MatchData | Method::IsMatch => self.match_text(text, call)?,
+            method if method.mutates() => return self.change_text(text, call).map(Some),
+            _ => return Ok(None),
+        }))
+    }
+
+    fn mapped(&mut self, text: Text, change: impl Fn(&[u8], &mut Vec<u8>)) -> Run<Value> {
+        let mut out = self.heap.buffer();
+        change(self.bytes(text), &mut out);
+        self.new_text(out)
+    }
+
+    pub(crate) fn parts_or_each(
+        &mut self,
+        text: Text,
+        places: &[(usize, usize)],
+        call: &Invocation<'_>,
+    ) -> Run<Value> {
+        self.reserve(places.len() * size_of::<Value>())?;
+        if let Some(block) = call.block {
+            for (start, end) in places {
+                let part = self.part(text, *start, *end)?;
+                self.call_block(block, &[part], call.at)?;
+            }
+            return Ok(Value::Text(text));
+        }
+        let mut list = self.heap.list();
+        for (start, end) in places {
+            list.push(self.part(text, *start, *end)?);
+        }
+        self.new_array(list)
+    }
+
+    fn justify(&mut self, text: Text, call: &Invocation<'_>) -> Run<Value> {
+        let width = usize::try_from(self.int_argument(call, 0)?).unwrap_or_default();
+        let pad = match call.arguments.get(1) {
+            Some(pad) => {
+                let pad = self.as_text(*pad, call.at)?;
+                self.held(pad).into_owned()
+            }
+            None => b" ".to_vec(),
+        };
+        let pad: Vec<&[u8]> = text::chars(&pad).map(|(_, letter)| letter).collect();
+        if pad.is_empty() {
+            return self.raise(Class::ArgumentError, call.at, "zero width padding");
+        }
+        let missing = width.saturating_sub(text::char_count(self.bytes(text)));
+        self.check_size(missing)?;
+        let before = match call.method {
+            Method::Ljust => 0,
+            Method::Rjust => missing,
+            _ => missing / 2,
+        };
+        let mut out = self.heap.buffer();
+        out.extend(pad.iter().cycle().take(before).copied().flatten());
+        out.extend_from_slice(self.bytes(text));
+        out.extend(pad.iter().cycle().take(missing - before).copied().flatten());
+        self.new_text(out)
+    }
+
+    fn text_index(&mut self, text: Text, call: &Invocation<'_>) -> Run<Value> {
+        let wanted = self.argument(call, 0)?;
+        let count = text::char_count(self.bytes(text));
+        let right = call.method == Method::RightIndex;
+        let from = match call.arguments.get(1) {
+            Some(from) => match crate::operate::position(self.as_int(*from, call.at)?, count) {
+                Some(from) if right || from <= count => from.min(count),
+                _ => return Ok(Value::Nil),
+            },
+            None if right => count,
+            None => 0,
+        };
+        let from = text::char_offset(self.bytes(text), from).unwrap_or_default();
+        let found = match wanted {
+            Value::Regex(id) if !right => self
+                .find_in(id, text, from, call.at)?
+                .and_then(|found| found.groups.first().copied().flatten())
+                .map(|(start, _)| start),
+            other => {
+                let wanted = self.as_text(other, call.at)?;
+                let (bytes, wanted) = (self.bytes(text), self.bytes(wanted));
+                if right {
+                    let end = (from + wanted.len()).min(bytes.len());
+                    let head = bytes.get(..end).unwrap_or_default();
+                    (0..=head.len().saturating_sub(wanted.len()))
+                        .rev()
+                        .find(|start| {
+                            head.get(*start..)
+                                .is_some_and(|rest| rest.starts_with(wanted))
+                        })
+                } else {
+                    find(bytes, wanted, from)
+                }
+            }
+        };
+        Ok(match found {
+            Some(start) => Value::Int(text::char_count(
+                self.bytes(text).get(..start).unwrap_or_default(),
+            ) as i64),
+            None => Value::Nil,
+        })
+    }
+
+    fn translate(&mut self, text: Text, call: &Invocation<'_>) -> Run<Value> {
+        let (from, to) = (self.text_argument(call, 0)?, self.text_argument(call, 1)?);
+        let from = LetterSet::parse(self.bytes(from));
+        let to = LetterSet::parse(self.bytes(to)).letters;
+        let squeeze = call.method == Method::TrSqueeze;
+        let shown = self.lossy(text);
+        self.charge(shown.len() * (1 + from.letters.len() / 8))?;
+        let mut out = String::with_capacity(shown.len());
+        let mut last = None;
+        for letter in shown.chars() {
+            let new = if from.negated {
+                (!from.letters.contains(&letter)).then(|| to.last().copied())
+            } else {
+                from.letters
+                    .iter()
+                    .rposition(|known| *known == letter)
+                    .map(|index| to.get(index).or(to.last()).copied())
+            };
+            match new {
+                None => {
+                    out.push(letter);
+                    last = None;
+                }
+                Some(new) => {
+                    if !(squeeze && last == Some(new)) {
+                        out.extend(new);
+                    }
+                    last = Some(new);
+                }
+            }
+        }
+        self.new_text(out.into_bytes())
+    }
+
+    fn by_letters(&mut self, text: Text, call: &Invocation<'_>) -> Run<Value> {
+        let mut sets = Vec::new();
+        for index in 0..call.arguments.len() {
+            let set = self.text_argument(call, index)?;
+            sets.push(LetterSet::parse(self.bytes(set)));
+        }
+        if sets.is_empty() && call.method != Method::Squeeze {
+            return self.raise(
+                Class::ArgumentError,
+                call.at,
+                "wrong number of arguments (given 0, expected 1+)",
+            );
+        }
+        let shown = self.lossy(text);
+        let weight: usize = sets.iter().map(|set| set.letters.len()).sum();
+        self.charge(shown.len().saturating_mul(1 + weight / 8))?;
+        let inside = |letter: char| sets.iter().all(|set| set.contains(letter));
+        match call.method {
+            Method::Count => Ok(Value::Int(
+                shown.chars().filter(|letter| inside(*letter)).count() as i64,
+            )),
+            Method::Delete => {
+                let kept: String = shown.chars().filter(|letter| !inside(*letter)).collect();
+                self.new_text(kept.into_bytes())
+            }
+            _ => {
+                let mut out = String::new();
+                for letter in shown.chars() {
+                    if !(out.ends_with(letter) && inside(letter)) {
+                        out.push(letter);
+                    }
+                }
+                self.new_text(out.into_bytes())
+            }
+        }
+    }
+
+    fn text_slice(&mut self, text: Text, call: &Invocation<'_>) -> Run<Value> {
+        let at = call.at;
+        let first = self.argument(call, 0)?;
+        let window = match first {
+            Value::Text(wanted) => {
+                return Ok(if find(self.bytes(text), self.bytes(wanted), 0).is_some() {
+                    Value::Text(wanted)
+                } else {
+                    Value::Nil
+                });
+            }
+            Value::Regex(id) => {
+                let found = self.find_in(id, text, 0, at)?;
+                self.remember(found)?;
+                let group = call.arguments.get(1).copied().unwrap_or(Value::Int(0));
+                return match self.heap.last_match {
+                    Some(id) => self.match_index(id, group, at),
+                    None => Ok(Value::Nil),
+                };
+            }
+            Value::Range(id) => {
+                let count = text::char_count(self.bytes(text));
+                self.range_window(id, count, at)?
+            }
+            other => {
+                let start = self.as_int(other, at)?;
+                let count = text::char_count(self.bytes(text));
+                match call.arguments.get(1) {
+                    Some(length) => text::window(start, self.as_int(*length, at)?, count),
+                    None => text::window(start, 1, count).filter(|(start, end)| start < end),
+                }
+            }
+        };
+        let Some((start, end)) = window else {
+            return Ok(Value::Nil);
+        };
+        let bytes = self.bytes(text);
+        let start = text::char_offset(bytes, start).unwrap_or_default();
+        let end = text::char_offset(bytes, end).unwrap_or(bytes.len());
+        self.part(text, start, end)
+    }
+
+    /// Methods that change the string itself.
+    fn change_text(&mut self, text: Text, call: &Invocation<'_>) -> Run<Value> {
+        let at = call.at;
+        let id = self.own_text(text)?;
+        let own = Text::Heap(id);
+        let plain = match call.method {
+            Method::UpcaseBang => Method::Upcase,
+            Method::DowncaseBang => Method::Downcase,
+            Method::CapitalizeBang => Method::Capitalize,
+            Method::SwapcaseBang => Method::Swapcase,
+            Method::ReverseBang => Method::Reverse,
+            Method::StripBang => Method::Strip,
+            Method::LstripBang => Method::Lstrip,
+            Method::RstripBang => Method::Rstrip,
+            Method::ChompBang => Method::Chomp,
+            Method::GsubBang => Method::Gsub,
+            Method::SubBang => Method::Sub,
+            Method::TrBang => Method::Tr,
+            Method::DeleteBang => Method::Delete,
+            Method::SliceBang => Method::Slice,
+            other => other,
+        };
+        let new = match call.method {
+            Method::Append | Method::Concat => {
+                let mut added = Vec::new();
+                for value in call.arguments {
+                    match value {
+                        Value::Int(number) => {
+                            let letter = u32::try_from(*number).ok().and_then(char::from_u32);
+                            added.extend_from_slice(
+                                letter.map(String::from).unwrap_or_default().as_bytes(),
+                            );
+                        }
+                        other => {
+                            let other = self.as_text(*other, at)?;
+                            added.extend_from_slice(self.bytes(other));
+                        }
+                    }
+                }
+                self.reserve(added.len())?;
+                if let Some(text) = self.heap.text_mut(id) {
+                    text.extend_from_slice(&added);
+                }
+                return Ok(Value::Text(own));
+            }
+            Method::Prepend => {
+                let first = self.text_argument(call, 0)?;
+                [self.bytes(first), self.bytes(own)].concat()
+            }
+            Method::Replace => {
+                let other = self.text_argument(call, 0)?;
+                self.held(other).into_owned()
+            }
+            Method::Clear => Vec::new(),
+            Method::Insert => {
+                let index = self.int_argument(call, 0)?;
+                let other = self.text_argument(call, 1)?;
+                let count = text::char_count(self.bytes(own)) as i64;
+                let index = if index < 0 { index + count + 1 } else { index };
+                let Some(offset) = usize::try_from(index)
+                    .ok()
+                    .and_then(|index| text::char_offset(self.bytes(own), index))
+                else {
+                    return self.raise(
+                        Class::IndexError,
+                        at,
+                        format!("index {index} out of string"),
+                    );
+                };
+                let mut out = self.held(own).into_owned();
+                out.splice(offset..offset, self.bytes(other).iter().copied());
+                out
+            }
+            Method::SetIndex => {
+                let value = self.text_argument(call, call.arguments.len().saturating_sub(1))?;
+                let inner = Invocation {
+                    arguments: call
+                        .arguments
+                        .get(..call.arguments.len().saturating_sub(1))
+                        .unwrap_or_default(),
+                    ..*call
+                };
+                let Some((start, end)) = self.text_place(own, &inner)? else {
+                    return self.raise(Class::IndexError, at, "string not matched");
+                };
+                let mut out = self.held(own).into_owned();
+                out.splice(start..end, self.bytes(value).iter().copied());
+                out
+            }
+            Method::SliceBang => {
+                let Some((start, end)) = self.text_place(own, call)? else {
+                    return Ok(Value::Nil);
+                };
+                let cut = self.part(own, start, end)?;
+                if let Some(text) = self.heap.text_mut(id) {
+                    text.drain(start..end);
+                }
+                return Ok(cut);
+            }
+            _ if plain != call.method => {
+                let inner = Invocation {
+                    method: plain,
+                    ..*call
+                };
+                match self.text_method(own, &inner)? {
+                    Some(Value::Text(new)) => {
+                        let new = self.held(new).into_owned();
+                        if new == self.bytes(own) {
+                            return Ok(Value::Nil);
+                        }
+                        new
+                    }
+                    _ => return Ok(Value::Nil),
+                }
+            }
+            _ => return self.object_method(Value::Text(text), call),
+        };
+        self.reserve(new.len())?;
+        if let Some(text) = self.heap.text_mut(id) {
+            *text = new;
+        }
+        Ok(Value::Text(own))
+    }
+
+    /// Where the part that an index names lies, in bytes.
+    fn text_place(&mut self, text: Text, call: &Invocation<'_>) -> Run<Option<(usize, usize)>> {
+        let bytes = self.held(text);
+        let count = text::char_count(&bytes);
+        let window = match self.argument(call, 0)? {
+            Value::Text(wanted) => {
+                let wanted = self.bytes(wanted);
+                return Ok(find(&bytes, wanted, 0).map(|start| (start, start + wanted.len())));
+            }
+            Value::Regex(id) => {
+                let found = self.find_in(id, text, 0, call.at)?;
+                return Ok(found.and_then(|found| found.groups.first().copied().flatten()));
+            }
+            Value::Range(id) => self.range_window(id, count, call.at)?,
+            other => {
+                let length = match call.arguments.get(1) {
+                    Some(length) => self.as_int(*length, call.at)?,
+                    None => 1,
+                };
+                text::window(self.as_int(other, call.at)?, length, count)
+            }
+        };
+        Ok(window.map(|(start, end)| {
+            (
+                text::char_offset(&bytes, start).unwrap_or_default(),
+                text::char_offset(&bytes, end).unwrap_or(bytes.len()),
+            )
+        }))
+    }
+
+    /// `H*`, `a`, `A`, `C`, `U*`, `m`, `B*`: what people take texts apart with.
+    fn unpack(&mut self, text: Text, call: &Invocation<'_>) -> Run<Value> {
+        let format = self.text_argument(call, 0)?;
+        let format = self.lossy(format);
+        let bytes = self.held(text).into_owned();
+        self.check_size(bytes.len().saturating_mul(size_of::<Value>()))?;
+        let mut list = Vec::new();
+        let letter = format
+            .trim()
+            .trim_end_matches(|last: char| last == '*' || last.is_ascii_digit());
+        match letter {
+            "H" => {
+                let shown: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                list.push(self.new_text(shown.into_bytes())?);
+            }
+            "B" => {
+                let shown: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+                list.push(self.new_text(shown.into_bytes())?);
+            }
+            "C" => list.extend(bytes.iter().map(|byte| Value::Int(i64::from(*byte)))),
+            "U" => list.extend(
+                String::from_utf8_lossy(&bytes)
+                    .chars()
+                    .map(|letter| Value::Int(i64::from(u32::from(letter)))),
+            ),
+            "a" | "A" => list.push(self.new_text(bytes)?),
+            "m" => {
+                let decoded = crate::base64::decode(&bytes);
+                list.push(self.new_text(decoded)?);
+            }
+            _ => {
+                return self.raise_with(
+                    Class::ArgumentError,
+                    call.at,
+                    format!("`{format}' is not among the formats of the subset"),
+                    "H*, B*, C*, U*, a*, A* and m are",
+                );
+            }
+        }
+        if call.method == Method::UnpackFirst {
+            return Ok(list.first().copied().unwrap_or(Value::Nil));
+        }
+        self.new_array(list)
+    }
+}
+
+/// Where `wanted` first stands in `bytes` at or behind `from`.
+pub(crate) fn find(bytes: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    if wanted.is_empty() {
+        return Some(from);
+    }
+    let (&first, _) = wanted.split_first()?;
+    let mut at = 0;
+    while let Some(step) = rest.get(at..)?.iter().position(|byte| *byte == first) {
+        at += step;
+        if rest.get(at..)?.starts_with(wanted) {
+            return Some(from + at);
+        }
+        at += 1;
+    }
+    None
+}
