@@ -28,6 +28,8 @@ pub(crate) struct Stat {
     pub(crate) size: u64,
     /// When the content last changed.
     pub(crate) modified: SystemTime,
+    /// When the file was made, where the file system keeps that.
+    pub(crate) born: Option<SystemTime>,
     /// Names the file still has; an open file without one goes when it is closed.
     pub(crate) links: u64,
     /// False for directories, pipes, devices: these are never followed.
@@ -130,6 +132,7 @@ fn stat_of(metadata: &std::fs::Metadata) -> Stat {
         },
         size: metadata.size(),
         modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+        born: metadata.created().ok(),
         links: metadata.nlink(),
         is_regular: metadata.is_file(),
         is_directory: metadata.is_dir(),

@@ -22,6 +22,7 @@ use tracing::{info, warn};
 
 use super::files::{FileId, FileSystem};
 use super::life::Life;
+use super::listings::Listings;
 use super::open::is_absence;
 use super::paths::{Listing, Paths, tag_of};
 use super::positions::{Keyed, Stored, UNWATCHED};
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) read_from_head: bool,
     /// One warning per unreadable path, not one per look.
     pub(crate) ignore_repeated_permission_error: bool,
+    /// Generations that were rotated away before they were seen are read.
+    pub(crate) read_missed_rotations: bool,
     /// Puts the present time into a path's `%Y%m%d`.
     pub(crate) dated: Box<dyn Fn(&str) -> String + Send>,
 }
@@ -69,6 +72,8 @@ pub(crate) struct Follower<S: FileSystem> {
     pub(super) imported: Vec<Stored>,
     /// Lives that are over since the last look at the positions.
     pub(super) over: Vec<Over>,
+    /// What stands beside the paths.
+    pub(super) listings: Listings,
     is_started: bool,
 }
 
@@ -84,6 +89,7 @@ impl<S: FileSystem> Follower<S> {
             closed: VecDeque::new(),
             imported: Vec::new(),
             over: Vec::new(),
+            listings: Listings::default(),
             is_started: false,
         }
     }
@@ -157,6 +163,7 @@ impl<S: FileSystem> Follower<S> {
         }
         self.watches
             .retain(|_, watch| watch.is_listed || watch.readers().next().is_some());
+        self.listings.clear();
     }
 
     /// Looks at what stands at `path` now.
@@ -200,10 +207,10 @@ impl<S: FileSystem> Follower<S> {
                 watch.retire(now);
                 watch.is_new = true;
                 if stat.is_some() && watch.is_listed {
-                    self.open(path, sink);
+                    self.open(path, now, sink);
                 }
             }
-            (Some(_), None) if watch.is_listed => self.open(path, sink),
+            (Some(_), None) if watch.is_listed => self.open(path, now, sink),
             (_, None) => watch.is_new |= self.is_started || stat.is_none(),
         }
         if self

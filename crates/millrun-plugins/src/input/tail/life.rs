@@ -53,6 +53,14 @@ impl Life {
             inode: self.identity.inode,
         }
     }
+
+    /// True when the file `id`, which begins with `head`, is this life beyond doubt. Where nothing
+    /// was read, the content cannot tell it from a later file with the same number.
+    pub(crate) fn is_certainly(&self, id: FileId, size: u64, head: &[u8]) -> bool {
+        let fingerprint = &self.identity.fingerprint;
+        let is_possible = self.id() == id && size >= self.position && fingerprint.fits(head);
+        is_possible && fingerprint.length > 0
+    }
 }
 
 /// A life with its file open.

@@ -20,7 +20,7 @@
 //! 1 s       files     turn      block     remembers the position
 //!             │                  │
 //!           paths, glob        life    read, and check that it still is the same content
-//!           search             encode  lines (no parser) or crate::parser
+//!           search, generations  encode  lines (no parser) or crate::parser
 //!           positions          Fluentd's position file, written after delivery
 //! ```
 //!
@@ -37,10 +37,12 @@ mod block;
 mod encode;
 mod files;
 mod follow;
+mod generations;
 mod glob;
 mod ledger_sink;
 mod life;
 mod lines;
+mod listings;
 #[cfg(test)]
 mod model;
 mod open;
@@ -49,6 +51,7 @@ mod paths;
 mod positions;
 mod pump;
 mod repeats;
+mod rotated;
 mod search;
 mod sink;
 #[cfg(test)]

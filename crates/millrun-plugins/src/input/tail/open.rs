@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use millrun_buffer::{Fingerprint, Identity};
 use tracing::{info, warn};
@@ -19,15 +20,15 @@ pub(crate) const CLOSED_MAX: usize = 16 * 1024;
 
 impl<S: FileSystem> Follower<S> {
     /// Opens what stands at `path`, which has no current file.
-    pub(super) fn open(&mut self, path: &Arc<Path>, sink: &mut dyn Sink) {
-        match self.try_open(path, sink) {
+    pub(super) fn open(&mut self, path: &Arc<Path>, now: Instant, sink: &mut dyn Sink) {
+        match self.try_open(path, now, sink) {
             Ok(()) => {}
             Err(error) if is_absence(&error) => {}
             Err(error) => self.unreadable(path, &error),
         }
     }
 
-    fn try_open(&mut self, path: &Arc<Path>, sink: &mut dyn Sink) -> io::Result<()> {
+    fn try_open(&mut self, path: &Arc<Path>, now: Instant, sink: &mut dyn Sink) -> io::Result<()> {
         let file = self.pump.files.open(path)?;
         let stat = self.pump.files.stat_open(&file)?;
         let Some(watch) = self.watches.get_mut(path).filter(|_| stat.is_regular) else {
@@ -44,7 +45,7 @@ impl<S: FileSystem> Follower<S> {
         }
         watch.is_unreadable = false;
         let from_head = watch.is_new || self.settings.read_from_head;
-        let life = match self.life_of(path, &file, &stat, from_head, sink)? {
+        let life = match self.life_of(path, &file, &stat, from_head, now, sink)? {
             Ok(life) => life,
             Err(Refused::Full) => return Ok(()),
             Err(Refused::Failed(error)) => return Err(io::Error::other(error)),
@@ -55,6 +56,7 @@ impl<S: FileSystem> Follower<S> {
             path.display()
         );
         self.open.insert(stat.id);
+        self.note_newest(path, &stat);
         if let Some(watch) = self.watches.get_mut(path) {
             watch.current = Some(Reader::new(life, file));
             watch.is_new = true;
@@ -66,15 +68,22 @@ impl<S: FileSystem> Follower<S> {
     /// The life of the content of `file`: one that is known, or a new one.
     fn life_of(
         &mut self,
-        path: &Path,
+        path: &Arc<Path>,
         file: &S::File,
         stat: &Stat,
         from_head: bool,
+        now: Instant,
         sink: &mut dyn Sink,
     ) -> io::Result<Result<Life, Refused>> {
         let mut head = vec![0; Fingerprint::LENGTH_MAX];
         let count = self.pump.files.read_at(file, 0, &mut head)?;
         head.truncate(count);
+        let is_certain = |life: &Life| life.is_certainly(stat.id, stat.size, &head);
+        if !self.closed.iter().any(is_certain)
+            && let Err(refused) = self.take_up_missed(path, Some(stat), now, sink)
+        {
+            return Ok(Err(refused));
+        }
         let mut from_head = from_head;
         while let Some(index) = self.closed.iter().position(|life| life.id() == stat.id) {
             let Some(life) = self.closed.remove(index) else {
@@ -89,7 +98,7 @@ impl<S: FileSystem> Follower<S> {
         let mut imported = self
             .imported
             .iter()
-            .filter(|entry| entry.path == path && entry.inode != 0);
+            .filter(|entry| *entry.path == **path && entry.inode != 0);
         let start = match imported.next_back() {
             Some(entry) if entry.inode == stat.id.inode && entry.position <= stat.size => {
                 entry.position
@@ -99,7 +108,7 @@ impl<S: FileSystem> Follower<S> {
             None => stat.size,
         };
         self.imported
-            .retain(|entry| entry.path != path || entry.inode != stat.id.inode);
+            .retain(|entry| *entry.path != **path || entry.inode != stat.id.inode);
         Ok(self.first_sight(path, stat.id, &head, start, sink))
     }
 

@@ -74,6 +74,8 @@ parameters! {
         path_timezone: Option<String>;
         /// Entries of the position file are for files, not for paths.
         follow_inodes: bool = "false";
+        /// Generations of a file that were rotated away before they were seen are found beside it and read.
+        read_missed_rotations: bool = "true";
         /// Longer lines are dropped.
         max_line_size: Option<Size>;
     }

@@ -14,6 +14,7 @@ use super::files::{Entry, FileSystem, Stat};
 use super::follow::Follower;
 use super::life::{Life, Reader};
 use super::positions::{Stored, UNWATCHED};
+use super::rotated::is_rotation_of;
 use super::sink::Sink;
 use super::watch::{Retiring, Watch};
 
@@ -34,6 +35,7 @@ impl<S: FileSystem> Follower<S> {
     /// old name, those that are gone are forgotten.
     pub(super) fn search(&mut self, now: Instant, sink: &mut dyn Sink) {
         let mut listings = Listings::new();
+        let mut replaced = Vec::new();
         for life in std::mem::take(&mut self.closed) {
             match self.find(&life.homes, life.identity.inode, &mut listings) {
                 Found::At(path, stat) if stat.id == life.id() => {
@@ -45,7 +47,7 @@ impl<S: FileSystem> Follower<S> {
                     if is_named || stat.size == life.position || !self.may_read_on(&life) {
                         self.closed.push_back(life);
                     } else {
-                        self.read_on(life, &path, now, sink);
+                        self.read_on(life, &path, now, &mut replaced, sink);
                     }
                 }
                 Found::Unknown => self.closed.push_back(life),
@@ -62,11 +64,13 @@ impl<S: FileSystem> Follower<S> {
                 }
             }
         }
+        self.search_replaced(replaced, now, sink);
         for entry in std::mem::take(&mut self.imported) {
             if !self.import(&entry, now, &mut listings, sink) {
                 self.imported.push(entry);
             }
         }
+        self.search_missed(now, sink);
     }
 
     /// Paths that the configuration dropped are left alone; those that a date in the
@@ -85,7 +89,14 @@ impl<S: FileSystem> Follower<S> {
                 .any(|path| path.contains('%'))
     }
 
-    fn read_on(&mut self, life: Life, found: &Path, now: Instant, sink: &mut dyn Sink) {
+    fn read_on(
+        &mut self,
+        life: Life,
+        found: &Path,
+        now: Instant,
+        replaced: &mut Vec<Life>,
+        sink: &mut dyn Sink,
+    ) {
         let opened = self
             .open_found(found)
             .filter(|(_, stat, _)| stat.id == life.id());
@@ -93,8 +104,17 @@ impl<S: FileSystem> Follower<S> {
             // It moved on since it was found: the next search finds it again.
             return self.closed.push_back(life);
         };
-        if stat.size < life.position || !life.identity.fingerprint.fits(&head) {
-            return self.forget(&life, sink);
+        if !life.is_certainly(stat.id, stat.size, &head) {
+            let is_other = !life.identity.fingerprint.fits(&head);
+            let is_unknown = life.identity.fingerprint.length == 0;
+            let is_generation = is_rotation_of(found, &life.path);
+            if is_generation && (is_other || is_unknown) {
+                // What it is depends on what else stands there.
+                return replaced.push(life);
+            }
+            if is_other || stat.size < life.position {
+                return self.forget(&life, sink);
+            }
         }
         let plugin_id = &*self.settings.plugin_id;
         info!(
@@ -155,7 +175,7 @@ impl<S: FileSystem> Follower<S> {
         false
     }
 
-    fn retire_found(&mut self, reader: Reader<S::File>, now: Instant) {
+    pub(super) fn retire_found(&mut self, reader: Reader<S::File>, now: Instant) {
         let path: std::sync::Arc<Path> = reader.life.path.as_path().into();
         self.open.insert(reader.life.id());
         let watch = self.watches.entry(path.clone()).or_insert_with(|| {
@@ -171,7 +191,7 @@ impl<S: FileSystem> Follower<S> {
         self.queue(&path);
     }
 
-    fn open_found(&self, path: &Path) -> Option<(S::File, Stat, Vec<u8>)> {
+    pub(super) fn open_found(&self, path: &Path) -> Option<(S::File, Stat, Vec<u8>)> {
         let file = self.pump.files.open(path).ok()?;
         let stat = self.pump.files.stat_open(&file).ok()?;
         let mut head = vec![0; Fingerprint::LENGTH_MAX];

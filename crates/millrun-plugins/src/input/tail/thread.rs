@@ -87,6 +87,7 @@ pub(crate) fn build(
         rotate_wait: parameters.rotate_wait,
         read_from_head: parameters.read_from_head,
         ignore_repeated_permission_error: parameters.ignore_repeated_permission_error,
+        read_missed_rotations: parameters.read_missed_rotations,
         dated,
     };
     let owner = match (id.given(), &parameters.pos_file) {

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::files::FileSystem;
+use super::files::{FileId, FileSystem};
+use super::generations::Age;
 use super::life::{Ending, Life, Reader};
 use super::pump::{Pump, Step};
 use super::sink::Sink;
@@ -28,6 +29,10 @@ pub(crate) struct Watch<F> {
     pub(crate) is_unreadable: bool,
     /// It stands in the queue of those that may have something to read.
     pub(crate) is_queued: bool,
+    /// The age of the newest file that was opened here.
+    pub(crate) newest: Option<Age>,
+    /// Younger files that were beside it already: no generation between it and the next one.
+    pub(crate) strangers: Vec<(FileId, Option<SystemTime>)>,
 }
 
 /// A file that lost its path.
@@ -58,6 +63,8 @@ impl<F> Watch<F> {
             is_listed: true,
             is_unreadable: false,
             is_queued: false,
+            newest: None,
+            strangers: Vec::new(),
         }
     }
 

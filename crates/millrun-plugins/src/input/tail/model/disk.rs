@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-
 use super::super::files::{Entry, FileId, FileSystem, Stat};
 
 pub(super) const DEVICE: u64 = 1;
@@ -33,6 +32,9 @@ impl Dice {
 pub(super) struct Content {
     pub(super) bytes: Vec<u8>,
     pub(super) modified: u64,
+    pub(super) born: u64,
+    /// The ledger has a life of this file, of this content or of one before it.
+    pub(super) has_life: bool,
     /// The follower had a chance: it recorded its first sight while the file stood at the path.
     pub(super) is_known: bool,
     /// It never had: the file was renamed before that. Nobody can know whose lines these are.
@@ -52,6 +54,7 @@ pub(super) struct World {
     pub(super) inodes: BTreeMap<u64, Rc<RefCell<Content>>>,
     pub(super) open: HashMap<u64, Rc<()>>,
     pub(super) has_pattern: bool,
+    pub(super) has_births: bool,
     /// Lines that were in content that went away, read or not.
     pub(super) may_be_lost: BTreeSet<u64>,
     pub(super) log: Vec<String>,
@@ -78,7 +81,13 @@ impl World {
         };
         // The lowest one that is free, as real file systems do.
         let inode = (10..).find(is_free).unwrap();
-        self.inodes.insert(inode, Rc::default());
+        self.clock += 1;
+        let content = Content {
+            born: self.clock,
+            modified: self.clock,
+            ..Content::default()
+        };
+        self.inodes.insert(inode, Rc::new(RefCell::new(content)));
         self.names.insert(name(0), inode);
         inode
     }
@@ -139,6 +148,21 @@ impl World {
     pub(super) fn remove(&mut self, path: &Path) {
         if let Some(inode) = self.names.remove(path) {
             self.loses(inode);
+            self.inodes[&inode].borrow_mut().has_life = false;
+            self.excuse();
+        }
+    }
+
+    /// Where no file is left of which something is known, nobody can tell which of the others are
+    /// younger than it was.
+    pub(super) fn excuse(&mut self) {
+        let contents = || self.names.values().map(|inode| &self.inodes[inode]);
+        if self.has_pattern || contents().any(|content| content.borrow().has_life) {
+            return;
+        }
+        for content in contents() {
+            let mut content = content.borrow_mut();
+            content.is_missed = !content.is_known;
         }
     }
 
@@ -157,9 +181,7 @@ impl World {
                 }
             }
             (9..=10, Some(inode)) => {
-                let mut content = self.inodes[&inode].borrow_mut();
-                content.is_missed = !content.is_known && !self.has_pattern;
-                drop(content);
+                let _ = inode;
                 self.remove(&name(GENERATIONS));
                 for generation in (0..GENERATIONS).rev() {
                     if let Some(inode) = self.names.remove(&name(generation)) {
@@ -231,6 +253,9 @@ pub(super) fn stat_of(world: &World, inode: u64, content: &Rc<RefCell<Content>>)
         },
         size: content.bytes.len() as u64,
         modified: SystemTime::UNIX_EPOCH + Duration::from_secs(content.modified),
+        born: world
+            .has_births
+            .then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(content.born)),
         links: world.names.values().filter(is_current).count() as u64,
         is_regular: true,
         is_directory: false,

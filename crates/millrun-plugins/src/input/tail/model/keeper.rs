@@ -80,9 +80,11 @@ impl Sink for Keeper {
         start: u64,
     ) -> Result<(SourceNumber, u32), Refused> {
         self.live()?;
-        self.world.borrow().inodes[&identity.inode]
-            .borrow_mut()
-            .is_known = true;
+        {
+            let world = self.world.borrow();
+            let mut content = world.inodes[&identity.inode].borrow_mut();
+            (content.is_known, content.has_life, content.is_missed) = (true, true, false);
+        }
         let count = self.sources.len() as u32;
         let newest = self
             .sources

@@ -43,6 +43,7 @@ fn follower(disk: &Disk, has_pattern: bool) -> Follower<Disk> {
         rotate_wait: Duration::from_secs(5),
         read_from_head: true,
         ignore_repeated_permission_error: false,
+        read_missed_rotations: true,
         dated: Box::new(str::to_owned),
     };
     let pump = Pump {
@@ -58,7 +59,7 @@ fn follower(disk: &Disk, has_pattern: bool) -> Follower<Disk> {
     Follower::new(settings, pump)
 }
 
-fn run(seed: u64, has_pattern: bool) {
+fn run(seed: u64, has_pattern: bool, has_births: bool) {
     let disk = Disk(Rc::new(RefCell::new(World {
         dice: Dice(seed),
         is_busy: true,
@@ -69,6 +70,7 @@ fn run(seed: u64, has_pattern: bool) {
         inodes: BTreeMap::new(),
         open: HashMap::new(),
         has_pattern,
+        has_births,
         may_be_lost: BTreeSet::new(),
         log: Vec::new(),
     })));
@@ -153,23 +155,29 @@ fn run(seed: u64, has_pattern: bool) {
     let mut expected: BTreeSet<u64> = (1..world.next_line).collect();
     expected.retain(|line| !world.may_be_lost.contains(line) && !missed.contains(line));
     let missing: Vec<_> = expected.difference(&seen).collect();
+    // Late writes make a file younger than its successor where only the last change is kept.
     assert!(
-        missing.is_empty(),
+        missing.is_empty() || !has_births,
         "lost {missing:?} of {}",
         world.next_line
     );
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn each_line_comes_exactly_once_or_went_with_its_file(seed in any::<u64>()) {
-        run(seed, false);
+        run(seed, false, true);
     }
 
     #[test]
     fn rotated_names_that_match_the_pattern_double_nothing(seed in any::<u64>()) {
-        run(seed, true);
+        run(seed, true, true);
+    }
+
+    #[test]
+    fn without_times_of_birth_nothing_comes_twice(seed in any::<u64>()) {
+        run(seed, false, false);
     }
 }

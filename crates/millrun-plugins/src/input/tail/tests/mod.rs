@@ -1,5 +1,6 @@
 //! The whole plugin on real files: the scene, a capturing output, and the log.
 
+mod generations;
 mod logged;
 mod real_files;
 mod recorded;
