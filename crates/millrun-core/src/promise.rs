@@ -162,6 +162,10 @@ fn promise(source: &Element, output: &Element) -> (PromiseName, &'static str) {
             PromiseName::AtLeastOnce,
             "the output only knows that it was answered",
         ),
+        (true, false) if kind == "stdout" => (
+            PromiseName::AtLeastOnce,
+            "what was printed is printed again after a crash",
+        ),
         (true, false) => (
             PromiseName::AtLeastOnce,
             "the buffer is memory; the source is read again after a crash",

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use millrun_config::{FileKind, inline_text};
 use tracing::level_filters::LevelFilter;
+
+use crate::check::CheckArguments;
+use crate::explain::ExplainArguments;
 
 /// What is said to `--use-v0-config`.
 const V0_REFUSAL: &str = "the old configuration language (--use-v0-config) is not read; a file in it \
@@ -17,6 +20,10 @@ const V0_REFUSAL: &str = "the old configuration language (--use-v0-config) is no
 #[derive(Clone, Debug, Parser)]
 #[command(name = "millrun", version)]
 pub(crate) struct CommandLine {
+    /// What is done instead of running.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// The configuration file.
     #[arg(
         short,
@@ -89,6 +96,25 @@ pub(crate) struct CommandLine {
     pub quiet: u8,
 }
 
+/// What is done instead of running.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say everything about configurations, start nothing.
+    Check(CheckArguments),
+    /// Show the route of a tag, and why it does not take another one.
+    Explain(ExplainArguments),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(&self) -> ExitCode {
+        match self {
+            Self::Check(arguments) => arguments.run(),
+            Self::Explain(arguments) => arguments.run(),
+        }
+    }
+}
+
 impl CommandLine {
     /// Reads the flags of this process. The error is the status to exit with: 0 where help or
     /// the version was asked for and is printed, 1 for a usage that is wrong.
@@ -136,7 +162,7 @@ impl CommandLine {
     }
 }
 
-fn file_kind(word: &str) -> Result<FileKind, String> {
+pub(crate) fn file_kind(word: &str) -> Result<FileKind, String> {
     FileKind::from_word(word).ok_or_else(|| "expected yaml, yml, v1 or guess".to_owned())
 }
 
@@ -150,7 +176,7 @@ mod tests {
     }
 
     fn parse(flags: &[&str]) -> Result<CommandLine, clap::Error> {
-        CommandLine::try_parse_from(["millrun"].iter().chain(flags)).and_then(Self::checked)
+        CommandLine::try_parse_from(["millrun"].iter().chain(flags)).and_then(CommandLine::checked)
     }
 
     #[test]
@@ -182,7 +208,7 @@ mod tests {
             error.to_string(),
             "error: the old configuration language (--use-v0-config) is not read; a file in it is \
              usually also one in the present language: leave the flag out, then run --dry-run\n\n\
-             Usage: millrun [OPTIONS]\n\nFor more information, try '--help'.\n"
+             Usage: millrun [OPTIONS] [COMMAND]\n\nFor more information, try '--help'.\n"
         );
     }
 

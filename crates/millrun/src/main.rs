@@ -8,10 +8,12 @@
 #![forbid(unsafe_code)]
 
 mod alone;
+mod check;
 mod command_line;
 mod configuration;
 mod control;
 mod environment;
+mod explain;
 mod worker;
 
 use std::process::ExitCode;
@@ -27,6 +29,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(status) => return status,
     };
+    if let Some(command) = &arguments.command {
+        return command.run();
+    }
     environment::start_log(&arguments);
     if let Some(file) = arguments.log_file()
         && let Err(error) = environment::write_to(file)

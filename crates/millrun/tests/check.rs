@@ -1,0 +1,227 @@
+//! `millrun check` and `millrun explain` through the binary.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may be blunt, as tests may"
+)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const FAULTY: &str = "\
+<source>
+  @type tail
+  path /var/log/é.log # é
+  pos_file pos
+  tag app.web
+  format none
+</source>
+<match app.**>
+  @type stdot
+</match>
+<match app.web>
+  @type null
+</match>
+";
+
+const SOUND: &str = "\
+<source>
+  @type forward
+</source>
+<match **>
+  @type file
+  path out/x
+  <buffer time>
+    timekey 1d
+    path buffer
+  </buffer>
+</match>
+";
+
+/// A directory with files, in which the program runs.
+struct Directory(TempDir);
+
+impl Directory {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(directory.path().join(name), text).unwrap();
+        }
+        Self(directory)
+    }
+
+    /// Runs the program; its status and what it wrote.
+    fn run(&self, words: &[&str]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_millrun"));
+        command.current_dir(self.0.path()).args(words);
+        command
+            .env("FLUENT_CONF_INCLUDE_DIR", "")
+            .env_remove("FLUENT_CONF");
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+        (output.status.code().unwrap(), lines.join("\n"))
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+#[test]
+fn all_findings_are_shown_and_errors_decide() {
+    let directory = Directory::new(&[("f.conf", FAULTY)]);
+    let (status, text) = directory.run(&["check", "f.conf"]);
+    assert_eq!(
+        text,
+        "\
+warning: format is an old name of what a <parse> section says
+ --> f.conf:6:3
+  |
+6 |   format none
+  |   ^^^^^^
+  |
+  = help: write
+          <parse>
+            @type none
+          </parse>
+
+error: Unknown output plugin 'stdot'
+ --> f.conf:9:9
+  |
+9 |   @type stdot
+  |         ^^^^^ no output of this name
+  |
+  = help: did you mean stdout?
+
+warning: <match app.web> is never reached: <match app.**> takes all its tags
+  --> f.conf:11:1
+   |
+ 8 | <match app.**>
+   | -------------- events end here
+...
+11 | <match app.web>
+   | ^^^^^^^^^^^^^^^ no event comes here
+   |
+   = help: write the match with the narrower pattern first
+
+f.conf: 1 error, 2 warnings"
+    );
+    assert_eq!(status, 1);
+}
+
+#[test]
+fn a_sound_configuration_is_told_its_promise_and_nothing_is_made() {
+    let directory = Directory::new(&[("f.conf", SOUND)]);
+    let (status, text) = directory.run(&["check", "f.conf"]);
+    assert_eq!(
+        text,
+        "\
+f.conf: no errors, no warnings
+promise under kill -9 of any process: at least once
+  forward (f.conf:1:1) → file (f.conf:4:1): at least once: the source repeats what was not answered"
+    );
+    assert_eq!(status, 0);
+    assert_eq!(directory.files(), [directory.0.path().join("f.conf")]);
+}
+
+#[test]
+fn warnings_count_where_they_are_denied() {
+    let text = "<match **>\n  @type null\n  x y\n</match>\n";
+    let directory = Directory::new(&[("f.conf", text)]);
+    assert_eq!(directory.run(&["check", "f.conf"]).0, 0);
+    assert_eq!(directory.run(&["check", "--deny-warnings", "f.conf"]).0, 1);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error_among_others() {
+    let directory = Directory::new(&[("f.conf", SOUND)]);
+    let (status, text) = directory.run(&["check", "none.conf", "f.conf"]);
+    assert_eq!(status, 1);
+    assert!(
+        text.starts_with(
+            "error: cannot read the configuration 'none.conf': No such file or directory (os error \
+             2)\n\nnone.conf: 1 error, no warnings\nf.conf: no errors, no warnings\n"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn findings_for_programs() {
+    let directory = Directory::new(&[("f.conf", FAULTY)]);
+    let (status, text) = directory.run(&["check", "--format", "json", "f.conf"]);
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, &json["version"]), (1, &Value::from(1)));
+    let file = &json["files"][0];
+    assert_eq!((&file["errors"], &file["warnings"]), (&1.into(), &2.into()));
+    let finding = &file["findings"][1];
+    assert_eq!(finding["message"], "Unknown output plugin 'stdot'");
+    assert_eq!(finding["hint"], "did you mean stdout?");
+    assert_eq!(
+        finding["place"],
+        serde_json::json!({
+            "file": "f.conf", "line": 9, "column": 9, "end_line": 9, "end_column": 14,
+            "label": "no output of this name"
+        })
+    );
+}
+
+#[test]
+fn findings_for_code_review() {
+    let directory = Directory::new(&[("a b.conf", FAULTY)]);
+    let (status, text) = directory.run(&["check", "--format", "sarif", "a b.conf"]);
+    let sarif: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, &sarif["version"]), (1, &Value::from("2.1.0")));
+    let result = &sarif["runs"][0]["results"][2];
+    assert_eq!(result["ruleId"], "configuration-warning");
+    let location = &result["locations"][0]["physicalLocation"];
+    assert_eq!(location["artifactLocation"]["uri"], "a%20b.conf");
+    assert_eq!(location["region"]["startLine"], 11);
+    let related = &result["relatedLocations"][0];
+    assert_eq!(related["message"]["text"], "events end here");
+    assert_eq!(related["physicalLocation"]["region"]["startLine"], 8);
+}
+
+#[test]
+fn the_route_of_a_tag() {
+    let directory = Directory::new(&[("f.conf", FAULTY)]);
+    let (status, text) = directory.run(&["explain", "--tag", "app.x", "f.conf"]);
+    assert_eq!(
+        text,
+        "\
+tag 'app.x'
+
+from <source> of tail (f.conf:1:1); its tag is 'app.web'
+@ROOT
+  into     <match app.**> of stdot (f.conf:8:1)"
+    );
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn yaml_is_checked_like_text() {
+    let text = "config:\n  - match:\n      $tag: '**'\n      $type: nul\n";
+    let directory = Directory::new(&[("f.yaml", text)]);
+    let (status, text) = directory.run(&["check", "f.yaml"]);
+    assert_eq!(
+        text,
+        "\
+error: Unknown output plugin 'nul'
+ --> f.yaml:4:14
+  |
+4 |       $type: nul
+  |              ^^^ no output of this name
+  |
+  = help: did you mean null?
+
+f.yaml: 1 error, no warnings"
+    );
+    assert_eq!(status, 1);
+}
