@@ -2,9 +2,9 @@
 //! counts what arrived. `bench/crash` builds and runs it.
 //!
 //! ```text
-//! writer ──▶ in.log (rotated) ──▶ agent ── forward ──▶ aggregator (1 or 2) ──▶ files ──▶ count
-//!                                   ▲                      ▲
-//!                                   └── kill -9: any process of either, at random ──┘
+//! writer ──▶ in.log (rotated) ──▶ agent ──▶ relay ──▶ aggregator (1 or 2) ──▶ files ──▶ count
+//!                                   ▲                     ▲
+//!                                   └── kill -9: any process of either, at random
 //! ```
 //!
 //! Every buffer is a file buffer; the promise is that each line arrives exactly once. The exit code
@@ -15,6 +15,7 @@ mod arguments;
 mod count;
 mod mill;
 mod random;
+mod relay;
 mod report;
 mod writer;
 
@@ -46,7 +47,10 @@ fn main() -> Result<ExitCode> {
 
     let aggregators = (0..arguments.receivers).map(|number| Mill::aggregator(&directory, number));
     let mut mills = aggregators.collect::<Result<Vec<_>>>()?;
-    let ports: Vec<u16> = mills.iter().map(|mill| mill.port).collect();
+    let ports = mills
+        .iter()
+        .map(|mill| relay::start(mill.port, random.bits()));
+    let ports = ports.collect::<Result<Vec<u16>>>()?;
     mills.push(Mill::agent(&directory, &ports, arguments.rotation)?);
     for mill in &mut mills {
         mill.start()?;

@@ -1,5 +1,6 @@
 //! The deliverer against scripted servers on real sockets.
 
+mod once;
 mod relay;
 
 use std::io::{Read as _, Write as _};
