@@ -46,6 +46,10 @@ impl Machine<'_> {
             | ClassMethod::TimeParse
             | ClassMethod::TimeIso8601
             | ClassMethod::TimeStrptime
+            | ClassMethod::DateTimeNow
+            | ClassMethod::DateTimeParse
+            | ClassMethod::DateTimeIso8601
+            | ClassMethod::DateTimeStrptime
             | ClassMethod::TimeUtc
             | ClassMethod::TimeLocal
             | ClassMethod::DateToday
@@ -344,10 +348,23 @@ impl Machine<'_> {
                 let text = self.as_text(first, at)?;
                 self.parse_time(text, None, TimeKind::Time, at)
             }
-            ClassMethod::TimeStrptime => {
+            ClassMethod::DateTimeNow => self.new_time(TimeValue {
+                kind: TimeKind::DateTime,
+                ..now
+            }),
+            ClassMethod::DateTimeParse | ClassMethod::DateTimeIso8601 => {
+                let text = self.as_text(first, at)?;
+                self.parse_time(text, None, TimeKind::DateTime, at)
+            }
+            ClassMethod::TimeStrptime | ClassMethod::DateTimeStrptime => {
                 let text = self.as_text(first, at)?;
                 let format = self.as_text(arguments.get(1).copied().unwrap_or(Value::Nil), at)?;
-                self.parse_time(text, Some(format), TimeKind::Time, at)
+                let kind = if method == ClassMethod::TimeStrptime {
+                    TimeKind::Time
+                } else {
+                    TimeKind::DateTime
+                };
+                self.parse_time(text, Some(format), kind, at)
             }
             ClassMethod::TimeUtc => self.civil_time(arguments, true, at),
             ClassMethod::TimeLocal if arguments.is_empty() => self.new_time(now),

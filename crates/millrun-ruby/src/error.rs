@@ -57,6 +57,12 @@ impl RubyError {
         Self::new(ErrorKind::Limit, at, message)
     }
 
+    /// The same error `by` bytes further on.
+    pub(crate) fn moved(mut self, by: usize) -> Self {
+        self.range = self.range.start + by..self.range.end + by;
+        self
+    }
+
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self

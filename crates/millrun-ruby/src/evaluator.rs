@@ -106,7 +106,7 @@ impl<W: World> Evaluator<W> {
             Ok(text) => Ok(Evaluated::Text(String::from_utf8_lossy(&text).into_owned())),
             Err(Stop::UseNil) => Ok(Evaluated::Nil),
             Err(Stop::UseDefault) => Ok(Evaluated::Default),
-            Err(stop) => Err(into_error(stop)),
+            Err(stop) => Err(into_error(stop).moved(program.shift)),
         }
     }
 
@@ -168,7 +168,7 @@ impl<W: World> Event<'_, W> {
             })
             .map_err(|stop| {
                 out.truncate(start);
-                into_error(stop)
+                into_error(stop).moved(program.shift)
             })
     }
 

@@ -122,7 +122,6 @@ methods! {
     EndWith { "end_with?" "SY" },
     ToArray { "entries" "AHR", "to_a" "AHRTML", "to_ary" "A" },
     StrictEqual { "eql?" "O" },
-    Same { "equal?" "O" },
     IsEven { "even?" "I" },
     Except { "except" "H" },
     FloatDivide { "fdiv" "IF" },
@@ -370,10 +369,6 @@ macro_rules! class_methods {
                 match name { $($($name => Some(Self::$variant),)*)* _ => None }
             }
 
-            pub(crate) fn name(self) -> &'static str {
-                match self { $(Self::$variant => [$($name),*][0]),* }
-            }
-
             pub(crate) const NAMES: &'static [&'static str] = &[$($($name),*),*];
         }
     };
@@ -382,9 +377,9 @@ macro_rules! class_methods {
 class_methods! {
     EnvIndex "ENV.[]", EnvFetch "ENV.fetch", EnvHasKey "ENV.key?" "ENV.has_key?" "ENV.include?" "ENV.member?",
     EnvToHash "ENV.to_h" "ENV.to_hash",
-    TimeNow "Time.now" "DateTime.now" "Fluent::EventTime.now", TimeAt "Time.at",
-    TimeParse "Time.parse" "DateTime.parse" "Fluent::EventTime.parse", TimeIso8601 "Time.iso8601" "DateTime.iso8601" "Time.xmlschema",
-    TimeStrptime "Time.strptime" "DateTime.strptime", TimeUtc "Time.utc" "Time.gm", TimeLocal "Time.local" "Time.mktime" "Time.new",
+    TimeNow "Time.now" "Fluent::EventTime.now", DateTimeNow "DateTime.now", TimeAt "Time.at",
+    TimeParse "Time.parse" "Fluent::EventTime.parse", DateTimeParse "DateTime.parse", TimeIso8601 "Time.iso8601" "Time.xmlschema", DateTimeIso8601 "DateTime.iso8601",
+    TimeStrptime "Time.strptime", DateTimeStrptime "DateTime.strptime", TimeUtc "Time.utc" "Time.gm", TimeLocal "Time.local" "Time.mktime" "Time.new",
     DateToday "Date.today", DateParse "Date.parse",
     FileRead "File.read" "IO.read" "IO.binread" "File.binread", FileReadLines "File.readlines" "IO.readlines" "File.foreach",
     FileOpen "File.open" "File.new",

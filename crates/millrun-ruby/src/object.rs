@@ -166,17 +166,21 @@ impl Machine<'_> {
             Method::RangeLast => last,
             Method::First if call.arguments.is_empty() => first,
             Method::Last if call.arguments.is_empty() => last,
-            Method::Length | Method::Count if call.block.is_none() && call.arguments.is_empty() => {
+            Method::Length | Method::Count
+                if call.block.is_none()
+                    && call.arguments.is_empty()
+                    && !matches!(first, Value::Text(_)) =>
+            {
                 let (from, to) = (self.as_int(first, at)?, self.as_int(last, at)?);
                 let count = i128::from(to) - i128::from(from) + i128::from(!exclusive);
                 self.from_wide(count.max(0), at)?
             }
-            Method::First | Method::Take if matches!(last, Value::Nil) => {
+            Method::First | Method::Take if is_endless(last) => {
                 let count = self.int_argument(call, 0)?;
                 let first = self.as_int(first, at)?;
                 self.counted(first, first.saturating_add(count).saturating_sub(1), at)?
             }
-            Method::Each | Method::Map if matches!(last, Value::Nil) => {
+            Method::Each | Method::Map if is_endless(last) => {
                 let block = self.need_block(call)?;
                 let mut number = self.as_int(first, at)?;
                 loop {
@@ -464,4 +468,8 @@ fn letter_of(value: Value) -> char {
         Value::Nil => 'L',
         Value::Bool(_) | Value::Opaque(_) | Value::Class(_) => 'O',
     }
+}
+
+fn is_endless(last: Value) -> bool {
+    matches!(last, Value::Nil) || matches!(last, Value::Float(last) if last == f64::INFINITY)
 }

@@ -44,6 +44,8 @@ pub struct Program {
     pub(crate) literals: Vec<u8>,
     pub(crate) slots: u32,
     pub(crate) mutates: bool,
+    /// Where the expression begins in what was compiled.
+    pub(crate) shift: usize,
     undefined: Vec<RubyError>,
 }
 
@@ -74,10 +76,13 @@ impl Program {
             .and_then(|rest| rest.strip_suffix('}'))
             .filter(|_| alone)
         {
-            return Self::expression(code, place).map_err(|mut error| {
-                error.range = error.range.start + 2..error.range.end + 2;
-                error
-            });
+            let mut program = Self::expression(code, place).map_err(|error| error.moved(2))?;
+            program.shift = 2;
+            program.undefined = std::mem::take(&mut program.undefined)
+                .into_iter()
+                .map(|error| error.moved(2))
+                .collect();
+            return Ok(program);
         }
         // Both are two bytes long, so that places stay what they are.
         let quoted = text.replace("${", "#{");
@@ -98,6 +103,7 @@ impl Program {
             literals: Vec::new(),
             slots: 0,
             mutates: false,
+            shift: 0,
             undefined: Vec::new(),
         }
     }
@@ -137,6 +143,7 @@ fn finish(mut parser: Parser<'_>, body: Node) -> Program {
         literals: parser.pool,
         slots: parser.slots,
         mutates: parser.mutates,
+        shift: 0,
         undefined,
     }
 }

@@ -231,7 +231,10 @@ impl Machine<'_> {
                     }
                     Ok(())
                 })?;
-                if !empty {
+                if empty && indent.is_some() {
+                    out.push(b'\n');
+                }
+                if !empty || indent.is_some() {
                     new_line(indent, out);
                 }
                 out.push(b']');
@@ -242,7 +245,6 @@ impl Machine<'_> {
                 };
                 let pairs = self.heap.pairs(id).to_vec();
                 out.push(b'{');
-                let empty = pairs.is_empty();
                 self.deeper(|machine| {
                     for (index, (key, value)) in pairs.into_iter().enumerate() {
                         if index > 0 {
@@ -257,9 +259,7 @@ impl Machine<'_> {
                     }
                     Ok(())
                 })?;
-                if !empty {
-                    new_line(indent, out);
-                }
+                new_line(indent, out);
                 out.push(b'}');
             }
             value @ (Value::Bool(_) | Value::Int(_) | Value::Wide(_) | Value::Float(_)) => {
@@ -332,7 +332,7 @@ pub(crate) fn inspect_text(bytes: &[u8], out: &mut Vec<u8>) {
             // Only where an interpolation would begin.
             b"#" if matches!(bytes.get(start + 1), Some(b'{' | b'$' | b'@')) => b"\\#",
             [byte @ (0..=0x1f | 0x7f)] => {
-                out.extend_from_slice(format!("\\x{byte:02X}").as_bytes());
+                out.extend_from_slice(format!("\\u{byte:04X}").as_bytes());
                 continue;
             }
             [byte @ 0x80..=0xff] => {

@@ -201,9 +201,7 @@ pub(crate) fn leading_float(bytes: &[u8]) -> f64 {
             b'0'..=b'9' => digits = true,
             b'_' if digits && bytes.peek().is_some_and(u8::is_ascii_digit) => continue,
             b'-' | b'+' if clean.is_empty() || clean.ends_with('e') => {}
-            b'.' if digits && !dot && !exponent && bytes.peek().is_some_and(u8::is_ascii_digit) => {
-                dot = true
-            }
+            b'.' if !dot && !exponent && bytes.peek().is_some_and(u8::is_ascii_digit) => dot = true,
             b'e' | b'E' if digits && !exponent => {
                 exponent = true;
                 clean.push('e');
@@ -241,7 +239,7 @@ pub(crate) fn float_text(number: f64) -> String {
     let scientific = format!("{number:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..16).contains(&exponent) {
+    if (-4..15).contains(&exponent) {
         let plain = format!("{number}");
         return if plain.contains('.') {
             plain

@@ -60,7 +60,7 @@ impl TimeValue {
     }
 
     pub(crate) fn as_float(self) -> f64 {
-        self.seconds as f64 + f64::from(self.nanoseconds) / 1e9
+        self.nanos() as f64 / 1e9
     }
 
     pub(crate) fn nanos(self) -> i128 {
