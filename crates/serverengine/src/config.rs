@@ -38,6 +38,16 @@ pub struct Config {
     /// Least distance between two starts of the server by its supervisor.
     pub server_restart_wait: Duration,
 
+    /// Under a supervisor: a detach ([`Meaning::Detach`](crate::Meaning::Detach)) is a live restart. The server stops
+    /// gracefully, and if it has not ended after `server_detach_wait`, a new one is started beside it.
+    /// Otherwise a detach is a graceful stop.
+    pub enable_detach: bool,
+    /// With `enable_detach`: instead of starting a new server, the supervisor leaves the old one behind,
+    /// which finishes by itself, and ends.
+    pub exit_on_detach: bool,
+    /// How long a detached server may take before that.
+    pub server_detach_wait: Duration,
+
     /// Least distance between two starts of workers, the replacement of a dead one included.
     pub start_worker_delay: Duration,
     /// Random part of `start_worker_delay`: the distance lies within `delay · (1 ± rand/2)`.
@@ -64,6 +74,17 @@ pub struct Config {
     pub worker_graceful_kill_timeout: Option<Duration>,
     /// Patience after an immediate stop, before the kill. `None`: for ever.
     pub worker_immediate_kill_timeout: Option<Duration>,
+
+    /// ServerEngine's schedule: until the end of its patience a graceful stop is repeated after this time
+    /// (15 s there), and after more each time. `None`: it is sent once.
+    pub worker_graceful_kill_interval: Option<Duration>,
+    /// By how much `worker_graceful_kill_interval` grows with each repetition.
+    pub worker_graceful_kill_interval_increment: Duration,
+    /// The same for the immediate stop (10 s there). The kill then comes with the first repetition that is
+    /// due after `worker_immediate_kill_timeout`, rather than at that time. `None`: it is sent once.
+    pub worker_immediate_kill_interval: Option<Duration>,
+    /// By how much `worker_immediate_kill_interval` grows with each repetition.
+    pub worker_immediate_kill_interval_increment: Duration,
 
     /// A listening socket that no worker of the running generation asked for is closed when the workers
     /// have been ready for this long.
@@ -106,6 +127,9 @@ impl Default for Config {
             supervisor: false,
             restart_server_process: false,
             server_restart_wait: Duration::from_secs(1),
+            enable_detach: false,
+            exit_on_detach: false,
+            server_detach_wait: Duration::from_secs(10),
             start_worker_delay: Duration::ZERO,
             start_worker_delay_rand: 0.2,
             restart_worker_interval: Duration::ZERO,
@@ -117,6 +141,10 @@ impl Default for Config {
             worker_heartbeat_timeout: Some(Duration::from_secs(30)),
             worker_graceful_kill_timeout: Some(Duration::from_secs(30)),
             worker_immediate_kill_timeout: Some(Duration::from_secs(5)),
+            worker_graceful_kill_interval: None,
+            worker_graceful_kill_interval_increment: Duration::from_secs(10),
+            worker_immediate_kill_interval: None,
+            worker_immediate_kill_interval_increment: Duration::from_secs(10),
             listener_release_after: Duration::from_secs(10),
             unrecoverable_exit_codes: Vec::new(),
             stop_immediately_at_unrecoverable_exit: false,
@@ -144,8 +172,31 @@ impl Config {
                 return Err(format!("{name} must be 0 to 2, but is {ratio}"));
             }
         }
-        if self.worker_heartbeat_interval.is_zero() {
-            return Err("worker_heartbeat_interval must be more than 0".to_owned());
+        for (name, interval) in [
+            (
+                "worker_heartbeat_interval",
+                Some(self.worker_heartbeat_interval),
+            ),
+            (
+                "worker_graceful_kill_interval",
+                self.worker_graceful_kill_interval,
+            ),
+            (
+                "worker_immediate_kill_interval",
+                self.worker_immediate_kill_interval,
+            ),
+        ] {
+            if interval.is_some_and(|interval| interval.is_zero()) {
+                return Err(format!("{name} must be more than 0"));
+            }
+        }
+        if self.exit_on_detach && !self.enable_detach {
+            return Err("exit_on_detach needs enable_detach".to_owned());
+        }
+        if self.enable_detach && !self.supervisor {
+            return Err(
+                "enable_detach needs supervisor: somebody has to start the new server".to_owned(),
+            );
         }
         if let Some(timeout) = self.worker_heartbeat_timeout
             && timeout <= self.worker_heartbeat_interval
@@ -209,6 +260,27 @@ mod tests {
                 ..Config::default()
             }),
             "worker_heartbeat_interval must be more than 0"
+        );
+        assert_eq!(
+            check(Config {
+                worker_immediate_kill_interval: Some(Duration::ZERO),
+                ..Config::default()
+            }),
+            "worker_immediate_kill_interval must be more than 0"
+        );
+        assert_eq!(
+            check(Config {
+                exit_on_detach: true,
+                ..Config::default()
+            }),
+            "exit_on_detach needs enable_detach"
+        );
+        assert_eq!(
+            check(Config {
+                enable_detach: true,
+                ..Config::default()
+            }),
+            "enable_detach needs supervisor: somebody has to start the new server"
         );
         assert_eq!(
             check(Config {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::BoxError;
 use crate::config::{Config, check_workers};
 use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
-use crate::core::{Delegation, Policy, SlotId};
+use crate::core::{Delegation, Policy, Repeat, SlotId};
 use crate::log::Level;
 use crate::signals::Signal;
 use crate::sys;
@@ -257,6 +257,17 @@ fn policy(config: &Config) -> Policy {
         unrecoverable_exit_codes: config.unrecoverable_exit_codes.clone(),
         stop_at_unrecoverable_exit: config.stop_immediately_at_unrecoverable_exit,
         restart: Delegation::Here,
+        graceful_repeat: config.worker_graceful_kill_interval.map(|interval| Repeat {
+            interval,
+            increment: config.worker_graceful_kill_interval_increment,
+        }),
+        immediate_repeat: config
+            .worker_immediate_kill_interval
+            .map(|interval| Repeat {
+                interval,
+                increment: config.worker_immediate_kill_interval_increment,
+            }),
+        detach: None,
     }
 }
 

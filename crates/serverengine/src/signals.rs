@@ -52,7 +52,8 @@ pub enum Meaning {
     ImmediateRestart,
     /// The server's and the workers' reload hooks are called; nobody is replaced.
     Reload,
-    /// The service is left to a successor. For now: a graceful stop.
+    /// Live restart, or leaving the server behind: see [`Config::enable_detach`](crate::Config::enable_detach). Without it a
+    /// graceful stop.
     Detach,
     /// The server logs its state; the workers' dump hooks are called.
     Dump,

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
-use crate::core::{Delegation, Policy, SlotId};
+use crate::core::{Delegation, Detachment, Policy, SlotId};
 use crate::log::Level;
 use crate::server::{Above, Server, serve};
 use crate::sys;
@@ -157,5 +157,11 @@ fn policy(config: &Config) -> Policy {
         unrecoverable_exit_codes: config.unrecoverable_exit_codes.clone(),
         stop_at_unrecoverable_exit: false,
         restart,
+        graceful_repeat: None,
+        immediate_repeat: None,
+        detach: config.enable_detach.then_some(Detachment {
+            wait: config.server_detach_wait,
+            exit: config.exit_on_detach,
+        }),
     }
 }

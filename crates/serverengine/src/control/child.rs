@@ -155,6 +155,11 @@ impl<R: Role> Control<R> {
                     self.answer_listen(Claim { slot, generation }, request, key);
                 }
                 Ok(Message::Frame(Frame::Release { key }, _)) => self.release_listener(&key),
+                Ok(Message::Frame(Frame::Free, _)) => {
+                    if R::CHILDREN_CONTROL {
+                        return self.child_is_free(generation);
+                    }
+                }
                 Ok(Message::Frame(Frame::Exited { code }, _)) => {
                     if child.process().is_none() {
                         return self.thread_exited(generation, code);
@@ -166,7 +171,8 @@ impl<R: Role> Control<R> {
                         Frame::Listener { .. }
                         | Frame::Refused { .. }
                         | Frame::Order(_)
-                        | Frame::NewLogger,
+                        | Frame::NewLogger
+                        | Frame::SetFree,
                         _,
                     )
                     | Message::Unknown,
@@ -220,6 +226,18 @@ impl<R: Role> Control<R> {
                 self.after_exit(child.slot, generation, reason);
             }
         }
+    }
+
+    /// A child lives on without this process, and so does the logger process, for it.
+    fn child_is_free(&mut self, generation: Generation) {
+        let Some(child) = self.children.get(&generation) else {
+            return;
+        };
+        let slot = child.slot;
+        if let Some(logger) = &self.logging.logger {
+            logger.leave_behind();
+        }
+        self.events.push_back(Event::Released { slot, generation });
     }
 
     /// A thread has said its last word. The end of the life-line ends its helpers.

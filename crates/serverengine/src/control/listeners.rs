@@ -99,7 +99,8 @@ impl<R: Role> Control<R> {
             let (generation, child) = self
                 .children
                 .iter()
-                .find(|(_, child)| child.claims_for(slot))?;
+                // The youngest: an older one may be finishing beside it.
+                .rfind(|(_, child)| child.claims_for(slot))?;
             let since = child.ready_since()?;
             (since.saturating_add(self.release_after) <= now).then_some(*generation)
         };

@@ -49,6 +49,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal as NixSignal;
 
 use crate::core::{Action, Event, Generation, Monotonic, Policy, State, step};
+use crate::lifeline::frame::Frame;
 use crate::listen::ListenerTable;
 use crate::log::Level;
 use crate::signals::{Signal, SignalMeanings, TAKEN};
@@ -213,6 +214,11 @@ impl<R: Role> Control<R> {
             Action::Order {
                 generation, order, ..
             } => self.order_child(generation, order),
+            Action::Release { generation, .. } => {
+                if let Some(child) = self.children.get(&generation) {
+                    child.tell(&Frame::SetFree);
+                }
+            }
             Action::LoadConfig(change) => {
                 let result = role::guarded("the reload hook", || self.role.load_config());
                 self.events

@@ -10,6 +10,7 @@ use crate::lifeline::frame::Frame;
 use crate::lifeline::{Lifeline, Message};
 use crate::listen::{Claim, SocketKey};
 use crate::log::Level;
+use crate::sys;
 
 use super::{Control, Role};
 
@@ -100,6 +101,24 @@ impl AsFd for Upstream {
 }
 
 impl<R: Role> Control<R> {
+    /// The supervisor is about to leave: its end must not be the end of this process.
+    fn go_free(&mut self) {
+        let Some(upstream) = &self.upstream else {
+            return;
+        };
+        if let Err(error) = sys::clear_parent_death_signal() {
+            let text = format!("cannot live on without the supervisor: {error}");
+            return self.logging.log.log(Level::Error, &text);
+        }
+        if upstream.lifeline.send(&Frame::Free, None).is_err() {
+            return;
+        }
+        self.poller.remove(upstream.as_fd());
+        self.upstream = None;
+        let text = "released by the supervisor: finishing alone";
+        self.logging.log.log(Level::Info, text);
+    }
+
     pub(super) fn read_upstream(&mut self) {
         loop {
             let Some(upstream) = &self.upstream else {
@@ -127,11 +146,13 @@ impl<R: Role> Control<R> {
                     self.listener_refused(request, errno, text);
                 }
                 Ok(Message::Frame(Frame::NewLogger, _)) => self.announce_pipes(),
+                Ok(Message::Frame(Frame::SetFree, _)) => return self.go_free(),
                 Ok(
                     Message::Frame(
                         Frame::Ready
                         | Frame::Heartbeat
                         | Frame::Exited { .. }
+                        | Frame::Free
                         | Frame::Listen { .. }
                         | Frame::Release { .. },
                         _,

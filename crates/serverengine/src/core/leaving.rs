@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::log::Level;
 
-use super::slot::{Life, Phase, Then};
+use super::slot::{Again, Life, Phase, Then};
 use super::transition::Step;
 use super::{Action, Mode, Monotonic, SlotId, Urgency};
 
@@ -26,11 +26,14 @@ impl Step<'_> {
         let immediate_until = policy
             .immediate_timeout
             .map(|limit| now.saturating_add(limit));
+        let again = Again::first(policy.graceful_repeat, now);
+        let immediate_again = Again::first(policy.immediate_repeat, now);
         let killing = |life: Life, then: Then| Phase::Killing {
             life,
             then,
             killed: false,
             escalate_at: immediate_until,
+            again: immediate_again,
         };
         let (phase, urgency) = match (place.phase.clone(), mode) {
             (Phase::Empty | Phase::Backoff { .. }, _) => match then {
@@ -43,6 +46,7 @@ impl Step<'_> {
                     life,
                     then,
                     escalate_at: graceful_until,
+                    again,
                 },
                 Some((life, Urgency::Graceful)),
             ),
@@ -54,6 +58,7 @@ impl Step<'_> {
                     life,
                     then: before,
                     escalate_at,
+                    again,
                 },
                 Mode::Graceful,
             ) => (
@@ -61,6 +66,7 @@ impl Step<'_> {
                     life,
                     then: merge(before, then),
                     escalate_at,
+                    again,
                 },
                 None,
             ),
@@ -79,6 +85,7 @@ impl Step<'_> {
                     then: before,
                     killed,
                     escalate_at,
+                    again,
                 },
                 _,
             ) => (
@@ -87,6 +94,7 @@ impl Step<'_> {
                     then: merge(before, then),
                     killed,
                     escalate_at,
+                    again,
                 },
                 None,
             ),
@@ -108,6 +116,7 @@ impl Step<'_> {
         for slot in 0..self.state.slots.len() {
             self.check_deadline(slot);
         }
+        self.check_detached();
     }
 
     fn check_deadline(&mut self, slot: SlotId) {
@@ -127,14 +136,32 @@ impl Step<'_> {
                 life,
                 killed,
                 escalate_at,
+                again,
                 ..
             } => {
-                if escalate_at.is_none_or(|moment| now < moment) {
+                let generation = life.generation;
+                let timed_out = *killed || escalate_at.is_some_and(|moment| moment <= now);
+                match again {
+                    Some(again) if now < again.at => return,
+                    Some(again) => again.next(now),
+                    None if !timed_out => return,
+                    None => {}
+                }
+                if !timed_out {
+                    self.actions.push(Action::Stop {
+                        slot,
+                        generation,
+                        urgency: Urgency::Immediate,
+                    });
                     return;
                 }
-                let generation = life.generation;
                 let repeated = std::mem::replace(killed, true);
-                *escalate_at = Some(now.saturating_add(KILL_REPEAT));
+                if again.is_none() {
+                    if escalate_at.is_some_and(|moment| now < moment) {
+                        return;
+                    }
+                    *escalate_at = Some(now.saturating_add(KILL_REPEAT));
+                }
                 self.actions.push(Action::Stop {
                     slot,
                     generation,
@@ -166,6 +193,18 @@ impl Step<'_> {
         {
             "did not stop in time".to_owned()
         } else {
+            if let Phase::Draining {
+                again: Some(again), ..
+            } = &mut place.phase
+                && again.at <= now
+            {
+                again.next(now);
+                self.actions.push(Action::Stop {
+                    slot,
+                    generation: life.generation,
+                    urgency: Urgency::Graceful,
+                });
+            }
             return;
         };
         self.log(

@@ -25,13 +25,14 @@
 //!
 //! Rules that hold at every step (the simulator in `simulator` checks them under random schedules):
 //!
-//! * A slot has at most one child, named by a generation that is never used twice. An event that names
+//! * A slot has at most one child (one that was detached moves to a slot of its own), named by a generation that is never used twice. An event that names
 //!   another generation is about the past and is ignored.
 //! * At most one child is spawned by one step; the shell looks at signals before the next one. A stop
 //!   that arrives at any instant of the start is therefore honoured before the next spawn.
 //! * A stop ends: every child that was asked to leave has a deadline, and the last resort is repeated.
 //! * What was asked more urgently replaces what was asked before, at once.
 
+mod detaching;
 mod leaving;
 mod lives;
 mod policy;
@@ -50,7 +51,7 @@ use std::time::Duration;
 use crate::log::Level;
 
 pub use policy::Backoff;
-pub(crate) use policy::{Delegation, Policy};
+pub(crate) use policy::{Delegation, Detachment, Policy, Repeat};
 pub(crate) use state::State;
 pub(crate) use transition::step;
 
@@ -98,7 +99,7 @@ pub(crate) enum Command {
     Restart(Mode),
     Reload,
     Dump,
-    /// Leave the service to a successor. Until live restart exists, a graceful stop.
+    /// Leave the service to a successor: see `detaching`. Without a rule for it, a graceful stop.
     Detach,
     /// Hand the signal of this number down to the children's own hook.
     Forward(i32),
@@ -150,6 +151,11 @@ pub(crate) enum Event {
         slot: SlotId,
         generation: Generation,
     },
+    /// It has acknowledged that it is on its own from now on.
+    Released {
+        slot: SlotId,
+        generation: Generation,
+    },
     SpawnFailed {
         slot: SlotId,
         generation: Generation,
@@ -179,6 +185,11 @@ pub(crate) enum Action {
         slot: SlotId,
         generation: Generation,
         order: Order,
+    },
+    /// Leave a child on its own; it has to acknowledge that.
+    Release {
+        slot: SlotId,
+        generation: Generation,
     },
     LoadConfig(Change),
     ReopenLog,

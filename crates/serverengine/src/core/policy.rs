@@ -27,11 +27,42 @@ pub(crate) struct Policy {
     pub(crate) graceful_timeout: Option<Duration>,
     /// Patience after an immediate stop, before the kill. `None`: for ever.
     pub(crate) immediate_timeout: Option<Duration>,
+    /// How a graceful stop is repeated until then. `None`: it is not.
+    pub(crate) graceful_repeat: Option<Repeat>,
+    /// How an immediate stop is repeated; then the kill waits for its turn. `None`: it is not.
+    pub(crate) immediate_repeat: Option<Repeat>,
     /// How many children a graceful restart replaces at the same time.
     pub(crate) restart_at_once: usize,
     pub(crate) unrecoverable_exit_codes: Vec<i32>,
     pub(crate) stop_at_unrecoverable_exit: bool,
     pub(crate) restart: Delegation,
+    /// What a detach does. `None`: a graceful stop.
+    pub(crate) detach: Option<Detachment>,
+}
+
+/// ServerEngine's schedule: the next signal is due `interval` after the first, and by `increment` more
+/// after each further one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Repeat {
+    pub(crate) interval: Duration,
+    pub(crate) increment: Duration,
+}
+
+impl Repeat {
+    /// Returns the distance to the next signal when `sent` were sent before the one sent now.
+    pub(crate) fn distance(self, sent: u32) -> Duration {
+        self.interval
+            .saturating_add(self.increment.saturating_mul(sent))
+    }
+}
+
+/// How a child is left to itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Detachment {
+    /// How long it may take to finish before something is done about it.
+    pub(crate) wait: Duration,
+    /// Whether this process then leaves it behind and ends. Otherwise a successor is started beside it.
+    pub(crate) exit: bool,
 }
 
 /// Who performs a restart.

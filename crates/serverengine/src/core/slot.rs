@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::policy::Repeat;
 use super::{Generation, Monotonic};
 
 /// Place of one child.
@@ -34,6 +35,7 @@ pub(crate) enum Phase {
         life: Life,
         then: Then,
         escalate_at: Option<Monotonic>,
+        again: Option<Again>,
     },
     /// Asked to leave at once, or killed; asked again, harder, at `escalate_at`.
     Killing {
@@ -41,9 +43,36 @@ pub(crate) enum Phase {
         then: Then,
         killed: bool,
         escalate_at: Option<Monotonic>,
+        again: Option<Again>,
     },
     /// Its child ended with an exit code that nothing can recover from.
     Failed,
+}
+
+/// When the same is asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Again {
+    pub(crate) at: Monotonic,
+    /// How often it was asked, after the first time.
+    pub(crate) count: u32,
+    pub(crate) repeat: Repeat,
+}
+
+impl Again {
+    /// The first time is now.
+    pub(crate) fn first(repeat: Option<Repeat>, now: Monotonic) -> Option<Self> {
+        repeat.map(|repeat| Self {
+            at: now.saturating_add(repeat.distance(0)),
+            count: 0,
+            repeat,
+        })
+    }
+
+    /// Another time is now.
+    pub(crate) fn next(&mut self, now: Monotonic) {
+        self.count = self.count.saturating_add(1);
+        self.at = now.saturating_add(self.repeat.distance(self.count));
+    }
 }
 
 /// A child that runs.
@@ -128,8 +157,18 @@ impl Slot {
             ),
             Phase::Ready(life) => silence(life),
             Phase::Draining {
-                life, escalate_at, ..
-            } => earliest(*escalate_at, silence(life)),
+                life,
+                escalate_at,
+                again,
+                ..
+            } => earliest(
+                earliest(*escalate_at, silence(life)),
+                again.map(|again| again.at),
+            ),
+            // The kill waits for its turn.
+            Phase::Killing {
+                again: Some(again), ..
+            } => Some(again.at),
             Phase::Killing { escalate_at, .. } => *escalate_at,
         }
     }

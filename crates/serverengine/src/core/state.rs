@@ -4,6 +4,15 @@ use super::policy::spread;
 use super::slot::{Phase, Slot, earliest};
 use super::{Generation, Mode, Monotonic, Policy, SlotId};
 
+/// A child that was told to finish by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Detaching {
+    pub(crate) generation: Generation,
+    /// When something is done about it.
+    pub(crate) until: Monotonic,
+    pub(crate) exit: bool,
+}
+
 /// State of one control process. Changed by [`super::step`] only.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
@@ -14,6 +23,8 @@ pub(crate) struct State {
     /// Code of the last child that ended unrecoverably.
     pub(crate) exit_code: i32,
     pub(crate) ended: bool,
+    /// A child that was told to finish by itself.
+    pub(crate) detaching: Option<Detaching>,
     next_generation: u64,
     /// No child is started before this moment.
     next_start: Monotonic,
@@ -31,6 +42,7 @@ impl State {
             stopping: None,
             exit_code: 0,
             ended: false,
+            detaching: None,
             next_generation: 1,
             next_start: now,
             random: seed,
@@ -57,7 +69,19 @@ impl State {
                     | Phase::Failed => deadline,
                 }
             })
+            .chain(self.detaching.map(|it| Some(it.until)))
             .fold(None, earliest)
+    }
+
+    /// Returns the slot that a child is in: it was started in `slot`, and may have been moved since.
+    pub(crate) fn place_of(&self, slot: SlotId, generation: Generation) -> SlotId {
+        if self.slots.get(slot).is_some_and(|it| it.is_at(generation)) {
+            return slot;
+        }
+        let mut surplus = self.slots.iter().skip(self.policy.slots);
+        surplus
+            .position(|it| it.is_at(generation))
+            .map_or(slot, |place| self.policy.slots + place)
     }
 
     /// Returns the slot whose child should be started now.

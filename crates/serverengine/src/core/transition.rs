@@ -17,15 +17,22 @@ pub(crate) fn step(state: &mut State, event: Event, now: Monotonic, actions: &mu
     };
     match event {
         Event::Timer => step.check_deadlines(),
-        Event::ChildReady { slot, generation } => step.child_ready(slot, generation),
+        Event::ChildReady { slot, generation } => {
+            step.child_ready(step.state.place_of(slot, generation), generation);
+        }
         Event::ChildExited {
             slot,
             generation,
             reason,
         } => {
-            step.child_exited(slot, generation, reason);
+            step.child_exited(step.state.place_of(slot, generation), generation, reason);
         }
-        Event::Heartbeat { slot, generation } => step.heartbeat(slot, generation),
+        Event::Heartbeat { slot, generation } => {
+            step.heartbeat(step.state.place_of(slot, generation), generation);
+        }
+        Event::Released { slot, generation } => {
+            step.released(step.state.place_of(slot, generation), generation);
+        }
         Event::SpawnFailed {
             slot,
             generation,
@@ -54,7 +61,10 @@ impl Step<'_> {
     fn command(&mut self, command: Command) {
         match command {
             Command::Stop(mode) => self.stop(mode, ""),
-            Command::Detach => self.stop(Mode::Graceful, " (detach)"),
+            Command::Detach => match self.state.policy.detach {
+                Some(rules) => self.detach(rules),
+                None => self.stop(Mode::Graceful, " (detach)"),
+            },
             // What a process that ends would do with these, nobody needs. A dump in particular is
             // asked for by systemd, which sends CONT after each stop signal.
             _ if self.state.stopping.is_some() => {}
@@ -87,6 +97,7 @@ impl Step<'_> {
         }
         self.log(Level::Info, format!("Received {} stop{note}", name(mode)));
         self.state.stopping = Some(mode);
+        self.state.detaching = None;
         for slot in 0..self.state.slots.len() {
             self.ask_to_leave(slot, mode, Then::Leave);
         }

@@ -7,13 +7,15 @@
 //!   03 request:u32 socket               LISTEN
 //!   07 socket                           RELEASE
 //!   08 code:i32                         EXITED, of a worker that is a thread
+//!   11                                  FREE
 //! parent → child
-//!   09                                  NEW LOGGER
 //!   04 request:u32                      LISTENER, with the descriptor
 //!   05 request:u32 errno:i32 text       REFUSED
 //!   06 word:u8 [signal:i32]             ORDER
 //!        1 stop graceful   2 stop immediate   3 restart graceful   4 restart immediate
 //!        5 reload          6 dump             7 forward the signal
+//!   09                                  NEW LOGGER
+//!   10                                  SET FREE: the parent leaves, live on without it
 //!
 //! socket := kind:u8 (1 tcp, 2 udp, 3 unix) flags:u8 (1 reuse_port, 2 ipv6_only, 4 mode is set)
 //!           backlog:u32 mode:u32 address (text: "127.0.0.1:80", "[::1]:80", or a path's bytes)
@@ -66,6 +68,10 @@ pub(crate) enum Frame {
     Order(Order),
     /// There is another logger process, which knows of nobody's pipes.
     NewLogger,
+    /// The level above leaves on purpose: what would end the child with it is to be disarmed.
+    SetFree,
+    /// It is.
+    Free,
 }
 
 impl Frame {
@@ -103,6 +109,8 @@ impl Frame {
                 bytes.extend(text.bytes().take(end));
             }
             Self::NewLogger => bytes.push(9),
+            Self::SetFree => bytes.push(10),
+            Self::Free => bytes.push(11),
             Self::Order(order) => {
                 bytes.push(6);
                 let (word, signal) = match order {
@@ -153,6 +161,8 @@ impl Frame {
                 key: decode_key(&mut rest)?,
             },
             9 => Self::NewLogger,
+            10 => Self::SetFree,
+            11 => Self::Free,
             8 => Self::Exited {
                 code: rest.number()?.cast_signed(),
             },
@@ -251,6 +261,8 @@ mod tests {
             Frame::Listener { request: u32::MAX },
             Frame::Exited { code: -1 },
             Frame::NewLogger,
+            Frame::SetFree,
+            Frame::Free,
             Frame::Refused {
                 request: 7,
                 errno: 98,

@@ -351,6 +351,11 @@ impl DaemonLogger {
         let _ = sys::reap_blocking(process.pid());
     }
 
+    /// Lets the logger process live on for those who are left behind.
+    pub(crate) fn leave_behind(&self) {
+        self.lock().process = None;
+    }
+
     /// Goes back to standard output and error.
     pub(crate) fn give_up(&self) -> Option<PidFd> {
         let _ = io::stdout().flush();

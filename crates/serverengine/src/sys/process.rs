@@ -181,6 +181,11 @@ pub(crate) fn set_parent_death_signal() -> io::Result<()> {
     Ok(prctl::set_pdeathsig(Signal::SIGKILL)?)
 }
 
+/// Takes that wish back.
+pub(crate) fn clear_parent_death_signal() -> io::Result<()> {
+    Ok(prctl::set_pdeathsig(None)?)
+}
+
 /// Makes orphaned descendants of this process its children.
 pub(crate) fn set_child_subreaper() -> io::Result<()> {
     Ok(prctl::set_child_subreaper(true)?)

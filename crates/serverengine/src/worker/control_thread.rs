@@ -150,6 +150,8 @@ impl ControlThread {
                     | Frame::Heartbeat
                     | Frame::Exited { .. }
                     | Frame::NewLogger
+                    | Frame::SetFree
+                    | Frame::Free
                     | Frame::Listen { .. }
                     | Frame::Release { .. },
                     _,

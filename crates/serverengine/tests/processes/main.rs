@@ -11,6 +11,7 @@
 )] // Tests.
 
 mod death;
+mod detach;
 mod driver;
 mod exits;
 mod listeners;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         .find(|argument| !argument.starts_with('-'));
     let all = [
         death::TESTS,
+        detach::TESTS,
         exits::TESTS,
         listeners::TESTS,
         logging::TESTS,

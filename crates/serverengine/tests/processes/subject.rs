@@ -106,6 +106,11 @@ pub(crate) fn run() -> ExitCode {
         let input = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
         config.command_pipe = Some(Arc::new(input));
     }
+    if let Some(wait) = options.millis("detach") {
+        config.enable_detach = true;
+        config.server_detach_wait = wait;
+        config.exit_on_detach = options.has("exit_on_detach");
+    }
     config.logger = logger(&options);
     let server = Subject {
         options: options.clone(),
@@ -323,6 +328,9 @@ impl Worker for SubjectWorker {
 
     fn stop(&self) {
         say("worker -", "stop");
+        if let Some(delay) = self.options.millis("finishes") {
+            std::thread::sleep(delay);
+        }
         if self.options.has("ignores_stop") {
             // A hook that never returns, as well as a run that never ends.
             std::thread::sleep(Duration::from_secs(60));

@@ -11,25 +11,20 @@ impl World {
     pub(super) fn check_slots(&self) {
         let mut slots = BTreeSet::new();
         for (generation, child) in &self.children {
+            let slot = self.state.place_of(child.slot, *generation);
+            assert!(slots.insert(slot), "two children in slot {slot}");
             assert!(
-                slots.insert(child.slot),
-                "two children in slot {}",
-                child.slot
-            );
-            let life = self.state.slots[child.slot].life();
-            assert_eq!(
-                life.map(|life| life.generation),
-                Some(*generation),
+                self.state.slots[slot].is_at(*generation),
                 "a child forgotten"
             );
+            if slot >= self.state.policy.slots {
+                assert!(child.asked.is_some(), "one too many, and nobody told it");
+            }
         }
-        let surplus = self
-            .children
-            .values()
-            .filter(|it| it.slot >= self.state.policy.slots);
-        for child in surplus {
-            assert!(child.asked.is_some(), "one too many, and nobody told it");
-        }
+        assert!(
+            self.state.policy.detach.is_none() || self.children.len() <= 2,
+            "more than two generations"
+        );
         if let Some((mode, _)) = self.stop {
             let least = match mode {
                 Mode::Graceful => Urgency::Graceful,

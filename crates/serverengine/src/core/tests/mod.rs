@@ -1,6 +1,8 @@
 //! One test per rule. Times are milliseconds since the start.
 
+mod detaching;
 mod restarts;
+mod schedule;
 mod starts;
 mod stops;
 
@@ -34,6 +36,9 @@ pub(in crate::core) fn policy(slots: usize) -> Policy {
         unrecoverable_exit_codes: Vec::new(),
         stop_at_unrecoverable_exit: false,
         restart: Delegation::Here,
+        graceful_repeat: None,
+        immediate_repeat: None,
+        detach: None,
     }
 }
 
