@@ -22,6 +22,7 @@ pub mod formatter;
 mod input;
 mod output;
 pub mod parser;
+mod repeats;
 mod time_section;
 
 use millrun_core::Registry;

@@ -36,24 +36,32 @@ pub(super) async fn serve<S: Sink>(server: &Server<S>, stream: &TcpStream, peer:
         receiver: receiver(plan, host),
         answers: Vec::new(),
     };
-    match connection.run(stream).await {
-        Ok(()) => {}
-        Err(End::Left { unread: 0 }) => {}
-        Err(End::Left { unread }) => tracing::warn!(
-            plugin_id = plan.id.given(), host = %host, port = peer.port(), unread,
-            "the client left within a message, which is not taken"
-        ),
-        Err(End::Network(error)) => tracing::warn!(
-            plugin_id = plan.id.given(), host = %host, port = peer.port(), error = %error,
-            "a connection broke; the client sends again what was not acknowledged"
-        ),
-        Err(End::Refused(error)) => tracing::error!(
-            plugin_id = plan.id.given(), host = %host, port = peer.port(), error = %error,
-            "unexpected error on reading data"
-        ),
-        Err(End::Unstored(error)) => tracing::error!(
+    let end = match connection.run(stream).await {
+        Ok(()) | Err(End::Left { unread: 0 }) => return,
+        Err(end) => end,
+    };
+    if let End::Unstored(error) = &end {
+        tracing::error!(
             plugin_id = plan.id.given(), host = %host, port = peer.port(), error = %error,
             "emit failed; the connection is closed without an acknowledgement"
+        );
+    }
+    let Some(held_back) = server.may_warn() else {
+        return;
+    };
+    match end {
+        End::Unstored(_) => {}
+        End::Left { unread } => tracing::warn!(
+            plugin_id = plan.id.given(), host = %host, port = peer.port(), unread, held_back,
+            "the client left within a message, which is not taken"
+        ),
+        End::Network(error) => tracing::warn!(
+            plugin_id = plan.id.given(), host = %host, port = peer.port(), error = %error, held_back,
+            "a connection broke; the client sends again what was not acknowledged"
+        ),
+        End::Refused(error) => tracing::error!(
+            plugin_id = plan.id.given(), host = %host, port = peer.port(), error = %error, held_back,
+            "unexpected error on reading data"
         ),
     }
 }
@@ -135,10 +143,14 @@ impl<S: Sink> Connection<'_, S> {
                         ack.write(answers);
                     }
                 }
-                Received::Broken(value) => tracing::warn!(
-                    plugin_id = plan.id.given(), host = %host, msg = shown(value).as_ref(),
-                    "incoming chunk is broken:"
-                ),
+                Received::Broken(value) => {
+                    if let Some(held_back) = server.may_warn() {
+                        tracing::warn!(
+                            plugin_id = plan.id.given(), host = %host, msg = shown(value).as_ref(),
+                            held_back, "incoming chunk is broken:"
+                        );
+                    }
+                }
             }
             messages += 1;
             if plan.deny_keepalive {
@@ -169,14 +181,18 @@ impl<S: Sink> Connection<'_, S> {
 fn store<S: Sink>(server: &Server<S>, host: IpAddr, message: &Message<'_>) -> Result<(), End> {
     let plan = &server.plan;
     let tag = String::from_utf8_lossy(message.tag);
-    if message.invalid > 0 {
+    if message.invalid > 0
+        && let Some(held_back) = server.may_warn()
+    {
         let plugin_id = plan.id.given();
         let (tag, count) = (tag.as_ref(), message.invalid);
         match message.mode {
             Mode::Message => {
-                tracing::warn!(plugin_id, host = %host, tag, "got invalid event and drop it:");
+                tracing::warn!(plugin_id, host = %host, tag, held_back, "got invalid event and drop it:");
             }
-            _ => tracing::warn!(plugin_id, host = %host, tag, count, "skip invalid event:"),
+            _ => {
+                tracing::warn!(plugin_id, host = %host, tag, count, held_back, "skip invalid event:");
+            }
         }
     }
     if let Some(limit) = plan

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrun_core::Stop;
+use millrun_event::EventTime;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
@@ -15,6 +16,7 @@ use tokio::task::LocalSet;
 use super::connection;
 use super::parameters::Plan;
 use super::sink::Sink;
+use crate::repeats::Repeats;
 
 /// How many connections one source holds open at once; another one is closed on arrival.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -47,6 +49,7 @@ pub(super) fn run(
         plan,
         sink: RefCell::new(sink),
         open: Cell::new(0),
+        repeats: RefCell::default(),
     });
     let tasks = LocalSet::new();
     tasks.block_on(&runtime, async {
@@ -67,6 +70,17 @@ pub(super) struct Server<S> {
     /// Borrowed only between two awaits, so never twice at a time.
     pub(super) sink: RefCell<S>,
     open: Cell<usize>,
+    repeats: RefCell<Repeats>,
+}
+
+impl<S> Server<S> {
+    /// Whether a warning that any client can provoke is logged now: a client that sends garbage
+    /// must not fill the disk with what is said about it. Within, how many were held back since
+    /// the last one, if any were.
+    pub(super) fn may_warn(&self) -> Option<Option<u64>> {
+        let held_back = self.repeats.borrow_mut().pass(EventTime::now())?;
+        Some((held_back > 0).then_some(held_back))
+    }
 }
 
 async fn accept<S: Sink + 'static>(server: &Rc<Server<S>>, listener: &tokio::net::TcpListener) {

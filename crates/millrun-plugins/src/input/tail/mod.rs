@@ -50,7 +50,7 @@ mod parameters;
 mod paths;
 mod positions;
 mod pump;
-mod repeats;
+use crate::repeats;
 mod rotated;
 mod search;
 mod sink;
