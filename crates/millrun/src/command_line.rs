@@ -11,6 +11,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::check::CheckArguments;
 use crate::explain::ExplainArguments;
+use crate::reference::ReferenceArguments;
 
 /// What is said to `--use-v0-config`.
 const V0_REFUSAL: &str = "the old configuration language (--use-v0-config) is not read; a file in it \
@@ -103,6 +104,8 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Show the route of a tag, and why it does not take another one.
     Explain(ExplainArguments),
+    /// Show what the plugins of this build can be told.
+    Reference(ReferenceArguments),
 }
 
 impl Command {
@@ -111,6 +114,7 @@ impl Command {
         match self {
             Self::Check(arguments) => arguments.run(),
             Self::Explain(arguments) => arguments.run(),
+            Self::Reference(arguments) => arguments.run(),
         }
     }
 }

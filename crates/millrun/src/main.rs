@@ -14,6 +14,7 @@ mod configuration;
 mod control;
 mod environment;
 mod explain;
+mod reference;
 mod worker;
 
 use std::process::ExitCode;

@@ -23,7 +23,7 @@ impl<'a> Conversion<'a> {
 
     /// Whether the section is there; flat parameters beside it mean nothing.
     pub(super) fn is_written_new(&self) -> bool {
-        let mut sections = self.plugin.elements_named(self.legacy.name());
+        let mut sections = self.plugin.elements_named(self.legacy.section_name());
         sections.next().is_some()
     }
 
@@ -33,7 +33,7 @@ impl<'a> Conversion<'a> {
         used: &mut BTreeSet<&'static str>,
         diagnostics: &mut Diagnostics,
     ) {
-        let is_buffer = self.legacy.name() == "buffer";
+        let is_buffer = self.legacy.section_name() == "buffer";
         let Some(entry) = self.plugin.entry(FLUSH_INTERVAL).filter(|_| is_buffer) else {
             return;
         };
@@ -64,7 +64,7 @@ impl<'a> Conversion<'a> {
             Legacy::Buffer if self.plugin.entry("time_slice_format").is_some() => "time",
             _ => "",
         };
-        let mut section = Element::new(self.legacy.name(), argument, first);
+        let mut section = Element::new(self.legacy.section_name(), argument, first);
         self.copy(&mut section);
         match self.legacy {
             Legacy::Buffer | Legacy::TimeSlicedBuffer => {
@@ -214,7 +214,7 @@ impl<'a> Conversion<'a> {
         } else {
             ("false", "true")
         };
-        if self.legacy.name() == "buffer" {
+        if self.legacy.section_name() == "buffer" {
             if section.argument() == "time" {
                 set(section, "timekey_use_utc", utc);
             }

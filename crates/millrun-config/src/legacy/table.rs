@@ -105,7 +105,8 @@ const EXTRACT: &[Row] = &[
 
 impl Legacy {
     /// The section's name.
-    pub(super) fn name(self) -> &'static str {
+    #[must_use]
+    pub fn section_name(self) -> &'static str {
         match self {
             Self::Buffer | Self::TimeSlicedBuffer => "buffer",
             Self::Parse => "parse",

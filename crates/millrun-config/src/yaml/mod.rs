@@ -32,7 +32,7 @@ use crate::{Element, FileId, parser::Parser};
 
 /// Most nodes a tree is built from. Aliases name a node again and again, and a few lines of them
 /// could stand for more than any memory holds.
-pub(crate) const MAX_NODES: usize = 1_000_000;
+pub(crate) const MAX_NODES: usize = 200_000;
 
 /// Reads a file into an empty root.
 pub(crate) fn file(parser: &mut Parser<'_>, file: FileId, root: &mut Element) {

@@ -12,6 +12,7 @@ mod includes;
 mod legacy;
 mod loading;
 mod parameters;
+mod reference;
 mod support;
 mod syntax;
 #[cfg(feature = "yaml")]

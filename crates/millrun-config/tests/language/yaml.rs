@@ -350,7 +350,7 @@ fn aliases_do_not_fill_the_memory() {
     let errors: Vec<_> = parsed.diagnostics.errors().collect();
     assert_eq!(
         errors[0].message,
-        "the aliases stand for more than 1000000 values"
+        "the aliases stand for more than 200000 values"
     );
     says(
         &[("f.yaml", "config: &a\n  - *a\n")],

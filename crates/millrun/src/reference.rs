@@ -1,0 +1,202 @@
+//! `millrun reference`: the pages of every plugin of this build, made of their declarations.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use millrun_config::{Schema, reference_page, summary};
+use millrun_core::{BufferParameters, SystemParameters};
+
+/// What stands first on each page: only pages with it are written over or removed.
+const MARK: &str = "<!-- Made by `millrun reference` from the plugins' declarations. -->\n";
+
+/// What `millrun reference` was asked.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReferenceArguments {
+    /// The page to print, for example output_forward; without it, their names.
+    page: Option<String>,
+
+    /// Write all pages into this directory instead, and remove those of plugins that are gone.
+    #[arg(long, value_name = "DIR", conflicts_with = "page")]
+    into: Option<PathBuf>,
+}
+
+/// A page: its name, what it is about, its text.
+struct Page {
+    name: String,
+    summary: &'static str,
+    text: String,
+}
+
+impl ReferenceArguments {
+    /// Prints or writes the pages. The exit status is 1 where there is no such page or it cannot
+    /// be written.
+    pub(crate) fn run(&self) -> ExitCode {
+        let result = match (&self.into, &self.page) {
+            (Some(directory), _) => write(directory).map_err(|error| {
+                format!("cannot write the pages to {}: {error}", directory.display())
+            }),
+            (None, Some(name)) => print_page(name),
+            (None, None) => {
+                print(&index(&pages()));
+                Ok(())
+            }
+        };
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                // Nobody is left to tell when the terminal is gone.
+                let _ = writeln!(io::stderr(), "error: {message}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn print_page(name: &str) -> Result<(), String> {
+    let pages = pages();
+    let page = pages.iter().find(|page| page.name == name);
+    let page = page.ok_or_else(|| {
+        let names: Vec<_> = pages.iter().map(|page| page.name.as_str()).collect();
+        format!(
+            "there is no page '{name}'; the pages are {}",
+            names.join(", ")
+        )
+    })?;
+    print(&page.text);
+    Ok(())
+}
+
+fn print(text: &str) {
+    // Nobody is left to tell when the reader of the output is gone.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// All pages, in the order of the index.
+fn pages() -> Vec<Page> {
+    let registry = millrun_plugins::registry();
+    let mut pages = vec![
+        page("system", "the `<system>` section", SystemParameters::SCHEMA),
+        page("buffer", "the `<buffer>` section", BufferParameters::SCHEMA),
+    ];
+    let inputs = registry.inputs().iter();
+    pages.extend(inputs.map(|(name, known)| plugin("input", name, known.schema)));
+    let filters = registry.filters().iter();
+    pages.extend(filters.map(|(name, known)| plugin("filter", name, known.schema)));
+    let outputs = registry.outputs().iter();
+    pages.extend(outputs.map(|(name, known)| plugin("output", name, known.schema)));
+    pages
+}
+
+fn plugin(what: &str, name: &str, schema: &'static Schema) -> Page {
+    page(
+        &format!("{what}_{name}"),
+        &format!("{what} `{name}`"),
+        schema,
+    )
+}
+
+fn page(name: &str, title: &str, schema: &'static Schema) -> Page {
+    Page {
+        name: name.to_owned(),
+        summary: summary(schema),
+        text: format!("{MARK}{}", reference_page(title, schema)),
+    }
+}
+
+fn index(pages: &[Page]) -> String {
+    let mut text = format!(
+        "{MARK}# Reference\n\nEvery plugin also takes `@type`, `@id` (its name in log lines, unique), \
+         `@log_level` (trace, debug, info, warn, error, fatal) and, where it emits events, `@label`.\n\n"
+    );
+    for Page { name, summary, .. } in pages {
+        text.push_str(&format!("* [{name}]({name}.md): {summary}\n"));
+    }
+    text
+}
+
+/// The files of a directory of pages.
+fn files() -> Vec<(String, String)> {
+    let pages = pages();
+    let mut files = vec![("README.md".to_owned(), index(&pages))];
+    files.extend(
+        pages
+            .into_iter()
+            .map(|page| (format!("{}.md", page.name), page.text)),
+    );
+    files
+}
+
+fn write(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    let files = files();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let is_gone = !files.iter().any(|(name, _)| path.ends_with(name));
+        if is_gone && fs::read_to_string(&path).is_ok_and(|text| text.starts_with(MARK)) {
+            fs::remove_file(path)?;
+        }
+    }
+    for (name, text) in files {
+        fs::write(directory.join(name), text)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// The files of a directory by their names.
+    fn read(directory: &Path) -> BTreeMap<String, String> {
+        let entries = fs::read_dir(directory).unwrap();
+        let file = |entry: io::Result<fs::DirEntry>| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(path).unwrap())
+        };
+        entries.map(file).collect()
+    }
+
+    #[test]
+    fn the_pages_in_the_documentation_are_up_to_date() {
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
+        let expected: BTreeMap<_, _> = files().into_iter().collect();
+        let committed = read(&committed);
+        let differs: Vec<_> = expected
+            .keys()
+            .chain(committed.keys())
+            .filter(|name| expected.get(*name) != committed.get(*name))
+            .collect();
+        assert!(
+            differs.is_empty(),
+            "run `cargo run -p millrun -- reference --into docs/reference`: {differs:?}"
+        );
+    }
+
+    #[test]
+    fn pages_of_plugins_that_are_gone_are_removed_and_other_files_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        put("output_gone.md", &format!("{MARK}# gone"));
+        put("notes.md", "mine");
+        write(directory.path()).unwrap();
+        let written = read(directory.path());
+        assert!(!written.contains_key("output_gone.md"));
+        assert_eq!(written["notes.md"], "mine");
+        assert!(
+            written["README.md"].contains("* [input_tail](input_tail.md): Follows log files.\n")
+        );
+    }
+
+    #[test]
+    fn a_page_that_is_not_there_names_those_that_are() {
+        let message = print_page("output_nul").unwrap_err();
+        assert!(
+            message.starts_with("there is no page 'output_nul'; the pages are system, buffer, ")
+        );
+    }
+}
