@@ -30,6 +30,10 @@ const POOL_LENGTH_MAX: usize = 4;
 /// A memory chunk of a larger limit grows as it is filled instead of being reserved at once, in bytes.
 const RESERVE_MAX: u64 = 16 << 20;
 
+/// Events of a slice that is over gather for this part of the wait of such slices (or of the slice, if
+/// that is shorter); as often as Fluentd looks for slices that are over.
+const LATE_SHARE: u32 = 11;
+
 /// The buffer of one output: staged chunks per shard, and one queue.
 ///
 /// Shards fill it through transactions ([`Shard`](crate::Shard)); one thread at a time calls
@@ -262,7 +266,11 @@ impl Buffer {
             .zip(self.config.timekey)
             .map(|(start, unit)| {
                 let end = u64::try_from(start).unwrap_or(0).saturating_add(unit);
-                Timestamp::from_secs(end) + self.config.timekey_wait
+                let over = Timestamp::from_secs(end) + self.config.timekey_wait;
+                // Of a slice long over, as when old lines are read, events still come one by one: a
+                // chunk, often a file, of each would be many.
+                let wait = self.config.timekey_wait.min(Duration::from_secs(unit));
+                over.max(chunk.created + wait / LATE_SHARE)
             });
         match self.config.flush_mode {
             FlushMode::Lazy => slice_over,

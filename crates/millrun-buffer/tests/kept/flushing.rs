@@ -56,6 +56,27 @@ fn a_slice_is_due_when_it_is_over_and_has_waited() {
 }
 
 #[test]
+fn late_events_of_a_slice_gather_before_it_is_due() {
+    let config = BufferConfig {
+        flush_mode: FlushMode::Lazy,
+        timekey: Some(3600),
+        timekey_wait: Duration::from_secs(55),
+        ..BufferConfig::memory()
+    };
+    let mut worker = worker(config);
+    let long_over = Metadata {
+        timekey: Some(3600),
+        ..Metadata::EMPTY
+    };
+    worker.put_at(0, &long_over, "1\n", START).unwrap();
+    worker.put_at(0, &long_over, "2\n", after(4)).unwrap();
+    assert_eq!(worker.buffers[0].next_due(), Some(after(5)));
+    assert_eq!(worker.buffers[0].enqueue_due(after(4)), 0);
+    assert_eq!(worker.buffers[0].enqueue_due(after(5)), 1);
+    assert_eq!(drain(&worker.buffers[0]), ["1\n2\n"]);
+}
+
+#[test]
 fn queueing_by_age_pauses_while_the_queue_is_long() {
     let mut worker = worker(BufferConfig {
         queued_chunks_limit_size: Some(1),
