@@ -124,10 +124,11 @@ impl Assembly<'_> {
         defaults: &BufferDefaults,
         keys: &ChunkKeys,
     ) -> Option<BufferPlan> {
-        let root = self
-            .state_root
-            .join(format!("worker{}", self.system.worker));
-        let backup = root.join("backup").join(safe_name(&id.text));
+        let worker = format!("worker{}", self.system.worker);
+        let root = self.state_root.join(&worker);
+        // Where those who come from Fluentd look (fluentd.md section 4.5).
+        let backups = self.state_root.join("backup").join(&worker);
+        let backup = backups.join(safe_name(&id.text));
         let buffer_type = parameters.buffer_type.unwrap_or(defaults.buffer_type);
         let mut config = match buffer_type {
             BufferType::Memory => BufferConfig::memory(),

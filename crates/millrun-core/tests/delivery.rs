@@ -121,6 +121,6 @@ fn chunks_in_files_are_found_again_by_the_next_start() {
 }
 
 fn backups(directory: &Path) -> usize {
-    let backup = directory.join("worker0/backup/keep_1");
+    let backup = directory.join("backup/worker0/keep_1");
     std::fs::read_dir(backup).map_or(0, Iterator::count)
 }
