@@ -67,6 +67,8 @@ parameters! {
         path_suffix: String = ".log";
         /// How files are compressed.
         compress: Compress = "text";
+        /// The time in names, in the old way; also makes the timekey where there is no buffer section.
+        time_slice_format: Option<String>;
         /// A link to the newest chunk. Not supported yet.
         symlink_path: Option<PathBuf>;
         /// Compress again what the buffer compressed. Without effect: buffers do not compress.
@@ -115,6 +117,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
             ""
         },
         compression_suffix: if gzip { ".gz" } else { "" },
+        time_slice_format: parameters.time_slice_format.as_deref(),
         append: parameters.append,
     };
     let template = match parts.template(&reading.keys) {

@@ -7,6 +7,8 @@
 //! /log/%Y/%m/%d/%H     /log/%Y/%m/%d/%H_**.log        the path has the time already
 //! ```
 //!
+//! A path that keeps the time apart in the old way, by `time_slice_format`, gets that format instead.
+//!
 //! `_**` becomes `_0`, `_1` …: the first name that is free. With `append` there is none. Sources:
 //! fluentd.md section 3.6 and fluentd-live.md.
 
@@ -54,6 +56,8 @@ pub(super) struct TemplateParts<'a> {
     pub(super) suffix: &'a str,
     /// `.gz` and the like; empty for none.
     pub(super) compression_suffix: &'a str,
+    /// The time in the old way, instead of the one that the timekey needs.
+    pub(super) time_slice_format: Option<&'a str>,
     pub(super) append: bool,
 }
 
@@ -65,29 +69,34 @@ impl TemplateParts<'_> {
             path,
             suffix,
             compression_suffix,
+            time_slice_format,
             ..
         } = self;
-        let timekey = keys.time.map(|key| key.seconds);
-        let needed = timekey.map(|seconds| (seconds, time_format(seconds)));
-        let template = match (path.split_once('*'), needed) {
+        let ending = format!("{index}{suffix}{compression_suffix}");
+        let template = match (path.split_once('*'), keys.time.map(|key| key.seconds)) {
             (Some(_), None) => return Err(TemplateError::StarWithoutTime),
-            (Some((before, after)), Some((_, format))) => {
+            (Some((before, after)), Some(timekey)) => {
+                let format = time_slice_format.unwrap_or(time_format(timekey));
                 format!("{before}{format}{index}{after}{compression_suffix}")
             }
-            (None, Some((seconds, format))) => match times_told_apart(path, seconds) {
-                Told::All => format!("{path}{index}{suffix}{compression_suffix}"),
-                Told::None => format!("{path}.{format}{index}{suffix}{compression_suffix}"),
-                Told::Some => {
-                    let (path, timekey) = ((*path).to_owned(), seconds);
-                    return Err(TemplateError::Insufficient {
-                        path,
-                        timekey,
-                        needed: format,
-                    });
+            (None, Some(timekey)) => match times_told_apart(path, timekey) {
+                Told::None => {
+                    let format = time_slice_format.unwrap_or(time_format(timekey));
+                    format!("{path}.{format}{ending}")
                 }
+                Told::All | Told::Some => format!("{path}{ending}"),
             },
-            (None, None) => format!("{path}{index}{suffix}{compression_suffix}"),
+            (None, None) => format!("{path}{ending}"),
         };
+        if let Some(timekey) = keys.time.map(|key| key.seconds)
+            && !matches!(times_told_apart(&template, timekey), Told::All)
+        {
+            return Err(TemplateError::Insufficient {
+                path: time_slice_format.unwrap_or(path).to_owned(),
+                timekey,
+                needed: time_format(timekey),
+            });
+        }
         check_placeholders(&template, keys)?;
         Ok(template)
     }
@@ -109,7 +118,7 @@ enum Told {
     None,
 }
 
-/// Whether a path tells times apart, part by part: it is written for two instants that differ in
+/// Whether a path or template tells times apart, part by part: it is written for two instants that differ in
 /// one part only. So `%F`, `%s` and `%j` count for what they show.
 fn times_told_apart(path: &str, timekey: u32) -> Told {
     const BASE: i64 = 1_000_000_000; // 2001-09-09T01:46:40Z
@@ -198,6 +207,7 @@ mod tests {
             path,
             suffix: ".log",
             compression_suffix: "",
+            time_slice_format: None,
             append,
         }
         .template(keys)
@@ -221,6 +231,34 @@ mod tests {
         assert_eq!(
             template("x.*", true, &ChunkKeys::default()),
             Err(TemplateError::StarWithoutTime)
+        );
+    }
+
+    #[test]
+    fn the_old_format_takes_the_place_of_the_time() {
+        let template = |path, format, timekey| {
+            TemplateParts {
+                path,
+                suffix: ".log",
+                compression_suffix: "",
+                time_slice_format: Some(format),
+                append: false,
+            }
+            .template(&by_time(timekey))
+        };
+        assert_eq!(
+            template("x", "%Y/%m/%d", 86_400).unwrap(),
+            "x.%Y/%m/%d_**.log"
+        );
+        assert_eq!(
+            template("x.*.y", "%Y_%m_%d_%H", 3600).unwrap(),
+            "x.%Y_%m_%d_%H_**.y"
+        );
+        assert_eq!(template("x.%F", "%Y%m%d", 86_400).unwrap(), "x.%F_**.log");
+        assert_eq!(
+            template("x", "%Y%m%d", 3600).unwrap_err().to_string(),
+            "insufficient timestamp placeholders in path: '%Y%m%d' does not tell two slices of \
+             3600 seconds apart (it needs at least what %Y%m%d%H shows)"
         );
     }
 
