@@ -6,6 +6,8 @@ use anyhow::{Context, Result, bail};
 
 /// Before the reasons that wait for a feature.
 const NOT_BUILT: &str = "not built yet: ";
+/// Before the reasons of what may happen so or otherwise.
+const EITHER_WAY: &str = "either way: ";
 
 /// The cases of a kind that are known not to agree, each with its reason.
 ///
@@ -16,14 +18,26 @@ const NOT_BUILT: &str = "not built yet: ";
 ///     symlink_path existing regular file
 /// on purpose: why ours is right
 ///     the name of a case
+/// either way: why it depends on the moment
+///     the name of another @ /results/2
 /// ```
 ///
 /// A reason stands at the beginning of a line, the cases it holds for are indented below it. A case
 /// that is listed and agrees fails like one that is not listed and differs, so no entry outlives
-/// its reason.
+/// its reason. What goes either way is a place in a case (a JSON pointer): it is not compared, the rest
+/// of the case must agree.
 #[derive(Default)]
 pub(crate) struct Expected {
-    reasons: BTreeMap<String, String>,
+    entries: BTreeMap<String, Entry>,
+}
+
+/// What is known of a case.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// It does not agree, for this reason.
+    Differs(String),
+    /// What stands at this pointer is not compared.
+    EitherWay(String),
 }
 
 impl Expected {
@@ -39,35 +53,58 @@ impl Expected {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let mut reasons = BTreeMap::new();
+        let mut entries = BTreeMap::new();
         let mut reason = None;
         for (index, line) in text.lines().enumerate() {
-            let name = line.trim();
-            if name.is_empty() || name.starts_with('#') {
+            let line_number = index + 1;
+            let content = line.trim();
+            if content.is_empty() || content.starts_with('#') {
                 continue;
             }
             if !line.starts_with(' ') {
-                reason = Some(name);
+                reason = Some(content);
                 continue;
             }
             let Some(reason) = reason else {
-                bail!("line {}: a case needs a reason above it", index + 1);
+                bail!("line {line_number}: a case needs a reason above it");
             };
-            if reasons.insert(name.to_owned(), reason.to_owned()).is_some() {
-                bail!("line {}: {name:?} is listed twice", index + 1);
+            let (name, entry) = match content.rsplit_once(" @ ") {
+                Some((name, pointer)) if reason.starts_with(EITHER_WAY) => {
+                    (name, Entry::EitherWay(pointer.to_owned()))
+                }
+                _ if reason.starts_with(EITHER_WAY) => {
+                    bail!(
+                        "line {line_number}: what goes either way needs a place, `case @ /pointer`"
+                    )
+                }
+                _ => (content, Entry::Differs(reason.to_owned())),
+            };
+            if entries.insert(name.to_owned(), entry).is_some() {
+                bail!("line {line_number}: {name:?} is listed twice");
             }
         }
-        Ok(Self { reasons })
+        Ok(Self { entries })
     }
 
     /// Why a case is not expected to agree.
     pub(crate) fn reason(&self, case: &str) -> Option<&str> {
-        self.reasons.get(case).map(String::as_str)
+        match self.entries.get(case)? {
+            Entry::Differs(reason) => Some(reason),
+            Entry::EitherWay(_) => None,
+        }
+    }
+
+    /// The place in a case that is not compared.
+    pub(crate) fn either_way(&self, case: &str) -> Option<&str> {
+        match self.entries.get(case)? {
+            Entry::EitherWay(pointer) => Some(pointer),
+            Entry::Differs(_) => None,
+        }
     }
 
     /// All cases listed.
     pub(crate) fn cases(&self) -> impl Iterator<Item = &str> {
-        self.reasons.keys().map(String::as_str)
+        self.entries.keys().map(String::as_str)
     }
 }
 
@@ -89,9 +126,20 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_either_way_is_a_place_in_a_case() {
+        let expected = Expected::parse("either way: r\n  a b @ /results/2\n").unwrap();
+        assert_eq!(expected.either_way("a b"), Some("/results/2"));
+        assert_eq!(expected.reason("a b"), None);
+    }
+
+    #[test]
     fn lists_that_say_nothing_are_refused() {
         let error = |text| Expected::parse(text).err().unwrap().to_string();
         assert_eq!(error("  a\n"), "line 1: a case needs a reason above it");
         assert_eq!(error("r\n  a\n  a\n"), "line 3: \"a\" is listed twice");
+        assert_eq!(
+            error("either way: r\n  a\n"),
+            "line 2: what goes either way needs a place, `case @ /pointer`"
+        );
     }
 }

@@ -5,15 +5,19 @@
 //! $OBJ   part of a default id  $PTR  hex digits           $F    a duration in seconds
 //! $HOST  a host name           $TMP  part of a file name  $UUID
 //! ```
+//!
+//! A default id (`object:$OBJ`) is formed otherwise here, so it stands for any id as a whole.
 
 /// Which characters the values of a mask consist of.
 type Form = fn(char) -> bool;
 
 /// Each mask with its form; a longer name before its prefix.
-const FORMS: [(&str, Form); 10] = [
+const FORMS: [(&str, Form); 12] = [
     ("$now", |c| c.is_ascii_digit() || c == '.'),
     ("$PID", |c| c.is_ascii_digit()),
     ("$EPH", |c| c.is_ascii_digit()),
+    ("object:$OBJ", |c| c.is_ascii_alphanumeric() || c == '_'),
+    ("object_$OBJ", |c| c.is_ascii_alphanumeric() || c == '_'),
     ("$OBJ", |c| c.is_ascii_alphanumeric()),
     ("$PTR", |c| c.is_ascii_hexdigit() || c == 'x'),
     ("$HOST", |c| c.is_alphanumeric() || ".-_".contains(c)),
@@ -46,14 +50,18 @@ pub(crate) fn fits(recorded: &str, text: &str) -> bool {
 
 /// Splits at the first mask: what stands before it, its form, what follows.
 fn next_mask(recorded: &str) -> Option<(&str, Form, &str)> {
-    recorded.match_indices('$').find_map(|(at, _)| {
-        let (before, from) = recorded.split_at(at);
-        FORMS.iter().find_map(|(mask, form)| {
-            let after = from.strip_prefix(mask)?;
+    if !recorded.contains('$') {
+        return None;
+    }
+    let splits = FORMS.iter().flat_map(|(mask, form)| {
+        recorded.match_indices(mask).filter_map(|(at, _)| {
+            let (before, from) = recorded.split_at(at);
+            let after = from.get(mask.len()..)?;
             let whole = !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
             whole.then_some((before, *form, after))
         })
-    })
+    });
+    splits.min_by_key(|(before, ..)| before.len())
 }
 
 #[cfg(test)]
@@ -71,6 +79,7 @@ mod tests {
         assert!(fits("t=$now.", "t=1700000000.123."));
         assert!(fits("pid=$PID ppid=$PID", "pid=12 ppid=3"));
         assert!(fits("at $T end", "at 2026-11-21 05:00:00 +0000 end"));
+        assert!(fits("b/object_$OBJ/x", "b/file_1/x"));
         assert!(!fits("pid=$PID", "pid="));
         assert!(!fits("pid=$PID", "pid=x"));
     }

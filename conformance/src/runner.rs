@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -71,14 +71,14 @@ pub fn run(options: &Options, kind: &str) -> Result<Summary> {
         cases: cases.len(),
         ..Summary::default()
     };
-    for (case, verdict) in cases.iter().zip(play_all(options, &cases)) {
+    for (case, verdict) in cases.iter().zip(play_all(options, &cases, &expected)) {
         summary.count(&case.name, verdict, expected.reason(&case.name));
     }
     Ok(summary)
 }
 
 /// Plays cases side by side; the verdicts come back in the order of the cases.
-fn play_all(options: &Options, cases: &[Case]) -> Vec<Verdict> {
+fn play_all(options: &Options, cases: &[Case], expected: &Expected) -> Vec<Verdict> {
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
     let mut verdicts: Vec<(usize, Verdict)> = thread::scope(|scope| {
@@ -90,7 +90,7 @@ fn play_all(options: &Options, cases: &[Case]) -> Vec<Verdict> {
                     let Some(case) = cases.get(index) else {
                         return;
                     };
-                    let verdict = judge(case, &options.program, options.logs);
+                    let verdict = judge(case, options, expected.either_way(&case.name));
                     // The receiver lives as long as the scope.
                     let _ = sender.send((index, verdict));
                 }
@@ -103,11 +103,13 @@ fn play_all(options: &Options, cases: &[Case]) -> Vec<Verdict> {
     verdicts.into_iter().map(|(_, verdict)| verdict).collect()
 }
 
-fn judge(case: &Case, program: &Path, logs: bool) -> Verdict {
-    match scene::play(case, program) {
+/// Plays a case; what stands at the pointer `either_way` is not compared.
+fn judge(case: &Case, options: &Options, either_way: Option<&str>) -> Verdict {
+    match scene::play(case, &options.program) {
         Err(error) => Verdict::Broken(error),
         Ok(Err(unsupported)) => Verdict::NotPlayed(unsupported),
-        Ok(Ok(run)) => first_difference(case, &run, logs).map_or(Verdict::Agrees, Verdict::Differs),
+        Ok(Ok(run)) => first_difference(case, &run, either_way, options.logs)
+            .map_or(Verdict::Agrees, Verdict::Differs),
     }
 }
 
