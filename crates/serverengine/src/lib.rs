@@ -59,6 +59,7 @@ mod lifeline;
 mod listen;
 mod log;
 mod logger;
+mod published;
 mod server;
 mod signals;
 mod supervisor;

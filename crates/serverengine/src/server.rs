@@ -48,6 +48,14 @@ pub trait Server {
         Ok(())
     }
 
+    /// Returns the application's configuration for its workers, in whatever form they can read. It is
+    /// asked for after `before_run` and after each successful `reload_config`. Workers find it in
+    /// [`WorkerContext::config`](crate::WorkerContext::config): those of all types but `spawn`, also
+    /// those that run already.
+    fn worker_config(&self) -> Option<String> {
+        None
+    }
+
     /// Returns how many workers there are to be after a successful `reload_config`; `None`: as many as
     /// before. Missing ones start at once, surplus ones, those with the highest numbers, stop gracefully.
     fn workers(&self) -> Option<usize> {
@@ -210,6 +218,10 @@ where
         if self.worker_type != WorkerType::Embedded {
             unborn.worker.after_start(pid.unsigned_abs());
         }
+    }
+
+    fn worker_config(&self) -> Option<String> {
+        self.server.worker_config()
     }
 
     fn load_config(&mut self) -> Result<Option<usize>, String> {

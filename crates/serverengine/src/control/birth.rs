@@ -7,6 +7,7 @@ use crate::core::{Event, Generation, SlotId};
 use crate::lifeline::Lifeline;
 use crate::log::Level;
 use crate::logger::DaemonLogger;
+use crate::published::Published;
 use crate::sys::{self, Fork, PidFd};
 use crate::words::WordPipe;
 
@@ -25,6 +26,7 @@ pub(crate) struct Birth {
     pub(crate) lifeline: Lifeline,
     /// Where its commands come from, if it is a program that reads them.
     pub(crate) commands: Option<PipeReader>,
+    pub(crate) config: Published,
 }
 
 impl<R: Role> Control<R> {
@@ -55,6 +57,7 @@ impl<R: Role> Control<R> {
             parent,
             lifeline: theirs,
             commands,
+            config: self.config.clone(),
         };
         match self.role.kind() {
             Kind::Process => self.fork_child(body, birth, ours, words),
@@ -98,7 +101,8 @@ impl<R: Role> Control<R> {
         // The child does it, too; whoever comes first closes the gap in which Ctrl-C could reach it.
         let _ = sys::set_process_group(pid);
         let child = PidFd::open(pid).and_then(|exit| {
-            let child = Child::new(slot, Being::Process(exit), ours, words, pipes);
+            let child = Child::new(slot, Being::Process(exit), ours, words, pipes)
+                .with_config(self.config.version);
             self.watch(&child, generation)?;
             Ok(child)
         });
@@ -120,7 +124,8 @@ impl<R: Role> Control<R> {
 
     fn start_thread(&mut self, body: R::Body, birth: Birth, ours: Lifeline) -> Result<(), String> {
         let (generation, parent) = (birth.generation, birth.parent);
-        let child = Child::new(birth.slot, Being::Thread, ours, None, None);
+        let child = Child::new(birth.slot, Being::Thread, ours, None, None)
+            .with_config(self.config.version);
         self.watch(&child, generation)
             .map_err(|error| format!("cannot watch the new thread: {error}"))?;
         // If not all of its threads can be started, the end of the life-line ends those that were.

@@ -32,6 +32,8 @@ pub(super) struct Child {
     words: Option<WordPipe>,
     /// For a logger process that takes over from a dead one.
     pipes: Option<PipeEnds>,
+    /// The version of the configuration it works with.
+    config_version: u32,
     ready_since: Option<Monotonic>,
 }
 
@@ -56,6 +58,7 @@ impl Child {
             lifeline: Some(lifeline),
             words,
             pipes,
+            config_version: 0,
             ready_since: None,
         }
     }
@@ -114,6 +117,15 @@ impl Child {
         self.slot == slot
     }
 
+    pub(super) fn with_config(mut self, version: u32) -> Self {
+        self.config_version = version;
+        self
+    }
+
+    pub(super) fn config_version(&self) -> u32 {
+        self.config_version
+    }
+
     pub(super) fn ready_since(&self) -> Option<Monotonic> {
         self.ready_since
     }
@@ -155,6 +167,10 @@ impl<R: Role> Control<R> {
                     self.answer_listen(Claim { slot, generation }, request, key);
                 }
                 Ok(Message::Frame(Frame::Release { key }, _)) => self.release_listener(&key),
+                Ok(Message::Frame(Frame::ConfigTaken { version }, _)) => {
+                    child.config_version = version;
+                    self.report_config();
+                }
                 Ok(Message::Frame(Frame::Free, _)) => {
                     if R::CHILDREN_CONTROL {
                         return self.child_is_free(generation);
@@ -172,7 +188,8 @@ impl<R: Role> Control<R> {
                         | Frame::Refused { .. }
                         | Frame::Order(_)
                         | Frame::NewLogger
-                        | Frame::SetFree,
+                        | Frame::SetFree
+                        | Frame::Config { .. },
                         _,
                     )
                     | Message::Unknown,
@@ -301,6 +318,13 @@ impl<R: Role> Control<R> {
             return;
         };
         let sent = if takes_orders {
+            if order == Order::Reload
+                && let (Some(shared), Some(lifeline)) = (&self.shared_config, &child.lifeline)
+            {
+                let version = self.config.version;
+                // If it does not arrive, neither does the order, and that is reported.
+                let _ = lifeline.send(&Frame::Config { version }, Some(shared.as_fd()));
+            }
             child.send(order)
         } else {
             child.tell_program(order, reload_signal)

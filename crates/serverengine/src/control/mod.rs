@@ -33,6 +33,7 @@
 mod birth;
 mod child;
 mod command_pipe;
+mod config;
 mod listeners;
 mod logging;
 mod poller;
@@ -52,6 +53,7 @@ use crate::core::{Action, Event, Generation, Monotonic, Policy, State, step};
 use crate::lifeline::frame::Frame;
 use crate::listen::ListenerTable;
 use crate::log::Level;
+use crate::published::Published;
 use crate::signals::{Signal, SignalMeanings, TAKEN};
 use crate::sys;
 
@@ -77,6 +79,12 @@ pub(crate) struct Control<R: Role> {
     upstream: Option<Upstream>,
     commands: Option<CommandPipe>,
     survivors: Survivors,
+    /// What workers are to work with.
+    config: Published,
+    /// The same, where those that run can read it.
+    shared_config: Option<OwnedFd>,
+    /// Whether it was said that all have it.
+    config_reported: bool,
     /// How long a ready child may take to ask for its listening sockets.
     release_after: Duration,
     next_release: Option<Monotonic>,
@@ -119,6 +127,9 @@ impl<R: Role> Control<R> {
             listeners: ListenerTable::default(),
             upstream,
             commands: None,
+            config: Published::default(),
+            shared_config: None,
+            config_reported: true,
             release_after,
             next_release: None,
             events: VecDeque::new(),
@@ -147,6 +158,10 @@ impl<R: Role> Control<R> {
             upstream.say_ready();
         }
         self.watch_logger()?;
+        let config = role::guarded("worker_config", || Ok(self.role.worker_config()));
+        config
+            .and_then(|text| self.config.publish(text))
+            .map_err(io::Error::other)?;
         let mut sources = Vec::new();
         let mut actions = Vec::new();
         loop {
@@ -220,7 +235,8 @@ impl<R: Role> Control<R> {
                 }
             }
             Action::LoadConfig(change) => {
-                let result = role::guarded("the reload hook", || self.role.load_config());
+                let result = role::guarded("the reload hook", || self.role.load_config())
+                    .and_then(|slots| self.publish_config().map(|()| slots));
                 self.events
                     .push_back(Event::ConfigLoaded { change, result });
             }

@@ -46,6 +46,11 @@ pub(crate) trait Role {
     /// Is told, in this process, that the child runs.
     fn after_start(&mut self, body: Self::Body, pid: i32);
 
+    /// Returns the text that children are to work with.
+    fn worker_config(&self) -> Option<String> {
+        None
+    }
+
     /// Loads the configuration anew, and returns the number of slots if it changed. An error keeps
     /// everything as it is.
     fn load_config(&mut self) -> Result<Option<usize>, String>;

@@ -153,6 +153,8 @@ impl<R: Role> Control<R> {
                         | Frame::Heartbeat
                         | Frame::Exited { .. }
                         | Frame::Free
+                        | Frame::Config { .. }
+                        | Frame::ConfigTaken { .. }
                         | Frame::Listen { .. }
                         | Frame::Release { .. },
                         _,

@@ -8,6 +8,7 @@
 //!   07 socket                           RELEASE
 //!   08 code:i32                         EXITED, of a worker that is a thread
 //!   11                                  FREE
+//!   13 version:u32                      CONFIG TAKEN
 //! parent → child
 //!   04 request:u32                      LISTENER, with the descriptor
 //!   05 request:u32 errno:i32 text       REFUSED
@@ -15,6 +16,7 @@
 //!        1 stop graceful   2 stop immediate   3 restart graceful   4 restart immediate
 //!        5 reload          6 dump             7 forward the signal
 //!   09                                  NEW LOGGER
+//!   12 version:u32                      CONFIG, with a descriptor of the text
 //!   10                                  SET FREE: the parent leaves, live on without it
 //!
 //! socket := kind:u8 (1 tcp, 2 udp, 3 unix) flags:u8 (1 reuse_port, 2 ipv6_only, 4 mode is set)
@@ -72,6 +74,14 @@ pub(crate) enum Frame {
     SetFree,
     /// It is.
     Free,
+    /// The application's configuration has changed.
+    Config {
+        version: u32,
+    },
+    /// The worker works with that version now.
+    ConfigTaken {
+        version: u32,
+    },
 }
 
 impl Frame {
@@ -111,6 +121,14 @@ impl Frame {
             Self::NewLogger => bytes.push(9),
             Self::SetFree => bytes.push(10),
             Self::Free => bytes.push(11),
+            Self::Config { version } => {
+                bytes.push(12);
+                bytes.extend(version.to_le_bytes());
+            }
+            Self::ConfigTaken { version } => {
+                bytes.push(13);
+                bytes.extend(version.to_le_bytes());
+            }
             Self::Order(order) => {
                 bytes.push(6);
                 let (word, signal) = match order {
@@ -163,6 +181,12 @@ impl Frame {
             9 => Self::NewLogger,
             10 => Self::SetFree,
             11 => Self::Free,
+            12 => Self::Config {
+                version: rest.number()?,
+            },
+            13 => Self::ConfigTaken {
+                version: rest.number()?,
+            },
             8 => Self::Exited {
                 code: rest.number()?.cast_signed(),
             },
@@ -263,6 +287,8 @@ mod tests {
             Frame::NewLogger,
             Frame::SetFree,
             Frame::Free,
+            Frame::Config { version: 7 },
+            Frame::ConfigTaken { version: 1 << 31 },
             Frame::Refused {
                 request: 7,
                 errno: 98,

@@ -2,13 +2,21 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 /// The kernel maps no less.
 const LENGTH: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+
+/// Makes a file that is only in memory, close-on-exec.
+pub(crate) fn memory_file() -> io::Result<OwnedFd> {
+    let name = c"serverengine";
+    Ok(memfd_create(name, MFdFlags::MFD_CLOEXEC)?)
+}
 
 /// One byte that is the same in this process and all that are forked from it.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ mod socket;
 mod time;
 
 pub(crate) use descriptors::{allow_only, close_all_but, put_onto, read, set_nonblocking};
-pub(crate) use memory::SharedBytes;
+pub(crate) use memory::{SharedBytes, memory_file};
 pub(crate) use process::{
     Fork, PidFd, children_of_this_process, clear_parent_death_signal, exit_now, fork, kill_child,
     kill_group, own_process_group, parent_id, reap, reap_blocking, set_child_subreaper, set_name,

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::core::Generation;
@@ -16,6 +16,7 @@ use crate::flag::BlockingFlag;
 use crate::lifeline::Lifeline;
 use crate::lifeline::frame::Frame;
 use crate::listen::{ListenAddress, ListenError, ListenOptions, SocketKey};
+use crate::published::Published;
 
 /// How long a worker waits for an answer of the control process. One that is in order needs well under
 /// a millisecond; one that runs a slow reload hook needs as long as that.
@@ -30,13 +31,19 @@ pub struct WorkerContext {
     stopping: BlockingFlag,
     next_request: AtomicU32,
     waiting: Mutex<HashMap<u32, Sender<Answer>>>,
+    config: Mutex<Published>,
 }
 
 /// Answer to a request for a listening socket: the socket, or error number and explanation.
 pub(super) type Answer = Result<OwnedFd, (i32, String)>;
 
 impl WorkerContext {
-    pub(super) fn new(worker_id: usize, generation: Generation, lifeline: Lifeline) -> Self {
+    pub(super) fn new(
+        worker_id: usize,
+        generation: Generation,
+        lifeline: Lifeline,
+        config: Published,
+    ) -> Self {
         Self {
             worker_id,
             generation,
@@ -44,6 +51,7 @@ impl WorkerContext {
             stopping: BlockingFlag::new(),
             next_request: AtomicU32::new(0),
             waiting: Mutex::default(),
+            config: Mutex::new(config),
         }
     }
 
@@ -58,6 +66,37 @@ impl WorkerContext {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation.0
+    }
+
+    /// Returns the application's configuration, as [`Server::worker_config`](crate::Server::worker_config)
+    /// said at the last reload, or before this worker was started.
+    #[must_use]
+    pub fn config(&self) -> Option<Arc<str>> {
+        self.published().text.clone()
+    }
+
+    /// Returns the number of that configuration: 1 for the first, one more with each reload; 0 if the
+    /// server has none.
+    #[must_use]
+    pub fn config_version(&self) -> u32 {
+        self.published().version
+    }
+
+    pub(super) fn take_config(&self, config: Published) {
+        *self.published() = config;
+    }
+
+    /// Tells the server that the newest configuration is in use.
+    pub(super) fn acknowledge_config(&self) {
+        let version = self.config_version();
+        if version > 0 {
+            let _ = self.lifeline.send(&Frame::ConfigTaken { version }, None);
+        }
+    }
+
+    // Values are replaced as a whole under this lock.
+    fn published(&self) -> MutexGuard<'_, Published> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the flag that is set before `stop` is called.

@@ -10,6 +10,7 @@ use crate::core::{Mode, Order};
 use crate::lifeline::Message;
 use crate::lifeline::frame::Frame;
 use crate::log::{Level, Log};
+use crate::published::Published;
 use crate::signals::{Signal, SignalMeanings, WorkerMeaning};
 use crate::sys::{self, SignalFd};
 
@@ -130,6 +131,18 @@ impl ControlThread {
                 Message::Nothing => return Ok(Line::Open),
                 Message::Closed => return Ok(Line::Closed),
                 Message::Frame(Frame::Order(order), _) => self.obey(order),
+                Message::Frame(Frame::Config { version }, shared) => {
+                    let received = shared
+                        .ok_or(io::Error::from_raw_os_error(libc::EMFILE))
+                        .and_then(|shared| Published::receive(version, shared));
+                    match received {
+                        Ok(config) => self.context.take_config(config),
+                        Err(error) => {
+                            let text = format!("configuration {version} did not arrive: {error}");
+                            self.log.log(Level::Error, &text);
+                        }
+                    }
+                }
                 Message::Frame(Frame::Listener { request }, socket) => {
                     // Without the socket: the kernel dropped it, this process has no descriptor left.
                     let answer = socket.ok_or((libc::EMFILE, String::new()));
@@ -152,6 +165,7 @@ impl ControlThread {
                     | Frame::NewLogger
                     | Frame::SetFree
                     | Frame::Free
+                    | Frame::ConfigTaken { .. }
                     | Frame::Listen { .. }
                     | Frame::Release { .. },
                     _,

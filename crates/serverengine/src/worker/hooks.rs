@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use crate::log::{Level, Log};
 use crate::signals::Signal;
 
-use super::Worker;
+use super::{Worker, WorkerContext};
 
 /// How many hooks may wait for the one that runs. More are dropped: whoever blocks its hooks that long
 /// has lost count.
@@ -23,13 +23,19 @@ pub(super) enum Hook {
 }
 
 /// Calls hooks, one after the other, for as long as the process lives.
-pub(super) fn run<W: Worker>(worker: &Arc<W>, hooks: &Receiver<Hook>, log: &dyn Log) {
+pub(super) fn run<W: Worker>(
+    worker: &Arc<W>,
+    context: &WorkerContext,
+    hooks: &Receiver<Hook>,
+    log: &dyn Log,
+) {
     while let Ok(hook) = hooks.recv() {
         let call = || match hook {
             Hook::Stop => worker.stop(),
             Hook::Reload => {
                 log.reopen();
                 worker.reload();
+                context.acknowledge_config();
             }
             Hook::Dump => worker.dump(),
             Hook::Signal(signal) => worker.signal(signal),

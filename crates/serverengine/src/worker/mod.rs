@@ -69,8 +69,9 @@ pub trait Worker: Send + Sync + 'static {
     /// [`WorkerContext::stopping`], which is set before.
     fn stop(&self) {}
 
-    /// Takes a changed configuration over. What the server holds in memory is a copy here, as old as the
-    /// fork: what changed since must be read anew.
+    /// Takes a changed configuration over: what [`Server::worker_config`](crate::Server::worker_config) said is in
+    /// [`WorkerContext::config`] by now. What else the server holds in memory is a copy here, as old as
+    /// the fork. The server is told when this returns.
     fn reload(&self) {}
 
     /// Writes down what a person needs to see what this worker is doing.

@@ -74,13 +74,15 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
         birth.slot,
         birth.generation,
         birth.lifeline,
+        birth.config,
     ));
     let (hook_sender, hook_receiver) = sync_channel(hooks::WAITING_MAX);
+    let hook_context = Arc::clone(&context);
     let hooked = Arc::clone(&worker);
     let hook_log = Arc::clone(&settings.log);
     thread::Builder::new()
         .name("serverengine-hooks".to_owned())
-        .spawn(move || hooks::run(&hooked, &hook_receiver, &*hook_log))?;
+        .spawn(move || hooks::run(&hooked, &hook_context, &hook_receiver, &*hook_log))?;
     let control = ControlThread {
         context: Arc::clone(&context),
         home: Home::Process {

@@ -33,12 +33,18 @@ pub(crate) fn start_worker<W: Worker>(
     settings: &Settings,
 ) -> io::Result<()> {
     let slot = birth.slot;
-    let context = Arc::new(WorkerContext::new(slot, birth.generation, birth.lifeline));
+    let context = Arc::new(WorkerContext::new(
+        slot,
+        birth.generation,
+        birth.lifeline,
+        birth.config,
+    ));
     let (hook_sender, hook_receiver) = sync_channel(hooks::WAITING_MAX);
+    let hook_context = Arc::clone(&context);
     let (hooked, hook_log) = (Arc::clone(worker), Arc::clone(&settings.log));
     thread::Builder::new()
         .name(format!("hooks:{slot}"))
-        .spawn(move || hooks::run(&hooked, &hook_receiver, &*hook_log))?;
+        .spawn(move || hooks::run(&hooked, &hook_context, &hook_receiver, &*hook_log))?;
     let control = ControlThread {
         context: Arc::clone(&context),
         home: Home::Thread,

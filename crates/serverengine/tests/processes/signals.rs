@@ -18,6 +18,7 @@ crate::tests![
     usr2_reloads_in_every_process,
     a_refused_reload_reaches_nobody,
     b19_a_reload_changes_the_number_of_workers_at_once,
+    b6_a_reload_reaches_every_worker_and_is_acknowledged,
     cont_dumps,
     meanings_can_be_changed_and_signals_forwarded,
     a_supervisor_passes_everything_down,
@@ -157,6 +158,18 @@ fn b19_a_reload_changes_the_number_of_workers_at_once() {
         (proc::descendants(driver.pid()).len() == 1).then_some(())
     });
     assert_eq!(driver.workers().len(), 4, "nobody was replaced");
+}
+
+fn b6_a_reload_reaches_every_worker_and_is_acknowledged() {
+    for options in ["", "type=thread", "supervisor=1"] {
+        let driver = Driver::working(&format!("workers=2 config=1 {options}"), 2);
+        assert_eq!(driver.count("begins with 1: loaded 0 times"), 2);
+        driver.signal(Signal::SIGUSR2);
+        driver.wait_for_count("sees 2: loaded 1 times", 2);
+        driver.wait_for("log INFO configuration 2 is taken over by all 2 workers");
+        driver.signal(Signal::SIGUSR1);
+        driver.wait_for_count("begins with 3: loaded 2 times", 2);
+    }
 }
 
 fn cont_dumps() {

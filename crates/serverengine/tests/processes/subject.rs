@@ -198,6 +198,12 @@ impl Server for Subject {
         }
     }
 
+    fn worker_config(&self) -> Option<String> {
+        self.options
+            .has("config")
+            .then(|| format!("loaded {} times", self.loads))
+    }
+
     fn workers(&self) -> Option<usize> {
         let key = format!("workers_after_{}", self.loads);
         self.options.number(&key).map(|workers| workers as usize)
@@ -290,13 +296,24 @@ impl Worker for SubjectWorker {
         if let Some(delay) = self.options.millis("ready_after") {
             std::thread::sleep(delay);
         }
+        if let Some(config) = context.config() {
+            let version = context.config_version();
+            say(&who, &format!("begins with {version}: {config}"));
+        }
         say(&who, "works");
         if let Some(life) = self.options.millis("lives") {
             std::thread::sleep(life);
             return Ok(());
         }
         context.ready()?;
-        while !self.stop.wait_for_set(Duration::from_secs(60)) {}
+        let mut version = context.config_version();
+        while !self.stop.wait_for_set(Duration::from_millis(20)) {
+            if context.config_version() != version {
+                version = context.config_version();
+                let config = context.config().unwrap();
+                say(&who, &format!("sees {version}: {config}"));
+            }
+        }
         say(&who, "returns");
         Ok(())
     }
