@@ -22,6 +22,15 @@
 //! A chunk's bytes go to the socket as they stand in the buffer: nothing here looks at an event.
 //! Each flush thread has its own deliverer with its own connections, so nothing is locked. With
 //! `require_ack_response` several chunks are under way at once.
+//!
+//! **Another millrun stores a chunk once, however often it is sent.** With `require_ack_response`
+//! each message carries the chunk's number (`millrun_forward::Delivery`), recorded in the ledger
+//! before it is first sent. The order is: connect, record, write; so a server that cannot be reached
+//! or takes a part of the message only keeps no chunk. From a whole write on the chunk is in doubt
+//! and stays with its server (`pin`) until that answers or `in_doubt_timeout` passes, also across
+//! restarts; chunks that wait so are set aside, and the others go on. Going elsewhere after that is
+//! logged and counted in the loss account as `possible_double`. The promise holds from file buffer
+//! to file buffer: chunks of a memory buffer do not outlive the process, nor do their numbers.
 
 mod balance;
 mod connection;

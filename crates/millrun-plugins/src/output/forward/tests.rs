@@ -1,5 +1,6 @@
 //! The deliverer against scripted servers on real sockets.
 
+mod doubt;
 mod once;
 mod relay;
 
@@ -15,7 +16,7 @@ use millrun_buffer::{
 use millrun_config::{Diagnostics, Environment, NoIncludes, RenderStyle, parse_str};
 use millrun_core::{DeliveryError, PluginId, Progress, Sender, Settled};
 use millrun_event::EventTime;
-use millrun_forward::{Received, Receiver, ReceiverSettings};
+use millrun_forward::{Delivery, Received, Receiver, ReceiverSettings};
 
 use super::deliverer::Deliverer;
 use super::parameters::{ForwardParameters, Plan};
@@ -43,6 +44,8 @@ struct Seen {
     connections: usize,
     /// Tag, bytes and count of each message.
     messages: Vec<(String, Vec<u8>, u32)>,
+    /// The number of each, where it has one.
+    deliveries: Vec<Option<Delivery>>,
 }
 
 /// A server on a thread that lives as long as the test process; its port does too.
@@ -90,7 +93,12 @@ fn serve(mut stream: TcpStream, behave: Behave, seen: &Mutex<Seen>) {
             };
             let tag = String::from_utf8(message.tag.to_vec()).unwrap();
             let (bytes, count) = (message.events.bytes.to_vec(), message.events.count);
-            seen.lock().unwrap().messages.push((tag, bytes, count));
+            let delivery = message.delivery;
+            {
+                let mut seen = seen.lock().unwrap();
+                seen.messages.push((tag, bytes, count));
+                seen.deliveries.push(delivery);
+            }
             let mut answer = Vec::new();
             match behave {
                 Behave::CloseTwice if seen.lock().unwrap().messages.len() <= 2 => return,
