@@ -30,6 +30,11 @@ deny:
 quickstart:
     cargo run --release -- -c examples/quickstart.conf
 
+# What millrun does beside what Fluentd did, for example `just conformance --kind routing`.
+conformance *WORDS:
+    cargo build --release -p millrun
+    cargo run --release -p millrun-conformance -- {{ WORDS }}
+
 # Forget what the quick start read and wrote.
 fresh:
     rm -rf examples/run
