@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! input/      where events come from          tail, forward
-//! parser/     what a line means               none, json, nginx, regexp
-//! filter/     what happens on the way         grep, stdout
+//! parser/     what a line means               none, json, nginx, syslog, ltsv, multiline …
+//! filter/     what happens on the way         grep, record_transformer, parser, stdout
 //! formatter/  what an event looks like        out_file, json, stdout …
 //! output/     where events go                 forward, file, stdout, copy, relabel, null
 //! ```

@@ -22,9 +22,11 @@
 use std::sync::Arc;
 
 use millrun_config::{Diagnostic, Diagnostics, Element, Regexp, parameters};
-use millrun_core::{Assembly, Batch, Filter, LossReason, PluginId, Report, lookup, text_of};
-use millrun_event::{Entries, Entry, EventBuffer};
-use millrun_pattern::{Accessor, Flags, Matcher};
+use millrun_core::{Assembly, Batch, Filter, LossReason, PluginId, Report};
+use millrun_event::{Entries, Entry, EventBuffer, Token, Value};
+use millrun_pattern::{Accessor, Flags, Matcher, Segment};
+
+use crate::formatter::write_ruby_text;
 
 parameters! {
     /// One field and what it must look like.
@@ -178,34 +180,79 @@ impl Filter for Grep {
 }
 
 impl Grep {
+    /// Whether the entry stays. One of which a path cannot be followed does, as in Fluentd.
     fn keeps(&self, entry: &Entry<'_>) -> bool {
-        self.keep.iter().all(|rule| rule.holds(entry))
-            && !self.drop.iter().any(|rule| rule.holds(entry))
+        self.decide(entry).unwrap_or(true)
+    }
+
+    fn decide(&self, entry: &Entry<'_>) -> Result<bool, NoContainer> {
+        for rule in &self.keep {
+            if !rule.holds(entry)? {
+                return Ok(false);
+            }
+        }
+        for rule in &self.drop {
+            if rule.holds(entry)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
+/// A path leads into a value that holds no others.
+struct NoContainer;
+
 impl Rule {
-    fn holds(&self, entry: &Entry<'_>) -> bool {
-        match self {
-            Rule::All(tests) => tests.iter().all(|test| test.holds(entry)),
-            Rule::Any(tests) => tests.iter().any(|test| test.holds(entry)),
+    fn holds(&self, entry: &Entry<'_>) -> Result<bool, NoContainer> {
+        let (tests, wanted) = match self {
+            Rule::All(tests) => (tests, false),
+            Rule::Any(tests) => (tests, true),
+        };
+        for test in tests {
+            if test.holds(entry)? == wanted {
+                return Ok(wanted);
+            }
         }
+        Ok(!wanted)
     }
 }
 
 impl Test {
     /// A match that runs into its step limit counts as none: a hostile value must not pass a
     /// filter that was to stop it, nor stall what comes behind it.
-    fn holds(&self, entry: &Entry<'_>) -> bool {
-        let Some(value) = lookup(entry.record_bytes(), self.accessor.segments()) else {
-            return self.matcher.is_match(b"").unwrap_or(false);
+    fn holds(&self, entry: &Entry<'_>) -> Result<bool, NoContainer> {
+        let value = follow(entry.record_bytes(), self.accessor.segments())?;
+        let matches = |text: &[u8]| self.matcher.is_match(text).unwrap_or(false);
+        Ok(match value {
+            None => matches(b""),
+            Some(value) => match value.text() {
+                Some(text) => matches(text),
+                None => {
+                    let mut text = Vec::new();
+                    // The entry was walked, so its values are sound.
+                    let _ = write_ruby_text(value, &mut text);
+                    matches(&text)
+                }
+            },
+        })
+    }
+}
+
+/// The value that a path leads to. What is missing or null leads nowhere.
+fn follow<'r>(record: &'r [u8], path: &[Segment]) -> Result<Option<Value<'r>>, NoContainer> {
+    let mut value = Value::new(record);
+    for segment in path {
+        let next = match (value.token(), segment) {
+            (Some(Token::Map(_)), Segment::Key(key)) => value.record().field(key.as_bytes()),
+            (Some(Token::Array(_)), Segment::Index(index)) => value.element(*index),
+            (Some(Token::Map(_) | Token::Nil) | None, _) => None,
+            _ => return Err(NoContainer),
         };
-        match value.text() {
-            Some(text) => self.matcher.is_match(text).unwrap_or(false),
-            None => self
-                .matcher
-                .is_match(text_of(value.bytes()).as_bytes())
-                .unwrap_or(false),
+        match next {
+            Some(next) => value = next,
+            None => return Ok(None),
         }
     }
+    Ok(Some(value))
 }

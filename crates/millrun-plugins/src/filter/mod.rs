@@ -1,11 +1,28 @@
 //! Filters: what happens to events between a source and an output.
 
+mod delete;
 mod grep;
+mod parser;
+mod record_transformer;
 mod stdout;
+mod tag_parts;
+mod template;
+#[cfg(test)]
+mod tests;
 
 use millrun_core::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.add_filter("grep", grep::GrepParameters::SCHEMA, grep::build);
+    registry.add_filter(
+        "parser",
+        parser::ParserFilterParameters::SCHEMA,
+        parser::build,
+    );
+    registry.add_filter(
+        "record_transformer",
+        record_transformer::RecordTransformerParameters::SCHEMA,
+        record_transformer::build,
+    );
     registry.add_filter("stdout", stdout::StdoutParameters::SCHEMA, stdout::build);
 }

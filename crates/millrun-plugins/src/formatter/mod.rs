@@ -42,6 +42,7 @@ pub(crate) use json::Json;
 pub(crate) use ltsv::Ltsv;
 pub(crate) use msgpack::Msgpack;
 pub(crate) use out_file::OutFile;
+pub(crate) use ruby_text::write_text as write_ruby_text;
 pub(crate) use section::format_section;
 pub(crate) use single_value::SingleValue;
 pub(crate) use stdout::Stdout;

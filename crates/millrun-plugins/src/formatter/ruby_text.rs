@@ -14,7 +14,7 @@ use millrun_event::json::{FloatText, write_float};
 use millrun_event::{Cursor, MAX_DEPTH, Malformed, Token, Value};
 
 /// Appends `value` as `to_s` writes it.
-pub(super) fn write_text(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(crate) fn write_text(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
     let mut cursor = Cursor::new(value.bytes());
     match cursor.token()? {
         Token::Nil => {}

@@ -46,6 +46,7 @@ mod tsv;
 
 use millrun_event::EventTime;
 
+pub(crate) use self::number::leading_float;
 pub(crate) use self::section::parse_section;
 pub use self::{
     apache::{

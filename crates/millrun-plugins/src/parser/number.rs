@@ -21,7 +21,7 @@ pub(super) fn leading_integer(text: &[u8]) -> i64 {
 }
 
 /// The float that `text` begins with, 0 without one.
-pub(super) fn leading_float(text: &[u8]) -> f64 {
+pub(crate) fn leading_float(text: &[u8]) -> f64 {
     let text = text.trim_ascii_start();
     let (negative, unsigned) = sign(text);
     let whole = digits_length(unsigned);

@@ -1,0 +1,141 @@
+//! Nothing is allocated per line: counted by the allocator itself.
+//!
+//! One test in one file, so that no other test's thread allocates beside it; what the harness does
+//! on its own threads is not counted.
+#![allow(
+    unsafe_code,
+    reason = "a global allocator cannot be written without; test only"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use millrun_event::EventTime;
+use millrun_plugins::parser::{
+    Apache2Parser, CsvEngine, CsvParser, JsonParser, LineParser, LtsvDelimiter, LtsvParser,
+    NoneParser, Parsed, Settings, SyslogFormat, SyslogOptions, SyslogParser, TsvParser,
+    nginx_parser,
+};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is ending has no counter any more, and nobody reads it.
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: every call is handed on unchanged to the system's allocator, which keeps the contract;
+// the counter is a thread-local without a destructor and allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise about `layout` is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `System` with this `layout`, by `alloc` or `realloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as for `dealloc`; the caller's promise about `size` is passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const LINES: u32 = 500;
+const NOW: EventTime = EventTime::new(1_795_264_496, 0);
+
+/// Allocations of `LINES` lines once the buffers have grown; the second of the times changes.
+fn allocations(parser: &mut dyn LineParser, line: &str) -> usize {
+    let mut out = Vec::new();
+    let mut before = 0;
+    for number in 0..LINES * 2 {
+        if number == LINES {
+            before = ALLOCATIONS.get();
+        }
+        let second = [b'0' + (number / 10 % 6) as u8, b'0' + (number % 10) as u8];
+        let mut text = [0; 512];
+        let text = &mut text[..line.len()];
+        text.copy_from_slice(line.as_bytes());
+        if let Some(at) = line.find("SS") {
+            text[at..at + 2].copy_from_slice(&second);
+        }
+        out.clear();
+        let parsed = parser.parse(text, NOW, &mut out);
+        assert!(
+            matches!(parsed, Ok(Parsed::Event { .. })),
+            "{line}: {parsed:?}"
+        );
+    }
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn a_steady_flow_of_lines_allocates_nothing() {
+    let settings = Settings::default;
+    let keys = ["a", "b", "c"].map(str::to_owned);
+    let types = vec![
+        ("a".to_owned(), "integer".to_owned()),
+        ("b".to_owned(), "float".to_owned()),
+    ];
+    let typed = || Settings {
+        types: types.clone(),
+        ..settings()
+    };
+    let access =
+        r#"10.1.2.3 - bob [01/Feb/2024:03:04:SS +0900] "GET /a HTTP/1.1" 200 777 "-" "Agent/1.0""#;
+    let tab = || LtsvDelimiter::Text("\t".to_owned());
+    let rfc5424 = SyslogOptions {
+        format: SyslogFormat::Rfc5424,
+        with_priority: true,
+        ..SyslogOptions::default()
+    };
+    let csv = |engine| CsvParser::new(&keys, ",", engine, typed()).unwrap();
+    let mut parsers: Vec<(Box<dyn LineParser>, &str)> = vec![
+        (Box::new(NoneParser::new("message", &settings())), "a line"),
+        (Box::new(nginx_parser(settings()).unwrap()), access),
+        (Box::new(Apache2Parser::new(settings()).unwrap()), access),
+        (
+            Box::new(JsonParser::new(settings()).unwrap()),
+            r#"{"a":1,"time":17000000SS,"b":{"c":[true,"x"]}}"#,
+        ),
+        (
+            Box::new(JsonParser::new(typed()).unwrap()),
+            r#"{"a":"1","b":"2.5","time":17000000SS,"c":null}"#,
+        ),
+        (
+            Box::new(LtsvParser::new(tab(), ":", typed()).unwrap()),
+            "a:1\tb:2.5\tc:x\ta:3",
+        ),
+        (
+            Box::new(csv(CsvEngine::Normal)),
+            "1,\"2.5\",\"a \"\"b\"\"\"",
+        ),
+        (Box::new(csv(CsvEngine::Fast)), "1,2.5,\"a \"\"b\"\"\""),
+        (
+            Box::new(TsvParser::new(&keys, "\t", typed()).unwrap()),
+            "1\t2.5\tx",
+        ),
+        (
+            Box::new(SyslogParser::new(SyslogOptions::default(), settings()).unwrap()),
+            "Feb  1 03:04:SS h p[1]: m",
+        ),
+        (
+            Box::new(SyslogParser::new(rfc5424, settings()).unwrap()),
+            "<16>1 2024-02-01T03:04:SS.678Z h app - - [a b=\"1\"] m",
+        ),
+    ];
+    for (parser, line) in &mut parsers {
+        assert_eq!(allocations(&mut **parser, line), 0, "{line}");
+    }
+}
