@@ -59,7 +59,7 @@ fn walk(root: &Path, below: &str, depth: usize, found: &mut Vec<String>) -> Resu
 /// <root>/worker<N>/lock   <root>/worker<N>/ledger/…
 /// ```
 ///
-/// A worker's directory itself is kept only if something else stands in it.
+/// Their directories are shown only if something else stands in them.
 pub(crate) fn without_ledgers(paths: Vec<String>) -> Vec<String> {
     let is_ours = |path: &str| {
         let mut parts = path.split('/');
@@ -71,12 +71,12 @@ pub(crate) fn without_ledgers(paths: Vec<String>) -> Vec<String> {
     };
     let (ours, mut kept): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_ours(path));
     for ours in ours {
-        let Some((worker, _)) = ours.rsplit_once('/') else {
-            continue;
-        };
-        let inside = format!("{worker}/");
-        if !kept.iter().any(|path| path.starts_with(&inside)) {
-            kept.retain(|path| path != worker);
+        // The deepest first, so that one that becomes empty is seen to be.
+        for directory in Path::new(&ours).ancestors().skip(1) {
+            let inside = format!("{}/", directory.display());
+            if !kept.iter().any(|path| path.starts_with(&inside)) {
+                kept.retain(|path| Path::new(path) != directory);
+            }
         }
     }
     kept
@@ -117,7 +117,7 @@ mod tests {
     fn our_ledgers_are_not_shown() {
         let paths = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let all = "r r/worker0 r/worker0/ledger r/worker0/ledger/0.ledger r/worker0/lock w";
-        assert_eq!(without_ledgers(paths(all)), ["r", "w"]);
+        assert_eq!(without_ledgers(paths(all)), ["w"]);
         let all = "r r/worker0 r/worker0/lock r/worker0/out";
         assert_eq!(
             without_ledgers(paths(all)),
