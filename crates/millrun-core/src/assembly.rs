@@ -236,7 +236,15 @@ impl Assembly<'_> {
                     }
                 }
                 "filter" => self.filter(element, &mut router),
-                "source" | "label" | "system" | "worker" => {}
+                "source" | "label" | "system" => {}
+                "worker" => {
+                    let fault = "<worker> sections are not supported yet";
+                    self.diagnostics.push(
+                        Diagnostic::error(fault)
+                            .at(element.span(), "its plugins would not run")
+                            .hint("run an instance of its own for it"),
+                    );
+                }
                 other => {
                     self.diagnostics.push(
                         Diagnostic::warning(format!("section <{other}> is not used"))
