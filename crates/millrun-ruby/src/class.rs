@@ -3,6 +3,7 @@
 macro_rules! classes {
     ($($variant:ident $name:literal $(< $parent:ident)?),* $(,)?) => {
         /// A class or module.
+        #[allow(clippy::enum_variant_names, reason = "Ruby has a class named Class")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Class { $($variant),* }
 

@@ -267,7 +267,7 @@ impl Machine<'_> {
                 for &byte in self.bytes(text) {
                     match byte {
                         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'*' => {
-                            out.push(byte)
+                            out.push(byte);
                         }
                         b' ' => out.push(b'+'),
                         other => out.extend_from_slice(format!("%{other:02X}").as_bytes()),

@@ -154,10 +154,7 @@ impl<'c> Lexer<'c> {
 
     fn continues_with_dot(&self) -> bool {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let mut bytes = rest
-            .iter()
-            .copied()
-            .skip_while(|byte| byte.is_ascii_whitespace());
+        let mut bytes = rest.iter().copied().skip_while(u8::is_ascii_whitespace);
         let first = bytes.next();
         let second = bytes.next();
         matches!((first, second), (Some(b'.'), other) if other != Some(b'.'))

@@ -284,7 +284,7 @@ impl Lexer<'_> {
             }
             _ => (b'Q', 1),
         };
-        let Some(open) = self.peek(skip).filter(|byte| byte.is_ascii_punctuation()) else {
+        let Some(open) = self.peek(skip).filter(u8::is_ascii_punctuation) else {
             self.at += 1;
             return Err(self.syntax(start, "unexpected `%`", "a value must stand before it"));
         };

@@ -53,6 +53,8 @@ mod parser_primary;
 mod pattern;
 mod program;
 mod record;
+#[cfg(test)]
+mod reference;
 mod show;
 mod string;
 mod suggest;

@@ -103,7 +103,7 @@ impl Machine<'_> {
                     _ => Vec::new(),
                 };
                 let mut out = self.heap.buffer();
-                self.join(id, &separator, &mut out, at)?;
+                self.join(id, &separator, &mut out)?;
                 self.new_text(out)?
             }
             Method::Add
@@ -244,7 +244,7 @@ impl Machine<'_> {
                 for item in self.items(value, at)? {
                     match item {
                         Value::Int(byte) if format.starts_with('C') || format.starts_with('c') => {
-                            out.push(byte as u8)
+                            out.push(byte as u8);
                         }
                         Value::Int(letter) if format.starts_with('U') => {
                             let letter = u32::try_from(letter).ok().and_then(char::from_u32);
@@ -335,13 +335,7 @@ impl Machine<'_> {
         Ok(value)
     }
 
-    pub(crate) fn join(
-        &mut self,
-        id: Id,
-        separator: &[u8],
-        out: &mut Vec<u8>,
-        at: Span,
-    ) -> Run<()> {
+    pub(crate) fn join(&mut self, id: Id, separator: &[u8], out: &mut Vec<u8>) -> Run<()> {
         let list = self.heap.array(id).to_vec();
         self.deeper(|machine| {
             for (index, item) in list.into_iter().enumerate() {
@@ -351,7 +345,7 @@ impl Machine<'_> {
                 match machine.settled(item) {
                     item @ (Value::Array(_) | Value::RawArray(_)) => {
                         if let Some(inner) = machine.array_id(item)? {
-                            machine.join(inner, separator, out, at)?;
+                            machine.join(inner, separator, out)?;
                         }
                     }
                     item => machine.write_text(item, out)?,
@@ -474,14 +468,14 @@ impl Machine<'_> {
         let value = Value::Array(id);
         match call.method {
             Method::Append | Method::Push => {
-                self.reserve(call.arguments.len() * size_of::<Value>())?;
+                self.reserve(size_of_val(call.arguments))?;
                 if let Some(list) = self.heap.array_mut(id) {
                     list.extend_from_slice(call.arguments);
                 }
                 Ok(value)
             }
             Method::Unshift | Method::Prepend => {
-                self.reserve(call.arguments.len() * size_of::<Value>())?;
+                self.reserve(size_of_val(call.arguments))?;
                 if let Some(list) = self.heap.array_mut(id) {
                     list.splice(0..0, call.arguments.iter().copied());
                 }

@@ -607,7 +607,7 @@ impl Machine<'_> {
         };
         let tag = self.inputs.tag;
         match variable {
-            Variable::Record => self.decode(0),
+            Variable::Record => self.decode_record(),
             Variable::Tag => {
                 if self.program.mutates {
                     return self.copy_text(tag);

@@ -16,6 +16,9 @@ use crate::{
     value::{Id, Run, Text, Value},
 };
 
+/// Where each group of a match lies.
+type Groups = Vec<Option<(usize, usize)>>;
+
 impl Machine<'_> {
     pub(crate) fn compile_pattern(&mut self, source: &str, flags: Flags, at: Span) -> Run<Value> {
         let pattern = match self.heap.known_pattern(source, flags) {
@@ -61,7 +64,7 @@ impl Machine<'_> {
         subject: Text,
         from: usize,
         at: Span,
-    ) -> Run<Option<Vec<Option<(usize, usize)>>>> {
+    ) -> Run<Option<Groups>> {
         let len = self.bytes(subject).len();
         // An attempt may cost as many steps as its own limit says; most cost a few.
         self.charge(1024 + len.saturating_sub(from))?;

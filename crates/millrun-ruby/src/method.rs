@@ -11,6 +11,7 @@
 macro_rules! methods {
     ($($variant:ident { $($name:literal $receivers:literal),* },)*) => {
         /// A method, whatever its receiver.
+        #[allow(clippy::enum_variant_names, reason = "some methods are about methods")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Method { $($variant),* }
 
@@ -164,7 +165,7 @@ methods! {
     Intersection { "intersection" "A" },
     Invert { "invert" "H" },
     IsA { "is_a?" "O", "kind_of?" "O" },
-    Iso8601 { "iso8601" "T", "xmlschema" "T" },
+    Iso8601 { "iso8601" "T", "xmlschema" "T", "rfc3339" "T" },
     Join { "join" "A" },
     KeepIf { "keep_if" "AH" },
     KeyOf { "key" "H" },
@@ -260,7 +261,8 @@ methods! {
     IsThursday { "thursday?" "T" },
     Times { "times" "I" },
     ToDate { "to_date" "T" },
-    ToTime { "to_datetime" "T", "to_time" "T" },
+    ToDateTime { "to_datetime" "T" },
+    ToTime { "to_time" "T" },
     ToFloat { "to_f" "SIFTL" },
     ToHash { "to_h" "AHRL", "to_hash" "H" },
     ToInteger { "to_i" "SIFTL", "to_int" "IF", "tv_sec" "T" },
@@ -302,7 +304,7 @@ methods! {
     RangeFirst { "begin" "RM" },
     RangeLast { "end" "RM" },
     IsExclusive { "exclude_end?" "R" },
-    NilMethod { "backtrace" "E" },
+    Backtrace { "backtrace" "E" },
     Codepoints { "codepoints" "S" },
     EachByte { "each_byte" "S" },
     MapWithIndex { "map.with_index" "AHR" },

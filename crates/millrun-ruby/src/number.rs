@@ -78,7 +78,7 @@ impl Machine<'_> {
             Method::ToFloat => Value::Float(as_float(number).unwrap_or_default()),
             Method::Abs => match number {
                 Value::Float(float) => Value::Float(float.abs()),
-                other => self.from_wide(as_wide(other).unwrap_or_default().abs(), at)?,
+                other => self.wide(as_wide(other).unwrap_or_default().abs(), at)?,
             },
             Method::Round | Method::Floor | Method::Ceil | Method::Truncate => {
                 self.round(number, call)?
@@ -156,7 +156,7 @@ impl Machine<'_> {
                     (Some(_), Some(0)) => {
                         return self.raise(Class::ZeroDivisionError, at, "divided by 0");
                     }
-                    (Some(one), Some(two)) => self.from_wide(one % two, at)?,
+                    (Some(one), Some(two)) => self.wide(one % two, at)?,
                     _ => Value::Float(
                         as_float(number).unwrap_or_default() % as_float(other).unwrap_or_default(),
                     ),
@@ -182,8 +182,8 @@ impl Machine<'_> {
         Ok(Some(match method {
             Method::IsEven => Value::Bool(int % 2 == 0),
             Method::IsOdd => Value::Bool(int % 2 != 0),
-            Method::Successor => self.from_wide(i128::from(int) + 1, at)?,
-            Method::Predecessor => self.from_wide(i128::from(int) - 1, at)?,
+            Method::Successor => self.wide(i128::from(int) + 1, at)?,
+            Method::Predecessor => self.wide(i128::from(int) - 1, at)?,
             Method::Chr => {
                 let letter = u32::try_from(int).ok().and_then(char::from_u32);
                 let Some(letter) = letter.filter(|_| int < 128 || !call.arguments.is_empty())
@@ -238,7 +238,7 @@ impl Machine<'_> {
                             65.. if int != 0 => i128::MAX,
                             _ => wide >> left.unsigned_abs().min(127),
                         };
-                        self.from_wide(shifted, at)?
+                        self.wide(shifted, at)?
                     }
                 }
             }
@@ -381,7 +381,7 @@ impl Machine<'_> {
                     },
                 },
             };
-            return self.from_wide(result, at);
+            return self.wide(result, at);
         }
         let (Some(one), Some(two)) = (as_float(one), as_float(two)) else {
             return self.raise(Class::TypeError, at, "no number");
@@ -403,7 +403,7 @@ impl Machine<'_> {
         }))
     }
 
-    pub(crate) fn from_wide(&self, number: i128, at: Span) -> Run<Value> {
+    pub(crate) fn wide(&self, number: i128, at: Span) -> Run<Value> {
         if let Ok(number) = i64::try_from(number) {
             return Ok(Value::Int(number));
         }
@@ -422,7 +422,7 @@ impl Machine<'_> {
         if !number.is_finite() {
             return self.raise(Class::FloatDomainError, at, float_text(number));
         }
-        self.from_wide(number as i128, at)
+        self.wide(number as i128, at)
     }
 
     fn round(&mut self, number: Value, call: &Invocation<'_>) -> Run<Value> {
@@ -464,7 +464,7 @@ impl Machine<'_> {
                 _ if rest * 2 > unit || (rest * 2 == unit && wide >= 0) => floor + unit,
                 _ => floor,
             };
-            return self.from_wide(result, call.at);
+            return self.wide(result, call.at);
         };
         if digits > 0 {
             if !float.is_finite() || digits > 17 {

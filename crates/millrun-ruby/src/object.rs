@@ -130,7 +130,7 @@ impl Machine<'_> {
                 self.write_text(value, &mut out)?;
                 self.new_text(out)?
             }
-            Method::NilMethod if matches!(value, Value::Error(_)) => Value::Nil,
+            Method::Backtrace if matches!(value, Value::Error(_)) => Value::Nil,
             method => {
                 let name = method.name();
                 let receiver = match value {
@@ -173,7 +173,7 @@ impl Machine<'_> {
             {
                 let (from, to) = (self.as_int(first, at)?, self.as_int(last, at)?);
                 let count = i128::from(to) - i128::from(from) + i128::from(!exclusive);
-                self.from_wide(count.max(0), at)?
+                self.wide(count.max(0), at)?
             }
             Method::First | Method::Take if is_endless(last) => {
                 let count = self.int_argument(call, 0)?;
@@ -234,7 +234,7 @@ impl Machine<'_> {
                 if to < from {
                     return Ok(Some(Value::Int(0)));
                 }
-                self.from_wide((from + to).saturating_mul(to - from + 1) / 2, at)?
+                self.wide((from + to).saturating_mul(to - from + 1) / 2, at)?
             }
             _ => return self.walk(Value::Range(id), call),
         }))
@@ -357,7 +357,7 @@ impl Machine<'_> {
                 match message {
                     Some(message) => self.write_text(message, &mut out)?,
                     None if matches!(first, Some(Value::Class(_))) => {
-                        out.extend_from_slice(class.name().as_bytes())
+                        out.extend_from_slice(class.name().as_bytes());
                     }
                     None => out.extend_from_slice(b"unhandled exception"),
                 }
@@ -424,9 +424,7 @@ impl Machine<'_> {
                     && !digits.ends_with('_')
                     && !digits.contains("__");
                 match i128::from_str_radix(&digits.replace('_', ""), radix) {
-                    Ok(number) if sound => {
-                        self.from_wide(if negative { -number } else { number }, at)
-                    }
+                    Ok(number) if sound => self.wide(if negative { -number } else { number }, at),
                     _ if self.forgives(arguments)? => Ok(Value::Nil),
                     _ => self.raise(
                         Class::ArgumentError,

@@ -302,7 +302,7 @@ impl Parser<'_> {
         let mut arguments = Vec::new();
         if self.is_operator("(") && !self.spaced(0) {
             self.advance();
-            (arguments, block) = self.deeper(|parser| parser.parenthesised())?;
+            (arguments, block) = self.deeper(Self::parenthesised)?;
         } else if command && self.starts_command_argument() {
             self.deeper(|parser| {
                 loop {

@@ -14,6 +14,16 @@ use crate::{
 impl Machine<'_> {
     /// The value that begins at byte `at` of the record.
     pub(crate) fn decode(&mut self, at: usize) -> Run<Value> {
+        self.decode_sized(at, None)
+    }
+
+    /// The record itself; its length is known without a walk.
+    pub(crate) fn decode_record(&mut self) -> Run<Value> {
+        self.decode_sized(0, Some(self.inputs.record.len()))
+    }
+
+    /// The same for a value whose length somebody has found out already.
+    fn decode_sized(&mut self, at: usize, len: Option<usize>) -> Run<Value> {
         let mut cursor = Cursor::at(self.inputs.record, at);
         let fit = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let Ok(token) = cursor.token() else {
@@ -36,10 +46,16 @@ impl Machine<'_> {
                 {
                     return Ok(*value);
                 }
-                let mut whole = Cursor::at(self.inputs.record, at);
+                let len = match len {
+                    Some(len) => len,
+                    None => {
+                        let mut whole = Cursor::at(self.inputs.record, at);
+                        whole.skip().map_or(0, |()| whole.position() - at)
+                    }
+                };
                 let place = Place {
                     start: fit(at),
-                    len: whole.skip().map_or(0, |()| fit(whole.position() - at)),
+                    len: fit(len),
                 };
                 match token {
                     Token::Array(_) => Value::RawArray(place),
@@ -78,8 +94,9 @@ impl Machine<'_> {
             return Ok(None);
         };
         let at = offset_in(self.inputs.record, value.bytes());
+        let len = value.bytes().len();
         self.charge(0)?;
-        self.decode(at).map(Some)
+        self.decode_sized(at, Some(len)).map(Some)
     }
 
     /// What stands for an array or map of the record now.

@@ -64,7 +64,26 @@ impl<'r> Machine<'r> {
         let len = self.bytes(text).len();
         self.charge(len)?;
         Ok(Some(match call.method {
-            Method::ToText | Method::Encode | Method::Itself => Value::Text(text),
+            Method::ToText | Method::Itself => Value::Text(text),
+            Method::Encode => {
+                // Only the wish to replace what is no UTF-8 makes a difference.
+                let Some(options @ Value::Hash(_)) = call.arguments.last().copied() else {
+                    return Ok(Some(Value::Text(text)));
+                };
+                let replaces = self.symbol_option(options, b"invalid")?.is_some()
+                    || self.symbol_option(options, b"undef")?.is_some();
+                if !replaces {
+                    return Ok(Some(Value::Text(text)));
+                }
+                let with = self.symbol_option(options, b"replace")?;
+                let arguments: Vec<Value> = with.into_iter().collect();
+                let scrub = Invocation {
+                    method: Method::Scrub,
+                    arguments: &arguments,
+                    ..*call
+                };
+                return self.text_method(text, &scrub);
+            }
             Method::ToSymbol => {
                 let copy = self.held(text);
                 match self.copy_text(&copy)? {
@@ -270,7 +289,7 @@ impl<'r> Machine<'r> {
                 };
                 match text::leading_integer(self.bytes(text), radix) {
                     Some(number) => Value::Int(number),
-                    None => return self.from_wide(i128::MAX, at).map(Some),
+                    None => return self.wide(i128::MAX, at).map(Some),
                 }
             }
             Method::Hex => {

@@ -10,7 +10,9 @@ use crate::{
 pub(crate) fn is_kernel(name: &str) -> bool {
     matches!(
         name,
-        "binding"
+        "__dir__"
+            | "__send__"
+            | "binding"
             | "caller"
             | "eval"
             | "exec"

@@ -114,7 +114,7 @@ pub(crate) fn upcase(bytes: &[u8], out: &mut Vec<u8>) {
         return;
     }
     map_case(bytes, out, |letter, _, out| {
-        out.extend(letter.to_uppercase())
+        out.extend(letter.to_uppercase());
     });
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn downcase(bytes: &[u8], out: &mut Vec<u8>) {
         return;
     }
     map_case(bytes, out, |letter, _, out| {
-        out.extend(letter.to_lowercase())
+        out.extend(letter.to_lowercase());
     });
 }
 

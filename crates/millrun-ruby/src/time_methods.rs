@@ -117,6 +117,17 @@ impl Machine<'_> {
                 kind: TimeKind::Time,
                 ..time
             })?,
+            Method::ToDateTime => {
+                let zone = match time.zone {
+                    TimeZone::Local => TimeZone::Offset(time.offset(&local)),
+                    other => other,
+                };
+                self.new_time(TimeValue {
+                    kind: TimeKind::DateTime,
+                    zone,
+                    ..time
+                })?
+            }
             Method::ToDate => {
                 let days = days_from_civil(civil.year, civil.month, civil.day);
                 self.new_time(TimeValue {

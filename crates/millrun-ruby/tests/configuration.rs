@@ -13,7 +13,7 @@ fn text(code: &str) -> Evaluated {
 #[test]
 fn the_names_of_a_configuration() {
     let is = |code: &str, expected: &str| {
-        assert_eq!(text(code), Evaluated::Text(expected.to_owned()), "{code}")
+        assert_eq!(text(code), Evaluated::Text(expected.to_owned()), "{code}");
     };
     is("1+1", "2");
     is("'a'*3", "aaa");
@@ -43,7 +43,7 @@ fn files_are_read_and_no_more() {
     std::fs::write(&path, "s3cret\n").unwrap();
     let path = path.display();
     let is = |code: String, expected: &str| {
-        assert_eq!(text(&code), Evaluated::Text(expected.to_owned()), "{code}")
+        assert_eq!(text(&code), Evaluated::Text(expected.to_owned()), "{code}");
     };
     is(format!("File.read('{path}').strip"), "s3cret");
     is(format!("File.open('{path}').read.chomp"), "s3cret");
