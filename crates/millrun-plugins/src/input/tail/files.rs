@@ -3,11 +3,14 @@
 //! Between two answers anything may have happened to the files. What reads through this trait is
 //! therefore tested against a model whose files change between any two calls.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{DirEntryExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use super::packed::Packed;
 
 /// Most entries of one directory that a search looks at. A directory larger than that is searched
 /// in part; what is not found there counts as gone.
@@ -55,6 +58,10 @@ pub(crate) trait FileSystem {
     /// Opens what a path leads to.
     fn open(&self, path: &Path) -> io::Result<Self::File>;
 
+    /// Opens a compressed file to be read as what it holds, whose length is known only at its end.
+    /// Also the lowest 32 bits of that length as the file tells them.
+    fn open_packed(&self, path: &Path) -> io::Result<(Self::File, u32)>;
+
     /// What an open file is, whatever its name is by now.
     fn stat_open(&self, file: &Self::File) -> io::Result<Stat>;
 
@@ -68,32 +75,52 @@ pub(crate) trait FileSystem {
     fn home(&self, path: &Path) -> io::Result<PathBuf>;
 }
 
+/// A file of the real file system.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    Plain(File),
+    /// Reading moves on in it, so it is not shared between threads; a tail is one.
+    Packed(Box<RefCell<Packed>>),
+}
+
 /// The real one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct System;
 
 impl FileSystem for System {
-    type File = File;
+    type File = Opened;
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         std::fs::metadata(path).map(|metadata| stat_of(&metadata))
     }
 
-    fn open(&self, path: &Path) -> io::Result<File> {
-        // Between the look at a path and this, a pipe may have taken its place: opening it must
-        // not wait for a writer.
-        let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOCTTY;
-        File::options()
-            .read(true)
-            .custom_flags(flags.bits())
-            .open(path)
+    fn open(&self, path: &Path) -> io::Result<Opened> {
+        open(path).map(Opened::Plain)
     }
 
-    fn stat_open(&self, file: &File) -> io::Result<Stat> {
-        file.metadata().map(|metadata| stat_of(&metadata))
+    fn open_packed(&self, path: &Path) -> io::Result<(Opened, u32)> {
+        let packed = Packed::open(open(path)?)?;
+        let length_low = packed.length_low()?;
+        Ok((Opened::Packed(Box::new(RefCell::new(packed))), length_low))
     }
 
-    fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    fn stat_open(&self, file: &Opened) -> io::Result<Stat> {
+        match file {
+            Opened::Plain(file) => file.metadata().map(|metadata| stat_of(&metadata)),
+            Opened::Packed(packed) => {
+                let packed = packed.borrow();
+                let mut stat = stat_of(&packed.file().metadata()?);
+                stat.size = packed.length();
+                Ok(stat)
+            }
+        }
+    }
+
+    fn read_at(&self, file: &Opened, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let file = match file {
+            Opened::Plain(file) => file,
+            Opened::Packed(packed) => return packed.borrow_mut().read_at(offset, buffer),
+        };
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             match file.read_at(rest, offset.saturating_add(filled as u64)) {
@@ -122,6 +149,16 @@ impl FileSystem for System {
         let file = std::fs::canonicalize(path)?;
         Ok(file.parent().unwrap_or(Path::new("/")).to_owned())
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    // Between the look at a path and this, a pipe may have taken its place: opening it must not
+    // wait for a writer.
+    let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOCTTY;
+    File::options()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)
 }
 
 fn stat_of(metadata: &std::fs::Metadata) -> Stat {

@@ -220,7 +220,7 @@ impl<S: FileSystem> Follower<S> {
             };
             while let Some(index) = self.closed.iter().position(is_done) {
                 if let Some(life) = self.closed.remove(index) {
-                    self.forget(&life, sink);
+                    self.leave(&life, now, sink);
                 }
             }
         }
@@ -242,7 +242,7 @@ impl<S: FileSystem> Follower<S> {
         } = sibling;
         let life = self.first_sight(path, stat.id, &head, 0, sink)?;
         // Of a file that had the same number before.
-        self.forget_closed(stat.id, sink);
+        self.leave_closed(stat.id, now, sink);
         let (plugin_id, found, path_shown) =
             (&*self.settings.plugin_id, found.display(), path.display());
         info!(
@@ -256,10 +256,10 @@ impl<S: FileSystem> Follower<S> {
         Ok(())
     }
 
-    fn forget_closed(&mut self, id: FileId, sink: &mut dyn Sink) {
+    fn leave_closed(&mut self, id: FileId, now: Instant, sink: &mut dyn Sink) {
         while let Some(index) = self.closed.iter().position(|life| life.id() == id) {
             if let Some(life) = self.closed.remove(index) {
-                self.forget(&life, sink);
+                self.leave(&life, now, sink);
             }
         }
     }

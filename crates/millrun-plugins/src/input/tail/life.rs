@@ -68,6 +68,8 @@ impl Life {
 pub(crate) struct Reader<F> {
     pub(crate) life: Life,
     pub(crate) file: F,
+    /// The file is another one than the life's and holds the same bytes.
+    pub(crate) is_copy: bool,
     /// There is no newline between the position and here; nothing is known where it is smaller.
     scanned: u64,
     /// Size and time of the file when it was last read to its end: while both stay, nothing is
@@ -109,6 +111,7 @@ impl<F> Reader<F> {
         Self {
             life,
             file,
+            is_copy: false,
             scanned: 0,
             drained: None,
             head: Vec::new(),

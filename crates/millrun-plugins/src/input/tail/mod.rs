@@ -46,6 +46,7 @@ mod listings;
 #[cfg(test)]
 mod model;
 mod open;
+mod packed;
 mod parameters;
 mod paths;
 mod positions;
@@ -54,6 +55,7 @@ use crate::repeats;
 mod rotated;
 mod search;
 mod sink;
+mod successor;
 #[cfg(test)]
 mod tests;
 mod thread;

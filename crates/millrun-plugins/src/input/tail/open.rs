@@ -36,7 +36,9 @@ impl<S: FileSystem> Follower<S> {
         };
         if self.open.contains(&stat.id) {
             // It is being read under another name; or it came back to this one.
-            let came_back = |retiring: &Retiring<S::File>| retiring.reader.life.id() == stat.id;
+            let came_back = |retiring: &Retiring<S::File>| {
+                retiring.reader.life.id() == stat.id && !retiring.reader.is_copy
+            };
             if let Some(index) = watch.retiring.iter().position(came_back) {
                 watch.current = watch.retiring.remove(index).map(|retiring| retiring.reader);
                 self.queue(path);
@@ -92,7 +94,7 @@ impl<S: FileSystem> Follower<S> {
             if stat.size >= life.position && life.identity.fingerprint.fits(&head) {
                 return Ok(Ok(life));
             }
-            sink.forget(life.source, life.incarnation);
+            self.leave(&life, now, sink);
             from_head = true;
         }
         let mut imported = self
@@ -144,6 +146,9 @@ impl<S: FileSystem> Follower<S> {
     /// Closes a file that was read to its end.
     pub(super) fn close(&mut self, reader: Reader<S::File>, sink: &mut dyn Sink) {
         let life = reader.life;
+        if reader.is_copy {
+            return self.close_copy(&life, &reader.file, sink);
+        }
         self.open.remove(&life.id());
         let is_gone = self
             .pump

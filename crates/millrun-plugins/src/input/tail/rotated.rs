@@ -30,6 +30,13 @@ pub(crate) fn is_rotation_of(sibling: &Path, path: &Path) -> bool {
     sibling.strip_prefix(name).is_some_and(is_rotation_suffix)
 }
 
+/// Whether the file is named as compressed ones are.
+pub(crate) fn is_packed(path: &Path) -> bool {
+    let packed = ["gz", "zst", "xz", "bz2", "lz4", "zip"];
+    path.extension()
+        .is_some_and(|extension| packed.iter().any(|packed| extension == *packed))
+}
+
 /// Whether what follows the name of a followed file is what a rotation appends.
 fn is_rotation_suffix(suffix: &[u8]) -> bool {
     let (separator, rest) = match suffix.split_first() {

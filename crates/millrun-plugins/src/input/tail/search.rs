@@ -14,7 +14,7 @@ use super::files::{Entry, FileSystem, Stat};
 use super::follow::Follower;
 use super::life::{Life, Reader};
 use super::positions::{Stored, UNWATCHED};
-use super::rotated::is_rotation_of;
+use super::rotated::{is_packed, is_rotation_of};
 use super::sink::Sink;
 use super::watch::{Retiring, Watch};
 
@@ -52,15 +52,16 @@ impl<S: FileSystem> Follower<S> {
                 }
                 Found::Unknown => self.closed.push_back(life),
                 Found::At(..) | Found::Gone => {
-                    let (plugin_id, path) = (&*self.settings.plugin_id, life.path.display());
-                    let (inode, position) = (life.identity.inode, life.position);
-                    info!(
-                        plugin_id,
-                        inode,
-                        position,
-                        "a file that was {path} is gone; it was read up to this position"
-                    );
-                    self.forget(&life, sink);
+                    if !self.leave(&life, now, sink) {
+                        let (plugin_id, path) = (&*self.settings.plugin_id, life.path.display());
+                        let (inode, position) = (life.identity.inode, life.position);
+                        info!(
+                            plugin_id,
+                            inode,
+                            position,
+                            "a file that was {path} is gone; it was read up to this position"
+                        );
+                    }
                 }
             }
         }
@@ -75,7 +76,7 @@ impl<S: FileSystem> Follower<S> {
 
     /// Paths that the configuration dropped are left alone; those that a date in the
     /// configuration left behind are read to their end.
-    fn may_read_on(&self, life: &Life) -> bool {
+    pub(super) fn may_read_on(&self, life: &Life) -> bool {
         let is_listed = self
             .watches
             .get(&*life.path)
@@ -112,8 +113,11 @@ impl<S: FileSystem> Follower<S> {
                 // What it is depends on what else stands there.
                 return replaced.push(life);
             }
-            if is_other || stat.size < life.position {
-                return self.forget(&life, sink);
+            // The number may be another file's by now; packed bytes would be no lines.
+            let is_unreadable = is_unknown && is_packed(found);
+            if is_other || is_unreadable || stat.size < life.position {
+                self.leave(&life, now, sink);
+                return;
             }
         }
         let plugin_id = &*self.settings.plugin_id;
@@ -177,7 +181,9 @@ impl<S: FileSystem> Follower<S> {
 
     pub(super) fn retire_found(&mut self, reader: Reader<S::File>, now: Instant) {
         let path: std::sync::Arc<Path> = reader.life.path.as_path().into();
-        self.open.insert(reader.life.id());
+        if !reader.is_copy {
+            self.open.insert(reader.life.id());
+        }
         let watch = self.watches.entry(path.clone()).or_insert_with(|| {
             let mut watch = Watch::new(true);
             watch.is_listed = false;

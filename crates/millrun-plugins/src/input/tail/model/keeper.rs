@@ -113,6 +113,8 @@ impl Sink for Keeper {
         let life = self.lives.get_mut(&(source, incarnation)).unwrap();
         assert!(life.identity.fingerprint.length < fingerprint.length);
         life.identity.fingerprint = fingerprint;
+        let world = self.world.borrow();
+        world.inodes[&life.identity.inode].borrow_mut().was_begun = true;
         Ok(())
     }
 

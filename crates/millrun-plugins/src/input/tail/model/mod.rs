@@ -164,7 +164,7 @@ fn run(seed: u64, has_pattern: bool, has_births: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn each_line_comes_exactly_once_or_went_with_its_file(seed in any::<u64>()) {

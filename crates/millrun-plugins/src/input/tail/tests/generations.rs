@@ -142,3 +142,79 @@ fn it_can_be_switched_off() {
     scene.stop();
     assert_eq!(scene.messages(), ["1", "3"]);
 }
+
+/// Compresses `in.log` to `name`, all but the last `missing` bytes, and begins a new file.
+fn compress(scene: &Scene, name: &str, missing: usize) {
+    let plain = fs::read(scene.path("in.log")).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&plain).unwrap();
+    let packed = encoder.finish().unwrap();
+    fs::write(scene.path(name), &packed[..packed.len() - missing]).unwrap();
+    fs::remove_file(scene.path("in.log")).unwrap();
+    scene.append("in.log", "new\n");
+}
+
+#[test]
+fn the_rest_of_a_compressed_file_is_read() {
+    let mut scene = stopped("packed", "");
+    scene.append("in.log", "2\n");
+    scene.append("in.log", &"x".repeat(600_000));
+    scene.append("in.log", "\nlast");
+    compress(&scene, "in.log.1.gz", 0);
+    scene.start();
+    scene.wait_for(5);
+    scene.stop();
+    let long = "x".repeat(600_000);
+    let mut messages = scene.messages();
+    messages.sort();
+    assert_eq!(messages, ["1", "2", "last", "new", &*long]);
+    let line = format!(
+        "[info]: following the rest of {} in its copy {}",
+        scene.path("in.log").display(),
+        scene.path("in.log.1.gz").display()
+    );
+    assert!(logged::lines("packed").contains(&line));
+    scene.start();
+    settle();
+    scene.stop();
+    assert_eq!(scene.events().len(), 5, "once");
+}
+
+#[test]
+fn a_compressed_file_that_breaks_off_is_told() {
+    let mut scene = stopped("broken", "");
+    for number in 0..20_000 {
+        scene.append("in.log", &format!("{number} {}\n", number * 7919 % 10_007));
+    }
+    compress(&scene, "in.log.1.gz", 1000);
+    scene.start();
+    let warning = format!(
+        "[warn]: what was {} cannot be read to the end of its copy; what is behind this position is lost",
+        scene.path("in.log").display()
+    );
+    let deadline = Instant::now() + PATIENCE;
+    while !logged::lines("broken").contains(&warning) {
+        assert!(Instant::now() < deadline, "{:?}", logged::lines("broken"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    scene.stop();
+}
+
+#[test]
+fn what_was_copied_and_truncated_while_nobody_looked_is_read_out_of_the_copy() {
+    let mut scene = stopped("copied", "");
+    scene.append("in.log", "2\n");
+    fs::copy(scene.path("in.log"), scene.path("in.log.1")).unwrap();
+    fs::write(scene.path("in.log"), "3\n").unwrap();
+    scene.start();
+    scene.wait_for(3);
+    settle();
+    scene.stop();
+    let mut messages = scene.messages();
+    messages.sort();
+    assert_eq!(messages, ["1", "2", "3"]);
+    scene.start();
+    settle();
+    scene.stop();
+    assert_eq!(scene.events().len(), 3, "once");
+}
