@@ -1,4 +1,9 @@
 //! Expressions of configurations: names, environment, files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests may be as blunt as tests"
+)]
 
 use millrun_pattern::Zone;
 use millrun_ruby::{Evaluated, Evaluator, Place, Program, SystemWorld};

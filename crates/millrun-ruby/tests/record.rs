@@ -1,4 +1,9 @@
 //! Expressions over records: the recorded cases' kinds, types, changes in place, limits.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests may be as blunt as tests"
+)]
 
 use millrun_event::{EventTime, Record, json};
 use millrun_pattern::Zone;
