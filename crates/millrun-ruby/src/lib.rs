@@ -28,10 +28,12 @@
 #![forbid(unsafe_code)]
 
 mod base64;
+mod call;
 mod class;
 mod class_call;
 mod digest;
 mod error;
+mod eval;
 mod evaluator;
 mod format;
 mod hash;
@@ -57,6 +59,7 @@ mod record;
 mod reference;
 mod show;
 mod string;
+mod string_change;
 mod suggest;
 mod text;
 mod time_methods;
