@@ -6,6 +6,10 @@
     unsafe_code,
     reason = "a global allocator cannot be written without; test only"
 )]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "helpers of tests may be blunt, as tests may"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

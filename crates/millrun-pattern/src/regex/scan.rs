@@ -66,12 +66,20 @@ impl Scan {
         Scan { ends, kind }
     }
 
+    /// The byte that ends the search, if there is only one.
+    pub(super) fn only_end(&self) -> Option<u8> {
+        match self.kind {
+            Kind::One(byte) => Some(byte),
+            _ => None,
+        }
+    }
+
     /// How many bytes stand before the first one that ends the search.
     #[inline]
     pub(super) fn length(&self, text: &[u8]) -> usize {
         let found = match self.kind {
             Kind::Nothing => None,
-            Kind::One(one) => memchr::memchr(one, text),
+            Kind::One(one) => find_byte(one, text),
             Kind::Two(one, two) => memchr::memchr2(one, two, text),
             Kind::Three(one, two, three) => memchr::memchr3(one, two, three, text),
             Kind::Many => text.iter().position(|&byte| self.ends.contains(byte)),

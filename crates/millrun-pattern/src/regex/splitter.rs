@@ -32,6 +32,14 @@ pub(super) enum Step {
     Literal(Vec<u8>),
     One(Box<ByteSet>),
     Run(Box<Run>),
+    /// A run up to a byte with which the next step begins: what is left of that step follows, and it is passed over.
+    /// The step itself stays, for those who come to it from elsewhere.
+    Field {
+        end: u8,
+        /// As in [`Run`].
+        capture: usize,
+        rest: Vec<u8>,
+    },
     /// Notes the position in a slot.
     Save(usize),
     /// Goes on with the next step, or else there. `opened` counts the captures that begin before this step: the
@@ -97,6 +105,7 @@ pub(super) fn compile(syntax: &Syntax) -> Option<Program> {
     }
     compiler.push(Step::Match)?;
     compiler.look_ahead();
+    compiler.join_fields();
     Some(Program {
         steps: compiler.steps,
         each_line,
@@ -280,6 +289,33 @@ impl Compiler<'_> {
         Some(())
     }
 
+    /// Joins runs up to a byte with that byte.
+    fn join_fields(&mut self) {
+        for at in 0..self.steps.len() {
+            let rest = match self.steps.get(at + 1) {
+                Some(Step::Byte(byte)) => (*byte, Vec::new()),
+                Some(Step::Literal(bytes)) => match bytes.split_first() {
+                    Some((first, rest)) => (*first, rest.to_vec()),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            let Some(Step::Run(run)) = self.steps.get(at) else {
+                continue;
+            };
+            let is_whole = run.greed == Greed::Possessive && run.min == 0 && run.max == usize::MAX;
+            if let (true, Some(end), (first, rest)) = (is_whole, run.scan.only_end(), rest)
+                && end == first
+            {
+                let capture = run.capture;
+                let field = Step::Field { end, capture, rest };
+                if let Some(step) = self.steps.get_mut(at) {
+                    *step = field;
+                }
+            }
+        }
+    }
+
     /// Tells each run what can follow it. Ways only lead forward, so one pass from the end knows all.
     fn look_ahead(&mut self) {
         let mut firsts: Vec<(ByteSet, bool)> =
@@ -339,6 +375,8 @@ impl Compiler<'_> {
                 }
                 Some(Step::TextEnd) => (ByteSet::default(), true),
                 Some(Step::Match) => (ByteSet::full(), true),
+                // Fields are joined when all is known.
+                Some(Step::Field { .. }) => continue,
             };
             if let Some(slot) = firsts.get_mut(at) {
                 *slot = first;

@@ -1,6 +1,7 @@
 //! Running a splitter program over a line.
 
 use super::{
+    scan::find_byte,
     set::ByteSet,
     splitter::{Program, Run, Step},
     syntax::Greed,
@@ -78,6 +79,19 @@ fn run_at(
     let mut position = start;
     loop {
         let next = match program.steps.get(at) {
+            Some(Step::Field { end, capture, rest }) => {
+                let tail = line.get(position..).unwrap_or_default();
+                let found = find_byte(*end, tail).map(|length| position + length);
+                match found {
+                    Some(to) if starts_with(line, to + 1, rest) => {
+                        if *capture > 0 {
+                            save_both(slots, *capture, position, to);
+                        }
+                        Some((at + 2, to + 1 + rest.len()))
+                    }
+                    _ => None,
+                }
+            }
             Some(Step::Byte(byte)) => {
                 (line.get(position) == Some(byte)).then_some((at + 1, position + 1))
             }
@@ -85,16 +99,14 @@ fn run_at(
                 .get(position)
                 .filter(|byte| set.contains(**byte))
                 .map(|_| (at + 1, position + 1)),
-            Some(Step::Literal(bytes)) => line
-                .get(position..)
-                .is_some_and(|rest| rest.starts_with(bytes))
-                .then_some((at + 1, position + bytes.len())),
+            Some(Step::Literal(bytes)) => {
+                starts_with(line, position, bytes).then_some((at + 1, position + bytes.len()))
+            }
             Some(Step::Run(run)) => match run_through(run, at, line, position, ways, fuel) {
                 None => None,
                 Some(end) => {
                     if run.capture > 0 {
-                        save(slots, run.capture * 2, position);
-                        save(slots, run.capture * 2 + 1, end);
+                        save_both(slots, run.capture, position, end);
                     }
                     Some((at + 1, end))
                 }
@@ -314,6 +326,20 @@ fn go_back(
         }
     }
     None
+}
+
+/// Whether `text` stands at a position. It is short: a call to compare memory would cost more than the comparison.
+#[inline]
+fn starts_with(line: &[u8], position: usize, text: &[u8]) -> bool {
+    line.get(position..position + text.len())
+        .is_some_and(|found| found.iter().zip(text).all(|(one, other)| one == other))
+}
+
+#[inline]
+fn save_both(slots: &mut [usize], capture: usize, start: usize, end: usize) {
+    if let Some([from, to]) = slots.get_mut(capture * 2..capture * 2 + 2) {
+        (*from, *to) = (start, end);
+    }
 }
 
 #[inline]

@@ -118,7 +118,7 @@ fn parts(line: &[u8]) -> Option<[&[u8]; 4]> {
 }
 
 /// Makes room in the header of the map that begins at `start` for `more` pairs behind its own.
-fn add_pairs(record: &mut Vec<u8>, start: usize, more: u32) {
+pub(super) fn add_pairs(record: &mut Vec<u8>, start: usize, more: u32) {
     let mut cursor = Cursor::at(record, start);
     let Ok(Token::Map(pairs)) = cursor.token() else {
         return;

@@ -11,6 +11,7 @@
 //!         msgpack   maps, or arrays of maps
 //!         cri       lines of container runtimes
 //! block ► multiline regexp over several lines
+//!         grok      expressions written with the names of others
 //!         multi_format   the first of several parsers that takes the line
 //! ```
 //! A parser is a pure value: bytes and the time of the read in, one msgpack map and the event's time out. Each map is
@@ -26,6 +27,7 @@ mod cri;
 mod csv;
 mod document;
 mod error;
+mod grok;
 mod json;
 mod ltsv;
 mod msgpack;
@@ -56,6 +58,7 @@ pub use self::{
     cri::{CRI_TIME_FORMAT, CriParser},
     csv::{CsvEngine, CsvParser},
     error::{ParseError, SetupError},
+    grok::{GROK_DEPTH_MAX, GrokError, GrokExpression, GrokNames, GrokOptions, GrokParser},
     json::JsonParser,
     ltsv::{LTSV_UNIQUE_LABELS_MAX, LtsvDelimiter, LtsvParser},
     msgpack::MsgpackParser,

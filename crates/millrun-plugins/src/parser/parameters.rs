@@ -1,5 +1,6 @@
 //! What `<parse>` sections may say.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use millrun_config::{Element, Hash, Regexp, parameters, words};
@@ -287,6 +288,48 @@ parameters! {
     sections {
         /// What parses the message.
         parse: Option<Element>;
+    }
+}
+
+parameters! {
+    /// Expressions written with the names of others.
+    pub struct GrokParameters in "parse", type "grok" {
+        /// The pattern.
+        grok_pattern: Option<String>;
+        /// A file, or a directory of files, with further names.
+        custom_pattern_path: Option<PathBuf>;
+        /// Where the record of a line that nothing matches says so.
+        grok_failure_key: Option<String>;
+        /// Where the record names the pattern that matched.
+        grok_name_key: Option<String>;
+        /// With multiline_grok: a line that begins an event.
+        multiline_start_regexp: Option<Regexp>;
+    }
+    flatten {
+        /// What every parser has.
+        parser: ParserParameters;
+    }
+    sections {
+        /// Patterns of which the first that matches counts.
+        grok: Vec<GrokSection>;
+    }
+}
+
+parameters! {
+    /// One of several patterns.
+    pub struct GrokSection in "grok" {
+        /// The pattern.
+        pattern: String = required;
+        /// What grok_name_key calls it.
+        name: Option<String>;
+        /// The field the event's time stands in.
+        time_key: Option<String>;
+        /// The format of times.
+        time_format: Option<String>;
+        /// The zone of times without an offset.
+        timezone: Option<String>;
+        /// The time stays in the record, too.
+        keep_time_key: Option<bool>;
     }
 }
 

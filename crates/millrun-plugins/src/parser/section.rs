@@ -1,16 +1,19 @@
 //! From a `<parse>` section to the parser it names.
 
+use std::path::Path;
+
 use millrun_config::{Diagnostic, Diagnostics, Element, Entry, Regexp, Value, nearest};
 use millrun_pattern::{Flags, Matcher, Regex, TimeType};
 
 use super::{
-    Apache2Parser, CriParser, CsvEngine, CsvParser, FirstLine, JsonParser, LineParser,
-    LtsvDelimiter, LtsvParser, MsgpackParser, MultiFormatParser, MultilineParser, NoneParser,
-    RegexpParser, Settings, SetupError, SyslogEngine, SyslogFormat, SyslogOptions, SyslogParser,
-    TextKind, TsvParser, apache_error_parser, apache_parser, nginx_parser,
+    Apache2Parser, CriParser, CsvEngine, CsvParser, FirstLine, GrokNames, GrokOptions, GrokParser,
+    JsonParser, LineParser, LtsvDelimiter, LtsvParser, MsgpackParser, MultiFormatParser,
+    MultilineParser, NoneParser, RegexpParser, Settings, SetupError, SyslogEngine, SyslogFormat,
+    SyslogOptions, SyslogParser, TextKind, TsvParser, apache_error_parser, apache_parser,
+    nginx_parser,
     parameters::{
         Apache2Parameters, BuiltInParameters, CriParameters, CsvEngineName, CsvParameters,
-        JsonParameters, LtsvParameters, MsgpackParameters, MultiFormatParameters,
+        GrokParameters, JsonParameters, LtsvParameters, MsgpackParameters, MultiFormatParameters,
         MultilineParameters, NoneParameters, ParserParameters, RegexpParameters, SyslogEngineName,
         SyslogFormatName, SyslogParameters, TsvParameters,
     },
@@ -18,17 +21,19 @@ use super::{
 use crate::time_section::TimeTypeName;
 
 /// The parsers of this build.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     "apache",
     "apache2",
     "apache_error",
     "cri",
     "csv",
+    "grok",
     "json",
     "ltsv",
     "msgpack",
     "multi_format",
     "multiline",
+    "multiline_grok",
     "nginx",
     "none",
     "regexp",
@@ -89,6 +94,8 @@ impl Builder<'_> {
             "multiline" => self.multiline(),
             "multi_format" => self.multi_format(),
             "cri" => self.cri(),
+            "grok" => self.grok(false),
+            "multiline_grok" => self.grok(true),
             other => {
                 self.unknown(other);
                 None
@@ -309,6 +316,52 @@ impl Builder<'_> {
         ))
     }
 
+    fn grok(&mut self, is_multiline: bool) -> Option<Parser> {
+        let parameters = GrokParameters::read(self.section, self.diagnostics)?;
+        let mut names = GrokNames::default();
+        if let Some(path) = &parameters.custom_pattern_path {
+            self.sound(add_files(path, &mut names), "custom_pattern_path")?;
+        }
+        let options = GrokOptions {
+            failure_key: parameters.grok_failure_key,
+            name_key: parameters.grok_name_key,
+        };
+        let mut parser = GrokParser::new(options, self.text);
+        if is_multiline {
+            let first_line = match &parameters.multiline_start_regexp {
+                None => None,
+                Some(pattern) => {
+                    let compiled = Matcher::compile(&pattern.source, flags(pattern));
+                    Some(FirstLine::new(
+                        self.sound(compiled, "multiline_start_regexp")?,
+                    ))
+                }
+            };
+            parser.take_blocks(first_line);
+        }
+        if parameters.grok_pattern.is_none() && parameters.grok.is_empty() {
+            let fault = "grok_pattern is required, or a <grok> section with a pattern";
+            self.fault(fault.to_owned(), "grok_pattern");
+            return None;
+        }
+        if let Some(pattern) = &parameters.grok_pattern {
+            let expression = self.sound(names.expand(pattern), "grok_pattern")?;
+            let settings = self.settings(parameters.parser.clone())?;
+            self.sound(parser.push(None, expression, settings), "grok_pattern")?;
+        }
+        for section in parameters.grok {
+            let expression = self.sound(names.expand(&section.pattern), "pattern")?;
+            let mut settings = self.settings(parameters.parser.clone())?;
+            settings.time_key = section.time_key.or(settings.time_key);
+            settings.time_format = section.time_format.or(settings.time_format);
+            settings.timezone = section.timezone.or(settings.timezone);
+            settings.keep_time_key = section.keep_time_key.unwrap_or(settings.keep_time_key);
+            let pushed = parser.push(section.name.as_deref(), expression, settings);
+            self.sound(pushed, "pattern")?;
+        }
+        Some(Box::new(parser))
+    }
+
     /// A builder from a section within this one.
     fn of<'b>(&'b mut self, section: &'b Element) -> Builder<'b> {
         Builder {
@@ -401,4 +454,21 @@ fn flags(expression: &Regexp) -> Flags {
         multi_line: expression.multi_line,
         ..Flags::default()
     }
+}
+
+/// Adds the names of a file, or of the files of a directory in their order.
+fn add_files(path: &Path, names: &mut GrokNames) -> Result<(), String> {
+    let fault = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    let mut files = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).map_err(|error| fault(path, error))?;
+        files = entries.flatten().map(|entry| entry.path()).collect();
+        files.retain(|file| file.is_file());
+        files.sort();
+    }
+    for file in files {
+        let text = std::fs::read_to_string(&file).map_err(|error| fault(&file, error))?;
+        names.add(&text);
+    }
+    Ok(())
 }

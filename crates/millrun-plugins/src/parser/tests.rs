@@ -8,7 +8,7 @@ use millrun_pattern::{Flags, Regex, TimeFormat, TimeType, Zone};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{Apache2Parser, Grouping};
+use super::{Apache2Parser, GrokNames, Grouping};
 use super::{JsonParser, nginx_parser, parse_section};
 use super::{LineParser, NoneParser, ParseError, Parsed, RegexpParser, Settings, TextKind};
 
@@ -476,6 +476,68 @@ fn lines_of_container_runtimes() {
             Some(json!([[null, null]]))
         );
     }
+}
+
+#[test]
+fn every_name_of_grok_stands_for_an_expression() {
+    for name in super::grok::built_in_names() {
+        let expression = GrokNames::default()
+            .expand(&format!("%{{{name}:all}}"))
+            .unwrap();
+        let compiled = Regex::compile(&expression.source, Flags::default());
+        assert!(compiled.is_ok(), "{name}: {compiled:?}");
+    }
+}
+
+#[test]
+fn grok_names_expressions() {
+    let mut grok = section(
+        "@type grok\nestimate_current_event false\ngrok_name_key by\ngrok_failure_key why\n\
+         <grok>\nname access\npattern %{HTTPD_COMBINEDLOG}\ntime_key timestamp\ntime_format %d/%b/%Y:%H:%M:%S %z\n</grok>\n\
+         <grok>\npattern %{IP:ip} took %{NUMBER:took:float}\n</grok>",
+    );
+    let line = br#"10.1.2.3 - bob [01/Feb/2024:03:04:05 +0900] "GET /a HTTP/1.1" 200 777 "-" "UA""#;
+    let fields = json!({
+        "clientip": "10.1.2.3", "ident": "-", "auth": "bob", "verb": "GET", "request": "/a", "httpversion": "1.1",
+        "response": "200", "bytes": "777", "referrer": "\"-\"", "agent": "\"UA\"", "by": "access"
+    });
+    assert_eq!(
+        events(&mut *grok, line),
+        Some(json!([[{"$et": [1_706_724_245, 0]}, fields]]))
+    );
+    assert_eq!(
+        events(&mut *grok, b"from ::1 took 1.5 s"),
+        Some(json!([[null, {"ip": "::1", "took": 1.5, "by": "1"}]]))
+    );
+    let now = json!({"$et": [NOW.seconds, NOW.nanoseconds]});
+    assert_eq!(
+        events(&mut *grok, b"else"),
+        Some(json!([[now, {"why": "No grok pattern matched", "message": "else"}]]))
+    );
+}
+
+#[test]
+fn grok_says_what_a_name_lacks() {
+    let mut names = GrokNames::default();
+    names.add("# own\nLOOP a%{LOOP}\n\nORDER  o-%{INT}\n");
+    assert_eq!(
+        names.expand("%{ORDER:o}%{2}").unwrap().source,
+        "(?<o>o-(?:[+-]?[0-9]+))%{2}"
+    );
+    assert_eq!(
+        names.expand("%{NOPE}").unwrap_err().to_string(),
+        "grok pattern not found: %{NOPE}; add it to a file of custom_pattern_path"
+    );
+    assert_eq!(
+        names.expand("%{LOOP}").unwrap_err().to_string(),
+        "%{LOOP} lies more than 32 names deep; does it lead to itself?"
+    );
+    let blocks = section(
+        "@type multiline_grok\ngrok_pattern %{WORD:w}\\n%{GREEDYDATA:rest}\nmultiline_start_regexp /^\\w/",
+    );
+    assert!(
+        matches!(blocks.grouping(), Grouping::FirstLine(first) if first.begins(b"a") && !first.begins(b" a"))
+    );
 }
 
 #[test]
