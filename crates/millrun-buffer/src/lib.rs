@@ -58,7 +58,7 @@ pub use self::chunk::{Chunk, ChunkPaths};
 pub use self::chunk_id::ChunkId;
 pub use self::config::{BufferConfig, BufferKind, FlushMode, OverflowAction};
 pub use self::error::{AppendError, LedgerError, OpenError, StateError};
-pub use self::ledger::{Dispatch, Incarnation, Intent, Ledger, Seen, SourceState, Ticket};
+pub use self::ledger::{Claim, Dispatch, Incarnation, Intent, Ledger, Seen, SourceState, Ticket};
 pub use self::metadata::{Metadata, Variables};
 pub use self::origin::{Fingerprint, Identity, LossKey, Origin, SourceNumber};
 pub use self::random::Random;

@@ -1,9 +1,10 @@
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::{self, SharedDisk};
-use crate::ledger::{LedgerRead, Recovered};
-use crate::{Ledger, LedgerError, Seen, SourceState, StateError};
+use crate::ledger::{LedgerRead, Neighbours, Recovered};
+use crate::{Claim, Ledger, LedgerError, Seen, SourceState, StateError};
 
 /// No worker has more shards.
 pub const SHARDS_MAX: usize = 1024;
@@ -33,10 +34,12 @@ pub struct StateDirectory {
     place: Option<Place>,
     ledgers: Vec<Arc<Ledger>>,
     notes: Vec<String>,
+    neighbours: Option<Mutex<Neighbours>>,
 }
 
 struct Place {
     disk: SharedDisk,
+    root: PathBuf,
     directory: PathBuf,
     old_ledgers: Vec<PathBuf>,
     generation: u64,
@@ -102,6 +105,7 @@ impl StateDirectory {
         let disk = disk.clone();
         let place = Place {
             disk,
+            root: root.to_owned(),
             directory,
             old_ledgers,
             generation,
@@ -112,7 +116,16 @@ impl StateDirectory {
             place: Some(place),
             ledgers,
             notes,
+            neighbours: None,
         })
+    }
+
+    /// Asks other workers of the instance too what they have committed of other millruns' chunks.
+    /// Only on a real disk.
+    pub fn ask_neighbours(&mut self) {
+        let place = self.place.as_ref();
+        let own = place.and_then(|place| Some((&place.root, place.directory.parent()?)));
+        self.neighbours = own.map(|(root, own)| Mutex::new(Neighbours::new(root, own)));
     }
 
     /// Ledgers without files: nothing survives the process.
@@ -124,6 +137,7 @@ impl StateDirectory {
             place: None,
             ledgers,
             notes: Vec::new(),
+            neighbours: None,
         }
     }
 
@@ -177,11 +191,27 @@ impl StateDirectory {
         Ok(None)
     }
 
-    /// Whether any shard has committed a sender's chunk.
-    pub fn seen(&self, sender: &[u8; 16], sequence: u64, hash: u32) -> Seen {
+    /// Claims a sender before [`seen`](Self::seen) is asked and until its chunk is committed, where
+    /// neighbours could commit the same chunk; `None` while one of them has the claim.
+    pub fn claim(&self, sender: &[u8; 16]) -> io::Result<Option<Claim>> {
+        match &self.neighbours {
+            Some(neighbours) => lock(neighbours).claim(sender),
+            None => Ok(Some(Claim::nobody_else())),
+        }
+    }
+
+    /// Whether any shard has committed a sender's chunk, or any neighbour that is asked.
+    pub fn seen(&self, sender: &[u8; 16], sequence: u64, hash: u32) -> io::Result<Seen> {
         let answers = self.ledgers.iter();
         let answers = answers.map(|ledger| ledger.seen(sender, sequence, hash));
-        answers.max().unwrap_or(Seen::Never)
+        let own = answers.max().unwrap_or(Seen::Never);
+        match &self.neighbours {
+            Some(neighbours) if own != Seen::Stored => {
+                let theirs = lock(neighbours).seen(sender, sequence, hash)?;
+                Ok(own.max(theirs))
+            }
+            _ => Ok(own),
+        }
     }
 
     /// Ends the recovery: call it when all buffers are open, before any source reads.
@@ -235,4 +265,8 @@ impl Place {
     fn ledger_path(&self, shard: usize) -> PathBuf {
         self.directory.join(format!("{shard}.ledger"))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrun_buffer::{
-    AppendError, Ledger, LedgerError, LossKey, Origin, OverflowAction, Seen, Shard, SourceState,
-    StateDirectory, Timestamp, Transaction,
+    AppendError, Claim, Ledger, LedgerError, LossKey, Origin, OverflowAction, Seen, Shard,
+    SourceState, StateDirectory, Timestamp, Transaction,
 };
 use millrun_event::json::{self, FloatText};
 use millrun_event::{Cursor, Entry, EventBuffer, EventTime, Events, Malformed};
@@ -28,6 +28,9 @@ use crate::stop::Stop;
 
 /// How long a source that waits for room in a buffer sleeps before it looks whether it must end.
 pub const BLOCK_POLL: Duration = Duration::from_millis(100);
+
+/// How often a source looks whether another worker is done with a sender.
+const CLAIM_POLL: Duration = Duration::from_millis(1);
 
 /// Why a batch was not taken. Nothing of it is kept: the source repeats it or tells its sender.
 #[derive(Debug, Error)]
@@ -121,8 +124,33 @@ impl Emitter {
 
     /// Whether a sender's chunk is committed already, by any shard. What is [`Seen::Stored`] is
     /// answered and not emitted again; anything else is emitted with its origin.
-    pub fn seen(&self, sender: &[u8; 16], sequence: u64, hash: u32) -> Seen {
-        self.state.seen(sender, sequence, hash)
+    ///
+    /// Where several workers share a listening socket, the sender is to be claimed before.
+    pub fn seen(&self, sender: &[u8; 16], sequence: u64, hash: u32) -> Result<Seen, EmitError> {
+        let seen = self.state.seen(sender, sequence, hash);
+        seen.map_err(|error| {
+            EmitError::Refused(format!(
+                "cannot read the ledgers of the other workers: {error}"
+            ))
+        })
+    }
+
+    /// Waits for the right to commit chunks of a sender, until the stop.
+    pub fn claim(&self, sender: &[u8; 16]) -> Result<Claim, EmitError> {
+        loop {
+            match self.state.claim(sender) {
+                Ok(Some(claim)) => return Ok(claim),
+                Ok(None) if self.stop.is_set() => {
+                    let text = "another worker takes a chunk of this sender";
+                    return Err(EmitError::Full(text.into()));
+                }
+                Ok(None) => std::thread::sleep(CLAIM_POLL),
+                Err(error) => {
+                    let text = format!("cannot claim a sender in the state directory: {error}");
+                    return Err(EmitError::Refused(text));
+                }
+            }
+        }
     }
 
     /// False while a buffer has as much queued as it should: a source whose bytes stay where
@@ -193,7 +221,7 @@ impl Emitter {
                 sequence,
                 hash,
                 ..
-            } => self.state.seen(sender, *sequence, *hash) == Seen::InFiles,
+            } => self.seen(sender, *sequence, *hash)? == Seen::InFiles,
             _ => false,
         };
         let begun = match in_files {

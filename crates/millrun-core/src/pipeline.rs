@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! start   state directory (locked, recovered) → buffers → flush threads → inputs prepared → input threads
-//! stop    inputs → staged chunks queued (flush_at_shutdown) → flush threads drain → state released
+//! stop    inputs → staged chunks queued (flush_at_shutdown) → flush threads drain → last acts of inputs
+//!         → state released
 //! ```
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +21,7 @@ use crate::buffered::BufferedNode;
 use crate::emitter::Emitter;
 use crate::flush::{FlushStop, Flusher};
 use crate::listeners::Listeners;
-use crate::plugin::StartError;
+use crate::plugin::{AtEnd, StartError};
 use crate::stop::Stop;
 use crate::system::{DurabilityName, System};
 
@@ -50,6 +51,7 @@ impl FlushHandle {
 /// A running configuration.
 pub struct Pipeline {
     inputs: Vec<JoinHandle<()>>,
+    at_end: Vec<AtEnd>,
     flushers: Vec<JoinHandle<()>>,
     buffered: Arc<[Arc<BufferedNode>]>,
     input_stop: Stop,
@@ -77,6 +79,9 @@ impl Pipeline {
         let worker = system.worker as usize;
         let mut state = StateDirectory::open(&disk, state_root, worker, shards, durability)
             .map_err(|error| StartError::new(error.to_string()))?;
+        if system.parameters.workers > 1 {
+            state.ask_neighbours();
+        }
         for note in state.notes() {
             tracing::warn!("{note}");
         }
@@ -89,6 +94,7 @@ impl Pipeline {
 
         let mut pipeline = Self {
             inputs: Vec::new(),
+            at_end: Vec::new(),
             flushers: Vec::new(),
             buffered: parts.buffered.into(),
             input_stop: Stop::new(),
@@ -132,6 +138,7 @@ impl Pipeline {
             );
             let stop = pipeline.input_stop.clone();
             let input = part.input;
+            pipeline.at_end.extend(input.at_end());
             let ended = stop.clone();
             let run = move || {
                 input.run(emitter, stop);
@@ -184,6 +191,9 @@ impl Pipeline {
         self.flush_stop.end.set();
         for thread in self.flushers {
             let _ = thread.join();
+        }
+        for act in self.at_end {
+            act();
         }
         for node in self.buffered.iter() {
             report_leftovers(node);

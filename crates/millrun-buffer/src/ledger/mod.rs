@@ -10,6 +10,7 @@ mod dispatch;
 mod file;
 mod incarnation;
 mod low_water;
+mod neighbours;
 mod peers;
 mod reader;
 mod record;
@@ -19,6 +20,8 @@ mod transactions;
 
 pub use dispatch::{Dispatch, Ticket};
 pub use incarnation::Incarnation;
+pub use neighbours::Claim;
+pub(crate) use neighbours::Neighbours;
 pub(crate) use record::Extent as ChunkExtent;
 pub use record::Intent;
 pub(crate) use recovered::{LedgerRead, Recovered};
@@ -99,6 +102,25 @@ pub enum Seen {
     InFiles,
     /// It is stored: answer, and store nothing.
     Stored,
+}
+
+impl Seen {
+    fn of(known: Option<Known>, hash: u32) -> Self {
+        match known {
+            None => Self::Never,
+            Some(Known::Below) => Self::Stored,
+            Some(Known::Taken(taken)) if taken.hash != hash => Self::Otherwise,
+            Some(Known::Taken(taken)) if taken.in_memory => Self::InFiles,
+            Some(Known::Taken(_)) => Self::Stored,
+        }
+    }
+}
+
+impl Neighbours {
+    /// Whether another worker has committed a sender's chunk.
+    pub(crate) fn seen(&mut self, sender: &[u8; 16], sequence: u64, hash: u32) -> io::Result<Seen> {
+        Ok(Seen::of(self.find(sender, sequence)?, hash))
+    }
 }
 
 /// A source as the ledgers know it.
@@ -250,13 +272,8 @@ impl Ledger {
     pub fn seen(&self, sender: &[u8; 16], sequence: u64, hash: u32) -> Seen {
         let inner = self.inner();
         let known = inner.memory_peers.find(sender, sequence);
-        match known.or_else(|| inner.state.peers.find(sender, sequence)) {
-            None => Seen::Never,
-            Some(Known::Below) => Seen::Stored,
-            Some(Known::Taken(taken)) if taken.hash != hash => Seen::Otherwise,
-            Some(Known::Taken(taken)) if taken.in_memory => Seen::InFiles,
-            Some(Known::Taken(_)) => Seen::Stored,
-        }
+        let known = known.or_else(|| inner.state.peers.find(sender, sequence));
+        Seen::of(known, hash)
     }
 
     /// Counts something dropped outside of a transaction.

@@ -144,7 +144,7 @@ fn a_resend_is_known_by_its_number_and_its_hash_in_every_life() {
     put(&mut worker, 2, origin(5, 50));
     let seen = |worker: &Worker| {
         [(0, 1), (3, 30), (3, 31), (4, 40), (5, 50), (6, 60)]
-            .map(|(sequence, hash)| worker.state.seen(&sender, sequence, hash))
+            .map(|(sequence, hash)| worker.state.seen(&sender, sequence, hash).unwrap())
     };
     use Seen::{InFiles, Never, Otherwise, Stored};
     let expected = [Stored, Stored, Otherwise, Stored, Stored, Never];
@@ -165,5 +165,5 @@ fn a_resend_is_known_by_its_number_and_its_hash_in_every_life() {
     transaction.commit().unwrap();
     assert_eq!(worker.buffers[0].statistics().total_queued_size, before);
     assert_eq!(worker.buffers[1].statistics().total_queued_size, 2);
-    assert_eq!(worker.state.seen(&sender, 5, 50), Stored);
+    assert_eq!(worker.state.seen(&sender, 5, 50).unwrap(), Stored);
 }

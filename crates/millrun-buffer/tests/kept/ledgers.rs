@@ -79,7 +79,7 @@ fn what_a_ledger_knows_survives() {
             Some(&b"held back"[..])
         );
         assert_eq!(ledger.losses().get(&key), Some(&3));
-        let seen = |sequence| state.seen(&sender, sequence, 7);
+        let seen = |sequence| state.seen(&sender, sequence, 7).unwrap();
         assert_eq!(
             [2, 3, 4, 5, 6].map(seen),
             [
@@ -90,7 +90,7 @@ fn what_a_ledger_knows_survives() {
                 Seen::Never
             ]
         );
-        assert_eq!(state.seen(&sender, 5, 8), Seen::Otherwise);
+        assert_eq!(state.seen(&sender, 5, 8).unwrap(), Seen::Otherwise);
     }
 }
 

@@ -11,5 +11,6 @@ mod dispatches;
 mod filling;
 mod flushing;
 mod ledgers;
+mod neighbours;
 mod takeover;
 mod transactions;

@@ -243,6 +243,70 @@ fn a_client_that_reuses_a_number_for_another_chunk_loses_nothing() {
     assert_exactly_once(&collector.wait_for_lines("got", 2), 2);
 }
 
+const TWO_WORKERS: &str = "\
+<system>
+  workers 2
+  root_dir $D/state
+</system>
+<source>
+  @type forward
+  bind 127.0.0.1
+  port $P1
+</source>
+<match t>
+  @type file
+  path \"$D/got.#{worker_id}\"
+  append true
+  <format>
+    @type single_value
+  </format>
+  <buffer []>
+    @type file
+    path $D/buffer
+    flush_mode immediate
+  </buffer>
+</match>
+";
+
+#[test]
+fn a_resend_to_another_worker_is_known_also_when_both_come_at_once() {
+    let mut collector = Mill::idle(TWO_WORKERS);
+    collector.start();
+    collector.wait_for_log("worker is now running", 2);
+    let port = collector.port(1);
+    // Each connection goes to whichever worker is quicker, so some go to either.
+    let send = move || {
+        let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        thread::sleep(Duration::from_millis(20));
+        client.write_all(&numbered_message("00000000 a")).unwrap();
+        let mut answer = [0; 8];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"\x81\xa3ack\xa2id");
+    };
+    let mut resends = 0;
+    for _ in 0..2 {
+        let clients: Vec<_> = (0..40).map(|_| thread::spawn(send)).collect();
+        clients
+            .into_iter()
+            .for_each(|client| client.join().unwrap());
+        resends += 40;
+        let known = "a chunk came again and is stored already";
+        collector.wait_for_log(known, resends - 1);
+        collector.kill9();
+        collector.start();
+        collector.wait_for_log("worker is now running", 2 + resends / 40 * 2);
+    }
+    assert_exactly_once(&collector.wait_for_lines("got", 1), 1);
+    let log = collector.log();
+    for worker in ["#0", "#1"] {
+        let answered = |line: &&str| line.contains("came again") && line.contains(worker);
+        assert!(
+            log.lines().any(|line| answered(&line)),
+            "{worker} was not asked:\n{log}"
+        );
+    }
+}
+
 /// A message of one event under number 0.
 fn numbered_message(text: &str) -> Vec<u8> {
     let record = [b"\x81\xa7message\xaa", text.as_bytes()].concat();

@@ -18,7 +18,7 @@
 //!
 //! **Another millrun sends a chunk twice and it is stored once**: it numbers its chunks (see
 //! `millrun_forward::Delivery`), the number is part of the commit, and what is committed is
-//! acknowledged without being stored again, by every source of the worker, also after a crash. That
+//! acknowledged without being stored again, by every source of every worker, also after a crash. That
 //! holds for what went to file buffers. What went to memory buffers is known while the process
 //! lives: after a crash it is taken again, by the memory buffers only where files had it too.
 

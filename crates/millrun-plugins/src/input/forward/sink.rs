@@ -47,7 +47,8 @@ impl Sink for Emitter {
             self.emit_with_losses(tag, events, Origin::None, lost)?;
             return Ok(Stored::Now);
         };
-        let stored = match self.seen(&number.sender, number.sequence, hash) {
+        let _claim = self.claim(&number.sender)?;
+        let stored = match self.seen(&number.sender, number.sequence, hash)? {
             Seen::Stored => return Ok(Stored::Before),
             Seen::Otherwise => Stored::Beside,
             Seen::Never | Seen::InFiles => Stored::Now,

@@ -419,6 +419,7 @@ fn store(life: &mut Life, message: &Message<'_>, now: Timestamp) -> Option<bool>
     match life
         .state
         .seen(&number.sender, number.sequence, delivery.hash)
+        .unwrap()
     {
         Seen::Stored => return Some(true),
         Seen::Never => {}
