@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,7 +97,31 @@ pub struct Config {
     /// Whether one unrecoverable exit stops the other workers, too.
     pub stop_immediately_at_unrecoverable_exit: bool,
 
-    /// Name of the server process, as `ps -o comm` and `top` show it (15 bytes).
+    /// Runs in the background: in a session of its own, with standard streams that lead nowhere. The
+    /// process that was started returns from [`Engine::run`](crate::Engine::run) when the server is ready, with
+    /// code 0, or when it failed.
+    pub daemonize: bool,
+    /// Exit code of a daemon's launcher when it failed.
+    pub daemonize_error_exit_code: u8,
+    /// A file with the number of the topmost process. It is locked while that process lives: a second server
+    /// with the same file is refused.
+    pub pid_path: Option<PathBuf>,
+    /// User of all processes, by name or number: with exactly the groups that the system knows of.
+    pub chuser: Option<String>,
+    /// Group of all processes; without it the one of `chuser`.
+    pub chgroup: Option<String>,
+    /// File mode creation mask of all processes, for example `0o027`.
+    pub chumask: Option<u32>,
+    /// User of the workers, if they are processes. The server must be root for that.
+    pub worker_chuser: Option<String>,
+    /// Group of the workers.
+    pub worker_chgroup: Option<String>,
+    /// File mode creation mask of the workers.
+    pub worker_chumask: Option<u32>,
+
+    /// Name of the topmost process, as `ps` shows it: its command line, and its `comm` of 15 bytes.
+    pub daemon_process_name: Option<String>,
+    /// Name of the server process.
     pub server_process_name: Option<String>,
     /// Name of a worker process; `%d` stands for the worker's number.
     pub worker_process_name: Option<String>,
@@ -148,6 +173,16 @@ impl Default for Config {
             listener_release_after: Duration::from_secs(10),
             unrecoverable_exit_codes: Vec::new(),
             stop_immediately_at_unrecoverable_exit: false,
+            daemonize: false,
+            daemonize_error_exit_code: 1,
+            pid_path: None,
+            chuser: None,
+            chgroup: None,
+            chumask: None,
+            worker_chuser: None,
+            worker_chgroup: None,
+            worker_chumask: None,
+            daemon_process_name: None,
             server_process_name: None,
             worker_process_name: None,
             command_pipe: None,
@@ -189,6 +224,20 @@ impl Config {
             if interval.is_some_and(|interval| interval.is_zero()) {
                 return Err(format!("{name} must be more than 0"));
             }
+        }
+        let changes_workers = self.worker_chuser.is_some()
+            || self.worker_chgroup.is_some()
+            || self.worker_chumask.is_some();
+        if changes_workers && self.worker_type.is_threaded() {
+            return Err(
+                "worker_chuser, worker_chgroup and worker_chumask need workers that are processes"
+                    .to_owned(),
+            );
+        }
+        if self.daemonize && self.logger.as_ref().is_some_and(|it| it.is_stream()) {
+            return Err(
+                "a daemon's log must be a file: its standard streams lead nowhere".to_owned(),
+            );
         }
         if self.exit_on_detach && !self.enable_detach {
             return Err("exit_on_detach needs enable_detach".to_owned());

@@ -2,13 +2,16 @@
 
 use std::io;
 use std::process::ExitCode;
-use std::sync::Arc;
 
+use crate::belongings::Belongings;
 use crate::config::Config;
+use crate::daemon::{Daemonized, daemonize};
 use crate::log::{Level, Log};
-use crate::logger::DaemonLogger;
-use crate::server::{Above, Server, exit_status, serve};
+use crate::pid_file::PidFile;
+use crate::privilege::{self, Identity};
+use crate::server::{Above, Server, exit_status, serve, worker_identity};
 use crate::supervisor::supervise;
+use crate::sys;
 use crate::worker::Worker;
 
 /// Exit code of a configuration that cannot work.
@@ -57,26 +60,41 @@ where
     /// when the server could not do its work; 78 for a configuration that cannot work. The reason is in
     /// the log.
     pub fn run(mut self) -> ExitCode {
-        if let Err(text) = self.config.check() {
-            self.config
-                .log
-                .log(Level::Fatal, &format!("configuration: {text}"));
-            return ExitCode::from(EXIT_CONFIG);
-        }
-        let logger = match self.start_logger() {
-            Ok(logger) => logger,
-            Err(error) => {
-                let text = format!("cannot start the logger process: {error}");
-                self.config.log.log(Level::Fatal, &text);
-                return ExitCode::from(EXIT_ERROR);
-            }
+        let fatal = |log: &dyn Log, code: u8, text: &str| {
+            log.log(Level::Fatal, text);
+            ExitCode::from(code)
         };
-        // Only the topmost process reads it, so nobody else may have it.
-        let commands = self.config.command_pipe.take();
+        if let Err(text) = self.config.check() {
+            let text = format!("configuration: {text}");
+            return fatal(&*self.config.log, EXIT_CONFIG, &text);
+        }
+        let mut belongings = Belongings {
+            // Only the topmost process reads it, so nobody else may have it.
+            commands: self.config.command_pipe.take(),
+            ..Belongings::default()
+        };
+        if self.config.daemonize {
+            let code = self.config.daemonize_error_exit_code;
+            match daemonize() {
+                Ok(Daemonized::Daemon(readiness)) => belongings.readiness = Some(readiness),
+                Ok(Daemonized::Launcher(Ok(()))) => return ExitCode::SUCCESS,
+                Ok(Daemonized::Launcher(Err(text))) => {
+                    return fatal(&*self.config.log, code, &text);
+                }
+                Err(error) => {
+                    let text = format!("cannot run in the background: {error}");
+                    return fatal(&*self.config.log, code, &text);
+                }
+            }
+        }
+        if let Err(text) = self.settle(&mut belongings) {
+            return fatal(&*self.config.log, EXIT_ERROR, &text);
+        }
+        let logger = self.config.logger.clone();
         let code = if self.config.supervisor {
-            supervise(self.server, self.build_worker, self.config, commands)
+            supervise(self.server, self.build_worker, self.config, belongings)
         } else {
-            let above = Above::Nobody { commands };
+            let above = Above::Nobody(belongings);
             serve(self.server, self.build_worker, &self.config, above)
         };
         if let Some(logger) = logger {
@@ -85,13 +103,39 @@ where
         ExitCode::from(exit_status(code))
     }
 
-    fn start_logger(&mut self) -> io::Result<Option<Arc<DaemonLogger>>> {
+    /// Becomes who it is to be, and starts the log. In this order: the pid file may need privileges, what
+    /// comes after must do without.
+    fn settle(&mut self, belongings: &mut Belongings) -> Result<(), String> {
+        let config = &self.config;
+        if let Some(name) = &config.daemon_process_name {
+            // A name is a convenience.
+            let _ = sys::set_name(name);
+            sys::set_title(name);
+        }
+        let (user, group) = (config.chuser.as_deref(), config.chgroup.as_deref());
+        let identity = Identity::resolve(privilege::DAEMON, user, group, config.chumask)
+            .map_err(|text| format!("configuration: {text}"))?;
+        worker_identity(config).map_err(|text| format!("configuration: {text}"))?;
+        if let Some(path) = &config.pid_path {
+            belongings.pid_file = Some(PidFile::create(path)?);
+        }
+        identity
+            .assume()
+            .map_err(|error| format!("cannot change user or group: {error}"))?;
+        self.start_logger()
+            .map_err(|error| format!("cannot start the log: {error}"))
+    }
+
+    fn start_logger(&mut self) -> io::Result<()> {
         let Some(logger) = self.config.logger.clone() else {
-            return Ok(None);
+            return Ok(());
         };
-        logger.start()?;
+        if self.config.daemonize {
+            logger.check()?;
+        }
+        logger.start(self.config.daemonize)?;
         logger.speak(!self.config.supervisor)?;
-        self.config.log = Arc::clone(&logger) as Arc<dyn Log>;
-        Ok(Some(logger))
+        self.config.log = logger;
+        Ok(())
     }
 }

@@ -50,15 +50,19 @@
 
 #![deny(unsafe_code)] // Allowed again in `sys` only.
 
+mod belongings;
 mod config;
 mod control;
 mod core;
+mod daemon;
 mod engine;
 mod flag;
 mod lifeline;
 mod listen;
 mod log;
 mod logger;
+mod pid_file;
+mod privilege;
 mod published;
 mod server;
 mod signals;

@@ -1,14 +1,15 @@
 //! The server: what the user may add to it, and its role as a control process.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use crate::BoxError;
+use crate::belongings::Belongings;
 use crate::config::{Config, check_workers};
 use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
 use crate::core::{Delegation, Policy, Repeat, SlotId};
 use crate::log::Level;
+use crate::privilege::{self, Identity};
 use crate::signals::Signal;
 use crate::sys;
 use crate::worker::process::{Settings, be_worker};
@@ -68,10 +69,8 @@ impl Server for () {}
 /// What is above a server.
 pub(crate) enum Above {
     Supervisor(Upstream),
-    /// It is the topmost process, and obeys a command pipe if it has one.
-    Nobody {
-        commands: Option<Arc<OwnedFd>>,
-    },
+    /// It is the topmost process.
+    Nobody(Belongings),
 }
 
 /// Is the server process: starts, runs until told to stop, and returns the exit code.
@@ -91,13 +90,18 @@ where
     if let Some(name) = &config.server_process_name {
         // A name is a convenience.
         let _ = sys::set_name(name);
+        sys::set_title(name);
     }
+    let identity = match worker_identity(config) {
+        Ok(identity) => identity,
+        Err(text) => return fatal(&format!("configuration: {text}")),
+    };
     if let Err(error) = server.before_run() {
         return fatal(&format!("the server could not start: {error}"));
     }
-    let (upstream, commands) = match above {
-        Above::Supervisor(upstream) => (Some(upstream), None),
-        Above::Nobody { commands } => (None, commands),
+    let (upstream, belongings) = match above {
+        Above::Supervisor(upstream) => (Some(upstream), Belongings::default()),
+        Above::Nobody(belongings) => (None, belongings),
     };
     let logging = match Logging::new(&config.log, config.logger.as_ref(), upstream.is_none()) {
         Ok(logging) => logging,
@@ -110,7 +114,7 @@ where
         worker_type: config.worker_type,
         command_sender: config.command_sender,
         reload_signal: config.worker_reload_signal.map(Signal::number),
-        settings: settings(config),
+        settings: settings(config, identity),
     };
     match Control::new(
         role,
@@ -120,10 +124,10 @@ where
         upstream,
         config.listener_release_after,
     )
-    .and_then(|control| control.with_command_pipe(commands))
+    .and_then(|control| control.with_belongings(belongings, config.daemonize))
     .and_then(Control::run)
     {
-        Ok((mut role, code)) => {
+        Ok((mut role, code, _pid_file)) => {
             role.server.after_run();
             code
         }
@@ -205,7 +209,9 @@ where
 
     fn be_child(&mut self, unborn: Unborn<W>, birth: Birth) -> ! {
         match unborn.program {
-            Some(program) => be_program(program, birth, &self.settings.log),
+            Some(program) => {
+                be_program(program, birth, &self.settings.identity, &self.settings.log)
+            }
             None => be_worker(unborn.worker, birth, self.settings.clone()),
         }
     }
@@ -236,8 +242,19 @@ where
     }
 }
 
-fn settings(config: &Config) -> Settings {
+/// Looks up who workers are to be.
+pub(crate) fn worker_identity(config: &Config) -> Result<Identity, String> {
+    Identity::resolve(
+        privilege::WORKER,
+        config.worker_chuser.as_deref(),
+        config.worker_chgroup.as_deref(),
+        config.worker_chumask,
+    )
+}
+
+fn settings(config: &Config, identity: Identity) -> Settings {
     Settings {
+        identity,
         name: config.worker_process_name.clone(),
         explicit_readiness: config.explicit_readiness,
         heartbeat_interval: config.worker_heartbeat_interval,

@@ -10,14 +10,15 @@
 //! killed, the supervisor starts a new one when the last process of the old generation is reaped.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::belongings::Belongings;
 use crate::config::Config;
 use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
 use crate::core::{Delegation, Detachment, Policy, SlotId};
 use crate::log::Level;
+use crate::privilege::Identity;
 use crate::server::{Above, Server, serve};
 use crate::sys;
 use crate::worker::Worker;
@@ -34,7 +35,7 @@ pub(crate) fn supervise<S, F, W>(
     server: S,
     build_worker: F,
     config: Config,
-    commands: Option<Arc<OwnedFd>>,
+    belongings: Belongings,
 ) -> i32
 where
     S: Server,
@@ -51,6 +52,7 @@ where
     }
     let policy = policy(&config);
     let signals = config.signals;
+    let daemonize = config.daemonize;
     let release_after = config.listener_release_after;
     let logging = match Logging::new(&config.log, config.logger.as_ref(), true) {
         Ok(logging) => logging,
@@ -60,10 +62,10 @@ where
         parts: Some((server, build_worker, config)),
     };
     match Control::new(role, policy, signals, logging, None, release_after)
-        .and_then(|control| control.with_command_pipe(commands))
+        .and_then(|control| control.with_belongings(belongings, daemonize))
         .and_then(Control::run)
     {
-        Ok((_, code)) => code,
+        Ok((_, code, _)) => code,
         Err(error) => fatal(&format!("the supervisor's control loop failed: {error}")),
     }
 }
@@ -101,7 +103,7 @@ where
         let Some((server, build_worker, config)) = self.parts.take() else {
             sys::exit_now(EXIT_ERROR)
         };
-        match tie_to_parent(birth.parent) {
+        match tie_to_parent(birth.parent, &Identity::default()) {
             Ok(true) => {}
             Ok(false) => sys::exit_now(EXIT_ERROR),
             Err(error) => {

@@ -159,6 +159,7 @@ impl<R: Role> Control<R> {
                     self.events
                         .push_back(Event::ChildReady { slot, generation });
                     self.expect_release(now);
+                    self.is_ready();
                 }
                 Ok(Message::Frame(Frame::Heartbeat, _)) => {
                     self.events.push_back(Event::Heartbeat { slot, generation });

@@ -99,7 +99,7 @@ impl<R: Role> Control<R> {
         let Some(logger) = self.logging.logger.clone() else {
             return;
         };
-        let started = logger.start().and_then(|pid| {
+        let started = logger.start(false).and_then(|pid| {
             self.survivors.spare(pid);
             self.logging.exit = Some(logger.exit_descriptor()?);
             self.watch_logger()

@@ -20,7 +20,8 @@
 //!   pidfd, our end of a life-line  Control.children  closed, those of its siblings as well as its own
 //!   life-line to the level above   Control.upstream  closed
 //!   listening sockets              Control.listeners closed; the child asks for duplicates
-//!   command pipe                   Control.commands  closed
+//!   command pipe, pid file         Control           closed
+//!   pipe to the launcher           Control.readiness closed
 //!   ends of the children's pipes    Control.children  closed
 //!   socket to the logger process   DaemonLogger      kept by control processes only
 //!   the child's end of a life-line Birth             the only engine descriptor it keeps
@@ -44,15 +45,17 @@ mod upstream;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal as NixSignal;
 
+use crate::belongings::Belongings;
 use crate::core::{Action, Event, Generation, Monotonic, Policy, State, step};
+use crate::daemon::{self, Readiness};
 use crate::lifeline::frame::Frame;
 use crate::listen::ListenerTable;
 use crate::log::Level;
+use crate::pid_file::PidFile;
 use crate::published::Published;
 use crate::signals::{Signal, SignalMeanings, TAKEN};
 use crate::sys;
@@ -78,6 +81,10 @@ pub(crate) struct Control<R: Role> {
     listeners: ListenerTable,
     upstream: Option<Upstream>,
     commands: Option<CommandPipe>,
+    readiness: Option<Readiness>,
+    pid_file: Option<PidFile>,
+    /// Whether standard error is somebody else's until this process is ready.
+    loud: bool,
     survivors: Survivors,
     /// What workers are to work with.
     config: Published,
@@ -127,6 +134,9 @@ impl<R: Role> Control<R> {
             listeners: ListenerTable::default(),
             upstream,
             commands: None,
+            readiness: None,
+            pid_file: None,
+            loud: false,
             config: Published::default(),
             shared_config: None,
             config_reported: true,
@@ -137,25 +147,55 @@ impl<R: Role> Control<R> {
         })
     }
 
-    /// Makes the loop take command words from a pipe, too.
+    /// Hands over what only the topmost process has. `daemon`: standard error is only borrowed until
+    /// this process is ready.
     ///
     /// # Errors
     ///
-    /// The descriptor cannot be waited for: it is a file.
-    pub(crate) fn with_command_pipe(mut self, pipe: Option<Arc<OwnedFd>>) -> io::Result<Self> {
-        if let Some(pipe) = pipe.map(CommandPipe::new) {
+    /// The command pipe cannot be waited for: it is a file.
+    pub(crate) fn with_belongings(
+        mut self,
+        belongings: Belongings,
+        daemon: bool,
+    ) -> io::Result<Self> {
+        let Belongings {
+            commands,
+            readiness,
+            pid_file,
+        } = belongings;
+        if let Some(pipe) = commands.map(CommandPipe::new) {
             self.poller
                 .add(pipe.as_fd(), Source::Commands)
                 .map_err(|error| io::Error::new(error.kind(), format!("command pipe: {error}")))?;
             self.commands = Some(pipe);
         }
+        self.readiness = readiness;
+        self.pid_file = pid_file;
+        self.loud = daemon;
         Ok(self)
     }
 
-    /// Runs until everything has ended. Returns the role and the exit code.
-    pub(crate) fn run(mut self) -> io::Result<(R, i32)> {
+    /// This process does its work now.
+    fn is_ready(&mut self) {
+        if std::mem::take(&mut self.loud) {
+            match &self.logging.logger {
+                Some(logger) => logger.fall_silent(),
+                None => daemon::fall_silent(),
+            }
+        }
+        if let Some(readiness) = self.readiness.take() {
+            readiness.ready();
+        }
+    }
+
+    /// Runs until everything has ended. Returns the role, the exit code, and the pid file, which is to go
+    /// last.
+    pub(crate) fn run(mut self) -> io::Result<(R, i32, Option<PidFile>)> {
         if let Some(upstream) = &self.upstream {
             upstream.say_ready();
+        }
+        if !R::CHILDREN_CONTROL {
+            self.is_ready();
         }
         self.watch_logger()?;
         let config = role::guarded("worker_config", || Ok(self.role.worker_config()));
@@ -190,7 +230,7 @@ impl<R: Role> Control<R> {
                 if self.upstream.is_none() {
                     self.listeners.close();
                 }
-                return Ok((self.role, code));
+                return Ok((self.role, code, self.pid_file));
             }
         }
     }
@@ -272,6 +312,8 @@ impl<R: Role> Control<R> {
         self.listeners = ListenerTable::default();
         self.upstream = None;
         self.commands = None;
+        self.readiness = None;
+        self.pid_file = None;
         self.logging.let_go();
     }
 

@@ -25,6 +25,7 @@ mod rotation;
 use std::fmt;
 use std::io::{self, PipeWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -136,6 +137,8 @@ struct State {
     logger_end: Option<OwnedFd>,
     /// The topmost process only: the logger.
     process: Option<PidFd>,
+    /// Whether standard error is captured.
+    captured: bool,
     /// Where standard output and error went before they were captured.
     streams: Option<[OwnedFd; 2]>,
     /// The reading ends of this process's own pipes, if no parent holds them.
@@ -220,7 +223,8 @@ impl DaemonLogger {
     }
 
     /// Starts the logger process, or another one after the last has died. For the topmost process.
-    pub(crate) fn start(&self) -> io::Result<i32> {
+    /// `silent`: without its standard error.
+    pub(crate) fn start(&self, silent: bool) -> io::Result<i32> {
         let mut state = self.lock();
         if state.logger_end.is_none() {
             let (socket, logger_end) = sys::seqpacket_pair()?;
@@ -237,6 +241,9 @@ impl DaemonLogger {
                 Ok(pid)
             }
             Fork::Child => {
+                if silent {
+                    crate::daemon::fall_silent();
+                }
                 let code = i32::from(self.be_logger(&mut state).is_err());
                 sys::exit_now(code)
             }
@@ -264,8 +271,9 @@ impl DaemonLogger {
         if captures {
             let stdout = io::stdout().as_fd().try_clone_to_owned()?;
             let stderr = io::stderr().as_fd().try_clone_to_owned()?;
-            self.lock().streams = Some([stdout, stderr]);
-            self.capture(&voice.captured)?;
+            let mut state = self.lock();
+            state.streams = Some([stdout, stderr]);
+            self.capture(&mut state, &voice.captured)?;
         }
         let mut state = self.lock();
         state.lines = Some(LinePipe::new(voice.lines));
@@ -321,10 +329,10 @@ impl DaemonLogger {
         if !controls {
             state.socket = None;
         }
-        self.capture(&voice.captured)
+        self.capture(&mut state, &voice.captured)
     }
 
-    fn capture(&self, pipe: &PipeWriter) -> io::Result<()> {
+    fn capture(&self, state: &mut State, pipe: &PipeWriter) -> io::Result<()> {
         let _ = io::stdout().flush();
         if self.options.log_stdout {
             sys::put_onto(pipe.as_fd(), 1)?;
@@ -332,6 +340,7 @@ impl DaemonLogger {
         if self.options.log_stderr {
             sys::put_onto(pipe.as_fd(), 2)?;
         }
+        state.captured = self.options.log_stderr;
         Ok(())
     }
 
@@ -349,6 +358,43 @@ impl DaemonLogger {
         }
         // It is dead, or about to be.
         let _ = sys::reap_blocking(process.pid());
+    }
+
+    /// Lets go of a standard error that was only borrowed.
+    pub(crate) fn fall_silent(&self) {
+        let mut state = self.lock();
+        if let (Some([_, stderr]), Ok(null)) = (&mut state.streams, sys::open_null()) {
+            *stderr = null;
+        }
+        if !state.captured {
+            crate::daemon::fall_silent();
+        }
+    }
+
+    /// Says whether there can be a log at the destination.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        match &self.options.destination {
+            Destination::Stderr | Destination::Stdout => Ok(()),
+            Destination::File(path) => {
+                let mut options = std::fs::File::options();
+                let opened = options
+                    .append(true)
+                    .custom_flags(libc::O_NONBLOCK)
+                    .open(path);
+                match opened {
+                    Ok(_) => Ok(()),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        file::LogFile::open(path, self.options.rotation, LocalTime::now()).map(drop)
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Returns whether the log is no file.
+    pub(crate) fn is_stream(&self) -> bool {
+        !matches!(self.options.destination, Destination::File(_))
     }
 
     /// Lets the logger process live on for those who are left behind.

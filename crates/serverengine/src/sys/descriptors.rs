@@ -41,16 +41,22 @@ pub(crate) fn allow_only(allowed: &[(OwnedFd, RawFd)]) -> io::Result<()> {
     for (descriptor, number) in allowed {
         parked.push((park(descriptor.as_fd(), above)?, *number));
     }
-    for number in open_descriptors()? {
-        // It may be closed by now: the look into the directory needed one itself.
-        let _ = set_close_on_exec(number);
-    }
+    close_range(FIRST, RawFd::MAX, libc::CLOSE_RANGE_CLOEXEC)?;
     for (descriptor, number) in &parked {
         // SAFETY: Both are plain integers to dup2; what had `number` before belongs to code that never
         // runs again in this process.
         Errno::result(unsafe { libc::dup2(descriptor.as_raw_fd(), *number) })?;
     }
     Ok(())
+}
+
+/// Opens /dev/null, close-on-exec.
+pub(crate) fn open_null() -> io::Result<OwnedFd> {
+    let null = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    Ok(null.into())
 }
 
 /// Makes a standard stream of this process a duplicate of `descriptor`.
@@ -63,10 +69,34 @@ pub(crate) fn put_onto(descriptor: BorrowedFd<'_>, stream: RawFd) -> io::Result<
 /// Closes everything but the standard streams and one descriptor. Only for a process that was just forked
 /// and runs none of the code that owns what is closed.
 pub(crate) fn close_all_but(kept: BorrowedFd<'_>) -> io::Result<()> {
+    let kept = kept.as_raw_fd();
+    if kept > FIRST {
+        close_range(FIRST, kept - 1, 0)?;
+    }
+    close_range(kept.max(FIRST - 1) + 1, RawFd::MAX, 0)
+}
+
+/// Closes all descriptors of a range, or makes them close-on-exec.
+fn close_range(first: RawFd, last: RawFd, flags: libc::c_uint) -> io::Result<()> {
+    // SAFETY: The call touches no memory. Whoever owned what it closes does not run in this process; the
+    // callers promise that.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
+    match Errno::result(result) {
+        Ok(_) => return Ok(()),
+        // Before Linux 5.9, and 5.11 for the flag.
+        Err(Errno::ENOSYS | Errno::EINVAL) => {}
+        Err(error) => return Err(error.into()),
+    }
     for number in open_descriptors()? {
-        if number != kept.as_raw_fd() {
-            // SAFETY: Whoever owned it does not run in this process; the caller promises that.
-            let _ = unsafe { libc::close(number) };
+        if (first..=last).contains(&number) {
+            // One may be closed by now: the look into the directory needed one itself.
+            let _ = if flags == 0 {
+                // SAFETY: As above.
+                unsafe { libc::close(number) }
+            } else {
+                // SAFETY: F_SETFD touches no memory.
+                unsafe { libc::fcntl(number, libc::F_SETFD, FdFlag::FD_CLOEXEC.bits()) }
+            };
         }
     }
     Ok(())
@@ -76,12 +106,6 @@ fn park(descriptor: BorrowedFd<'_>, above: RawFd) -> io::Result<OwnedFd> {
     let raw = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(above))?;
     // SAFETY: The kernel has just made this descriptor; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
-}
-
-fn set_close_on_exec(number: RawFd) -> io::Result<()> {
-    // SAFETY: F_SETFD touches no memory, and only the flag of a number that may be anybody's.
-    Errno::result(unsafe { libc::fcntl(number, libc::F_SETFD, FdFlag::FD_CLOEXEC.bits()) })?;
-    Ok(())
 }
 
 fn open_descriptors() -> io::Result<Vec<RawFd>> {

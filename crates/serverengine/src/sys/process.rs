@@ -40,7 +40,7 @@ pub(crate) fn fork() -> io::Result<Fork> {
 }
 
 /// Returns the number of threads of this process.
-fn thread_count() -> io::Result<usize> {
+pub(super) fn thread_count() -> io::Result<usize> {
     let tasks = std::fs::read_dir("/proc/self/task").map_err(|error| {
         io::Error::new(
             error.kind(),
@@ -162,6 +162,12 @@ pub(crate) fn kill_child(pid: i32) -> io::Result<()> {
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Makes this process the leader of a new session, without a terminal.
+pub(crate) fn new_session() -> io::Result<()> {
+    nix::unistd::setsid()?;
+    Ok(())
 }
 
 /// Makes this process the leader of a new process group, out of reach of the terminal's Ctrl-C.

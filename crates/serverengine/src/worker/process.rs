@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::control::Birth;
 use crate::log::{Level, Log};
+use crate::privilege::Identity;
 use crate::signals::{SignalMeanings, TAKEN};
 use crate::sys::{self, SignalFd};
 
@@ -30,6 +31,7 @@ pub(super) const EXIT_ORPHANED: i32 = 1;
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) name: Option<String>,
+    pub(crate) identity: Identity,
     pub(crate) explicit_readiness: bool,
     pub(crate) heartbeat_interval: Duration,
     pub(crate) signals: SignalMeanings,
@@ -51,24 +53,33 @@ pub(crate) fn be_worker<W: Worker>(worker: Arc<W>, birth: Birth, settings: Setti
     sys::exit_now(code)
 }
 
-/// Cuts a forked child loose from the terminal and ties it to its parent. `false`: the parent is dead
-/// already.
-pub(crate) fn tie_to_parent(parent: i32) -> io::Result<bool> {
+/// Cuts a forked child loose from the terminal, makes it who it is to be, and ties it to its parent.
+/// `false`: the parent is dead already.
+pub(crate) fn tie_to_parent(parent: i32, identity: &Identity) -> io::Result<bool> {
     sys::own_process_group()?;
+    identity.assume().map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot change user or group: {error}"),
+        )
+    })?;
+    // After that: a change of credentials takes it away.
     sys::set_parent_death_signal()?;
     // It may have died before the kernel was asked to watch it.
     Ok(sys::parent_id() == parent)
 }
 
 fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Result<i32> {
-    if !tie_to_parent(birth.parent)? {
+    if !tie_to_parent(birth.parent, &settings.identity)? {
         sys::exit_now(EXIT_ORPHANED);
     }
     // They were blocked in the server, too: what arrived since the fork waits to be read.
     sys::block_signals(&TAKEN)?;
     let signal_descriptor = SignalFd::open(&TAKEN)?;
     if let Some(name) = &settings.name {
-        sys::set_name(&name.replace("%d", &birth.slot.to_string()))?;
+        let name = name.replace("%d", &birth.slot.to_string());
+        sys::set_name(&name)?;
+        sys::set_title(&name);
     }
     let context = Arc::new(WorkerContext::new(
         birth.slot,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::control::Birth;
 use crate::lifeline::frame::Frame;
-use crate::log::{Level, Log};
+use crate::log::{Level, Log, StderrLog};
+use crate::privilege::Identity;
 use crate::sys;
 
 use super::process::{EXIT_ORPHANED, tie_to_parent};
@@ -85,28 +86,39 @@ impl fmt::Display for Program {
 }
 
 /// Becomes the program, in a child that was just forked.
-pub(crate) fn be_program(mut program: Program, birth: Birth, log: &Arc<dyn Log>) -> ! {
-    let error = match start(&mut program, birth) {
+pub(crate) fn be_program(
+    mut program: Program,
+    birth: Birth,
+    identity: &Identity,
+    log: &Arc<dyn Log>,
+) -> ! {
+    let error = match start(&mut program, birth, identity) {
         Ok(never) => match never {},
         Err(error) => error,
     };
     let text = format!("cannot run {program}: {error}");
-    log.log(Level::Error, &text);
+    if program.passed.is_empty() {
+        log.log(Level::Error, &text);
+    } else {
+        // What the log writes to may have made room for what was passed.
+        StderrLog.log(Level::Error, &text);
+    }
     sys::exit_now(EXIT_NO_PROGRAM)
 }
 
 enum Never {}
 
-fn start(program: &mut Program, birth: Birth) -> io::Result<Never> {
+fn start(program: &mut Program, birth: Birth, identity: &Identity) -> io::Result<Never> {
     if let Some(pipe) = birth.commands {
         program.command.stdin(Stdio::from(pipe));
     }
     // The kernel keeps this over the exec, other than for programs with privileges of their own.
-    if !tie_to_parent(birth.parent)? {
+    if !tie_to_parent(birth.parent, identity)? {
         sys::exit_now(EXIT_ORPHANED);
     }
-    sys::allow_only(&program.passed)?;
+    // Before the life-line makes room, too.
     birth.lifeline.send(&Frame::Ready, None)?;
+    sys::allow_only(&program.passed)?;
     // It resets the signal mask; the dispositions are the defaults already.
     Err(program.command.exec())
 }

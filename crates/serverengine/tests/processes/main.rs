@@ -10,6 +10,7 @@
     clippy::indexing_slicing
 )] // Tests.
 
+mod daemons;
 mod death;
 mod detach;
 mod driver;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         .skip(1)
         .find(|argument| !argument.starts_with('-'));
     let all = [
+        daemons::TESTS,
         death::TESTS,
         detach::TESTS,
         exits::TESTS,

@@ -29,6 +29,31 @@ pub(crate) fn name_of(pid: u32) -> String {
         .to_owned()
 }
 
+/// Returns a field of a process's status: `Uid`, `Groups`, `Umask` …
+pub(crate) fn status_of(pid: u32, field: &str) -> Vec<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let words = line.unwrap().split_ascii_whitespace();
+    words.map(str::to_owned).collect()
+}
+
+/// Returns the command line of a process, as `ps` shows it.
+pub(crate) fn title_of(pid: u32) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    String::from_utf8_lossy(&bytes)
+        .trim_end_matches('\0')
+        .replace('\0', " ")
+}
+
+/// Returns the session of a process.
+pub(crate) fn session_of(pid: u32) -> u32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let mut fields = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace();
+    fields.nth(3).unwrap().parse().unwrap()
+}
+
 /// Returns how many threads a process has.
 pub(crate) fn threads_of(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task")).unwrap().count()

@@ -111,6 +111,28 @@ pub(crate) fn run() -> ExitCode {
         config.server_detach_wait = wait;
         config.exit_on_detach = options.has("exit_on_detach");
     }
+    if options.has("stderr") {
+        config.log = Arc::new(serverengine::StderrLog);
+    }
+    config.daemonize = options.has("daemonize");
+    config.pid_path = options.text("pid_path").map(Into::into);
+    config.chuser = options.text("chuser").map(Into::into);
+    config.chgroup = options.text("chgroup").map(Into::into);
+    config.worker_chuser = options.text("worker_chuser").map(Into::into);
+    if options.has("umask") {
+        config.chumask = Some(0o027);
+        config.worker_chumask = Some(0o077);
+    }
+    if options.has("titles") {
+        config.daemon_process_name = Some("subject supervisor".to_owned());
+        config.server_process_name = Some("subject server".to_owned());
+        config.worker_process_name = Some("subject worker %d".to_owned());
+    }
+    if options.has("groups") {
+        // What a service manager or sudo may leave behind.
+        let groups = [0, 4, 27].map(nix::unistd::Gid::from_raw);
+        nix::unistd::setgroups(&groups).unwrap();
+    }
     config.logger = logger(&options);
     let server = Subject {
         options: options.clone(),
@@ -299,6 +321,12 @@ impl Worker for SubjectWorker {
         if let Some(config) = context.config() {
             let version = context.config_version();
             say(&who, &format!("begins with {version}: {config}"));
+        }
+        if self.options.has("titles") {
+            let name = std::env::args().next().unwrap_or_default();
+            let name = name.rsplit('/').next().unwrap_or_default().to_owned();
+            let options = std::env::var(ENVIRONMENT).unwrap();
+            say(&who, &format!("is {name} of {options:?}"));
         }
         say(&who, "works");
         if let Some(life) = self.options.millis("lives") {
