@@ -8,11 +8,13 @@
 //! source cannot repeat, memory only                              lost with the process
 //! ```
 
+use std::collections::{HashMap, HashSet};
+
 use millrun_config::{Element, Span};
 use millrun_pattern::TagPatterns;
 
 use crate::graph::HOPS_MAX;
-use crate::view::{Scope, View, views};
+use crate::view::{Scope, views};
 
 /// What happens to a line when any process is killed at any instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,73 +62,128 @@ pub struct Promise {
 /// The promises of a configuration, each way from a source to an output once.
 pub(crate) fn promises(root: &Element) -> Vec<Promise> {
     let mut promises = Vec::new();
+    let mut known = HashSet::new();
     for view in views(root) {
+        let scopes: HashMap<String, Scope<'_>> = view
+            .scopes()
+            .into_iter()
+            .map(|scope| (scope.name().to_owned(), scope))
+            .collect();
         for source in view.sources() {
-            let label = source.text("@label").unwrap_or("@ROOT");
-            // A tag that depends on the event or the file is not known here.
-            let tag = source.text("tag").filter(|tag| !tag.contains(['*', '$']));
-            let walk = Walk {
-                view: &view,
+            let mut walk = Walk {
+                scopes: &scopes,
                 source,
-                tag,
+                known: &mut known,
+                promises: &mut promises,
             };
-            walk.label(label, 0, &mut promises);
+            walk.label(source.text("@label").unwrap_or("@ROOT"), 0);
         }
     }
     promises
 }
 
 struct Walk<'a> {
-    view: &'a View<'a>,
+    scopes: &'a HashMap<String, Scope<'a>>,
     source: &'a Element,
-    tag: Option<&'a str>,
+    known: &'a mut HashSet<(Span, Span)>,
+    promises: &'a mut Vec<Promise>,
+}
+
+/// What is known of the tags of a source.
+enum Tags<'a> {
+    /// The only one.
+    One(&'a str),
+    /// What they begin with.
+    Beginning(&'a str),
+}
+
+impl<'a> Tags<'a> {
+    fn of(source: &'a Element) -> Self {
+        let tag = source.text("tag").unwrap_or("*");
+        match tag.find(['*', '$']) {
+            Some(end) => Self::Beginning(tag.get(..end).unwrap_or("")),
+            None => Self::One(tag),
+        }
+    }
+
+    /// Whether a rule may take one of them; true in doubt.
+    fn may_meet(&self, argument: &str) -> bool {
+        match self {
+            Self::One(tag) => {
+                TagPatterns::compile(argument).map_or(true, |patterns| patterns.matches(tag))
+            }
+            Self::Beginning(tag) => {
+                let mut patterns = argument.split_ascii_whitespace().peekable();
+                let is_empty = patterns.peek().is_none();
+                is_empty || patterns.any(|pattern| begin_alike(pattern, tag))
+            }
+        }
+    }
+}
+
+fn begin_alike(pattern: &str, tag: &str) -> bool {
+    if pattern.starts_with('/') {
+        return true;
+    }
+    let (literal, rest) = match pattern.find(['*', '{', '\\']) {
+        Some(end) => pattern.split_at(end),
+        None => (pattern, ""),
+    };
+    // The dot before `**` is optional.
+    let literal = match rest.starts_with("**") {
+        true => literal.strip_suffix('.').unwrap_or(literal),
+        false => literal,
+    };
+    literal.starts_with(tag) || tag.starts_with(literal)
 }
 
 impl Walk<'_> {
-    fn label(&self, label: &str, hops: usize, promises: &mut Vec<Promise>) {
-        if let Some(Scope { rules, .. }) = self.view.scope(label).filter(|_| hops < HOPS_MAX) {
-            for rule in rules.iter().filter(|rule| rule.name() == "match") {
-                let patterns = TagPatterns::compile(rule.argument()).ok();
-                let takes = |tag: &str| patterns.as_ref().is_none_or(|some| some.matches(tag));
-                if self.tag.is_none_or(takes) {
-                    self.output(rule, hops + 1, promises);
-                    // The first match that takes the tag is the only one.
-                    if self.tag.is_some() {
-                        break;
-                    }
-                }
+    fn label(&mut self, label: &str, hops: usize) {
+        let Some(scope) = self.scopes.get(label).filter(|_| hops < HOPS_MAX) else {
+            return;
+        };
+        let tags = Tags::of(self.source);
+        for rule in scope.rules.iter().filter(|rule| rule.name() == "match") {
+            if !tags.may_meet(rule.argument()) {
+                continue;
+            }
+            self.output(rule, hops + 1);
+            // The first match that takes the only tag is the only one.
+            if matches!(tags, Tags::One(_)) {
+                break;
             }
         }
     }
 
-    fn output(&self, element: &Element, hops: usize, promises: &mut Vec<Promise>) {
+    fn output(&mut self, element: &Element, hops: usize) {
+        // Also ends a walk in circles.
+        if !self.known.insert((self.source.span(), element.span())) {
+            return;
+        }
         let kind = element.plugin_type().unwrap_or_default();
         match kind {
             "copy" => {
                 for store in element.elements_named("store") {
-                    self.output(store, hops + 1, promises);
+                    self.output(store, hops + 1);
                 }
             }
             "relabel" => {
                 if let Some(label) = element.text("@label") {
-                    self.label(label, hops + 1, promises);
+                    self.label(label, hops + 1);
                 }
             }
             // What is thrown away on purpose needs no promise.
             "null" => {}
             _ => {
                 let (name, reason) = promise(self.source, element);
-                let promise = Promise {
+                self.promises.push(Promise {
                     name,
                     reason,
                     source: self.source.plugin_type().unwrap_or_default().to_owned(),
                     source_span: self.source.span(),
                     output: kind.to_owned(),
                     output_span: element.span(),
-                };
-                if !promises.contains(&promise) {
-                    promises.push(promise);
-                }
+                });
             }
         }
     }

@@ -22,6 +22,9 @@ use millrun_core::{Checked, Promise, check};
 use crate::command_line::file_kind;
 use crate::environment;
 
+/// Most ways from a source to an output that are listed for people.
+const WAYS_SHOWN_MAX: usize = 20;
+
 /// What `millrun check` was asked.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CheckArguments {
@@ -176,7 +179,7 @@ fn file_text(report: &FileReport, style: RenderStyle) -> String {
         let words = weakest.as_words();
         text.push_str(&format!("promise under kill -9 of any process: {words}\n"));
     }
-    for promise in &report.promises {
+    for promise in report.promises.iter().take(WAYS_SHOWN_MAX) {
         let reason = match promise.reason {
             "" => String::new(),
             reason => format!(": {reason}"),
@@ -188,6 +191,12 @@ fn file_text(report: &FileReport, style: RenderStyle) -> String {
             promise.output,
             report.sources.place(promise.output_span),
             promise.name.as_words(),
+        ));
+    }
+    let more = report.promises.len().saturating_sub(WAYS_SHOWN_MAX);
+    if more > 0 {
+        text.push_str(&format!(
+            "  and {more} more ways, which --format json lists\n"
         ));
     }
     text

@@ -14,6 +14,9 @@ pub(super) fn lint(view: &View<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// Most matches that are said to take all tags of a rule together.
+const TAKERS_MAX: usize = 16;
+
 /// Filters and matches behind the matches that take all their tags.
 fn order(scope: &Scope<'_>, diagnostics: &mut Diagnostics) {
     let mut taken: Vec<(&Element, TagPatterns)> = Vec::new();
@@ -22,14 +25,7 @@ fn order(scope: &Scope<'_>, diagnostics: &mut Diagnostics) {
         let Ok(patterns) = TagPatterns::compile(rule.argument()) else {
             continue;
         };
-        let alone = taken
-            .iter()
-            .find(|(_, taker)| patterns.covered_by(&[taker]) == TagCover::Full);
-        let together: Vec<_> = taken.iter().map(|(_, taker)| taker).collect();
-        if let Some((taker, _)) = alone {
-            diagnostics.push(dead(rule, &[*taker]));
-        } else if taken.len() > 1 && patterns.covered_by(&together) == TagCover::Full {
-            let takers: Vec<_> = taken.iter().map(|(taker, _)| *taker).collect();
+        if let Some(takers) = takers(&patterns, &taken) {
             diagnostics.push(dead(rule, &takers));
         }
         if rule.name() == "match" {
@@ -38,12 +34,34 @@ fn order(scope: &Scope<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// The matches that together take all tags of a pattern, if they do. Each tag that is left over
+/// names the next one to look at, so that hardly any pair of patterns is ever compared.
+fn takers<'a>(
+    patterns: &TagPatterns,
+    taken: &[(&'a Element, TagPatterns)],
+) -> Option<Vec<&'a Element>> {
+    let mut takers = Vec::new();
+    let mut together = Vec::new();
+    while takers.len() <= TAKERS_MAX {
+        match patterns.covered_by(&together) {
+            TagCover::Full => return Some(takers),
+            TagCover::Unknown => return None,
+            TagCover::Leaves(tag) => {
+                let (taker, by) = taken.iter().find(|(_, by)| by.matches(&tag))?;
+                takers.push(*taker);
+                together.push(by);
+            }
+        }
+    }
+    None
+}
+
 fn dead(rule: &Element, takers: &[&Element]) -> Diagnostic {
     let is_filter = rule.name() == "filter";
     let what = if is_filter { "applied" } else { "reached" };
     let by = match takers {
         [taker] => format!("{taker} takes all its tags"),
-        takers => format!("the {} matches before it take all its tags", takers.len()),
+        takers => format!("{} matches before it take all its tags", takers.len()),
     };
     let mut warning = Diagnostic::warning(format!("{rule} is never {what}: {by}"));
     warning = warning.at(rule.span(), "no event comes here");

@@ -89,7 +89,7 @@ fn a_filter_behind_the_matches_that_take_its_tags() {
         </source>
         ",
         "
-        warning: <filter {a,b}> is never applied: the 2 matches before it take all its tags
+        warning: <filter {a,b}> is never applied: 2 matches before it take all its tags
          --> f.conf:6:3
           |
         2 |   <match a>
