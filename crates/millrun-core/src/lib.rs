@@ -65,8 +65,8 @@ pub use loss::{Loss, LossReason, Losses};
 pub use pipeline::{FlushHandle, Pipeline, SHUTDOWN_FLUSH_MAX};
 pub use placeholder::{Expansion, PlaceholderError, expand, text_of};
 pub use plugin::{
-    BatchFormatter, BufferedOutput, Content, DeliveryError, DirectOutput, Filter, Input, PluginId,
-    Progress, Sender, Settled, StartError,
+    AtEnd, BatchFormatter, BufferedOutput, Content, DeliveryError, DirectOutput, Filter, Input,
+    PluginId, Progress, Sender, Settled, StartError,
 };
 pub use promise::{Promise, PromiseName};
 pub use registry::{FilterFactory, InputFactory, OutputFactory, Registration, Registry};

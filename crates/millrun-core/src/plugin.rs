@@ -63,7 +63,16 @@ pub trait Input: Send {
     /// Reads until `stop` is set, on a thread of its own. That thread is the shard: what it
     /// emits is committed in its order.
     fn run(self: Box<Self>, emitter: Emitter, stop: Stop);
+
+    /// What is to be done when `run` has returned and the outputs have delivered what they could:
+    /// only then does the source know how far its data came. Asked for once, before `run`.
+    fn at_end(&self) -> Option<AtEnd> {
+        None
+    }
 }
+
+/// The last act of an input.
+pub type AtEnd = Box<dyn FnOnce() + Send>;
 
 /// A stage between a source and the outputs.
 pub trait Filter: Send + Sync {

@@ -1,11 +1,11 @@
 //! The thread: wake up, look, read, hand over, sleep.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use millrun_config::Element;
-use millrun_core::{Assembly, Emitter, Input, Listeners, PluginId, StartError, Stop};
+use millrun_core::{Assembly, AtEnd, Emitter, Input, Listeners, PluginId, StartError, Stop};
 use millrun_event::{EventBuffer, EventTime};
 use tracing::warn;
 
@@ -46,7 +46,11 @@ pub(crate) struct Tail {
     parameters: TailParameters,
     follower: Follower<System>,
     positions: Option<Positions>,
+    ended: Ended,
 }
+
+/// What is left of a tail that has ended: positions move on while the outputs empty their buffers.
+type Ended = Arc<Mutex<Option<Running>>>;
 
 /// The position file, and what is known of it.
 struct Positions {
@@ -102,6 +106,7 @@ pub(crate) fn build(
         parameters,
         follower,
         positions: None,
+        ended: Ended::default(),
     }))
 }
 
@@ -155,6 +160,16 @@ impl Input for Tail {
         Ok(())
     }
 
+    fn at_end(&self) -> Option<AtEnd> {
+        let ended = Arc::clone(&self.ended);
+        Some(Box::new(move || {
+            let running = ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(mut running) = running {
+                running.write_positions();
+            }
+        }))
+    }
+
     fn run(self: Box<Self>, emitter: Emitter, stop: Stop) {
         let Tail {
             id,
@@ -162,6 +177,7 @@ impl Input for Tail {
             parameters,
             follower,
             positions,
+            ended,
         } = *self;
         let wake = match Wake::new(&stop, parameters.enable_stat_watcher, &id) {
             Ok(wake) => wake,
@@ -171,15 +187,16 @@ impl Input for Tail {
             }
         };
         let sink = LedgerSink::new(emitter, id, &owner);
-        Running {
+        let mut running = Running {
             parameters,
             follower,
             positions,
             wake,
             sink,
             stop,
-        }
-        .run();
+        };
+        running.run();
+        *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
     }
 }
 
@@ -194,7 +211,7 @@ struct Running {
 }
 
 impl Running {
-    fn run(mut self) {
+    fn run(&mut self) {
         let start = Instant::now();
         let mut next_tick = start + TICK;
         let mut next_positions = start + POSITIONS_INTERVAL;

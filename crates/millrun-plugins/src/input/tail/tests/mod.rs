@@ -121,6 +121,7 @@ impl Scene {
     fn try_start(&mut self) -> Result<(), StartError> {
         let mut registry = Registry::default();
         registry.add_input("tail", super::TailParameters::SCHEMA, super::build);
+        crate::output::register(&mut registry);
         registry.add_output("capture", CaptureParameters::SCHEMA, build_capture);
         let parsed = parse_str(
             "t.conf",

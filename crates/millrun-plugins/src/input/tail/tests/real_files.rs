@@ -258,3 +258,27 @@ fn an_unreadable_path_is_told_and_does_no_harm() {
         logged::lines("unreadable")
     );
 }
+
+#[test]
+fn the_last_position_follows_what_memory_buffers_delivered_at_the_end() {
+    let source = "path $D/a.log\ntag t\nread_from_head true\npos_file $D/pos";
+    let mut scene = Scene::new("flushed", source, NONE);
+    let directory = scene.directory.path().display();
+    let output = format!(
+        "@type file\npath {directory}/out\nappend true\n\
+         <buffer []>\n@type memory\nflush_mode lazy\nflush_at_shutdown true\n</buffer>\n"
+    );
+    scene.config = scene
+        .config
+        .replace("@type capture\nname flushed\n", &output);
+    scene.append("a.log", "1\n2\n");
+    scene.start();
+    let deadline = Instant::now() + PATIENCE;
+    while scene.positions().is_empty() {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(scene.positions()[0][1], "0000000000000000", "in memory");
+    scene.stop();
+    assert_eq!(scene.positions()[0][1], "0000000000000004", "delivered");
+}
