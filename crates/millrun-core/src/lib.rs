@@ -60,6 +60,7 @@ pub use chunk_keys::{ChunkKeys, FieldKey, Partition, TimeKey, lookup};
 pub use emitter::{BLOCK_POLL, EmitError, Emitter};
 pub use explain::explain;
 pub use graph::{Branch, Graph, HOPS_MAX, Node, RouterId};
+pub use lint::lint;
 pub use listeners::{Listeners, OwnListeners, cannot_listen};
 pub use loss::{Loss, LossReason, Losses};
 pub use pipeline::{FlushHandle, Pipeline, SHUTDOWN_FLUSH_MAX};

@@ -7,7 +7,7 @@ use millrun_config::{
     Diagnostics, Element, LoadError, LoadOptions, Loaded, Parsed, RenderStyle, Sources, Strictness,
     dump, load, modernise,
 };
-use millrun_core::{Parts, System, assemble, log};
+use millrun_core::{Parts, System, assemble, lint, log};
 use thiserror::Error;
 
 use crate::command_line::CommandLine;
@@ -89,6 +89,7 @@ impl Configuration {
         system.without_source |= arguments.without_source;
         let state_root = system.state_root(&file, &environment::of_state());
         let parts = assemble(&root, &registry, &system, &state_root, &mut diagnostics);
+        lint(&root, &registry, &mut diagnostics);
         if diagnostics.has_errors() {
             return Err(ConfigurationFault::Wrong {
                 file,

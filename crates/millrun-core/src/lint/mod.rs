@@ -23,7 +23,7 @@ use crate::registry::Registry;
 use crate::view::views;
 
 /// Adds everything about `root` that looks like a mistake.
-pub(crate) fn lint(root: &Element, registry: &Registry, diagnostics: &mut Diagnostics) {
+pub fn lint(root: &Element, registry: &Registry, diagnostics: &mut Diagnostics) {
     for view in views(root) {
         routing::lint(&view, diagnostics);
         labels::lint(&view, diagnostics);
