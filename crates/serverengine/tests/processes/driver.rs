@@ -47,6 +47,23 @@ impl Driver {
         Self { process, output }
     }
 
+    /// Starts an example program.
+    pub(crate) fn example(name: &str, arguments: &[&str]) -> Self {
+        let own = std::env::current_exe().unwrap();
+        let folder = own.ancestors().nth(2).unwrap();
+        let program = folder.join("examples").join(name);
+        assert!(program.exists(), "first: cargo build --examples");
+        let output = NamedTempFile::new().unwrap();
+        let process = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(append(&output))
+            .stderr(append(&output))
+            .spawn()
+            .unwrap();
+        Self { process, output }
+    }
+
     /// Starts a server and waits until this many workers work.
     pub(crate) fn working(options: &str, workers: usize) -> Self {
         let driver = Self::start(options);

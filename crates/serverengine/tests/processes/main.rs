@@ -14,6 +14,7 @@ mod daemons;
 mod death;
 mod detach;
 mod driver;
+mod examples;
 mod exits;
 mod listeners;
 mod logging;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         daemons::TESTS,
         death::TESTS,
         detach::TESTS,
+        examples::TESTS,
         exits::TESTS,
         listeners::TESTS,
         logging::TESTS,
