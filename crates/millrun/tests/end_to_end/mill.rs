@@ -4,9 +4,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,28 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 const READY: &str = "worker is now running";
 
 const PORTS: usize = 9;
+
+/// Where the tests' ports come from: below those the kernel gives to outgoing connections, one of
+/// which could take a port between its choice and its use.
+const PORTS_FROM: Range<u16> = 10_000..19_000;
+
+/// A port that nobody listens on and no other test of this run was given.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let count = PORTS_FROM.len() as u32;
+    // Runs of the tests side by side begin at different places.
+    let start = std::process::id().wrapping_mul(997) % count;
+    (0..count)
+        .map(|_| {
+            let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+            PORTS_FROM.start + ((start + step) % count) as u16
+        })
+        .find(|port| {
+            let address = ("127.0.0.1", *port);
+            TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+        })
+        .unwrap()
+}
 
 /// A millrun that may be running.
 pub(crate) struct Mill {
@@ -46,17 +70,9 @@ impl Mill {
 
     /// The same, not started.
     pub(crate) fn idle(conf: &str) -> Self {
-        // All are held at once, so that they differ.
-        let listeners: Vec<_> = (0..PORTS)
-            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-            .collect();
-        let ports = listeners
-            .iter()
-            .map(|held| held.local_addr().unwrap().port())
-            .collect();
         let mill = Self {
             directory: TempDir::new().unwrap(),
-            ports,
+            ports: (0..PORTS).map(|_| free_port()).collect(),
             child: None,
         };
         mill.write("f.conf", &mill.filled(conf));
