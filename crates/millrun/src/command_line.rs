@@ -40,6 +40,10 @@ pub(crate) struct CommandLine {
     #[arg(short, long, value_name = "TEXT")]
     pub inline_config: Option<String>,
 
+    /// The inline text was read from the standard input.
+    #[arg(skip)]
+    pub inline_was_piped: bool,
+
     /// The language of the configuration file: yaml, v1, or guess by its name.
     #[arg(long, value_name = "KIND", default_value = "guess", value_parser = file_kind)]
     pub config_file_type: FileKind,
@@ -138,6 +142,7 @@ impl CommandLine {
         if self.use_v0_config {
             return Err(fault(ErrorKind::InvalidValue, V0_REFUSAL));
         }
+        self.inline_was_piped = self.inline_config.as_deref() == Some("-");
         self.inline_config = match self.inline_config.as_deref() {
             Some("-") => Some(io::read_to_string(io::stdin()).map_err(|error| {
                 let message = format!("cannot read the inline configuration: {error}");

@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use millrun_config::{
-    Diagnostics, Element, LoadError, LoadOptions, Loaded, Parsed, RenderStyle, Sources, Strictness,
-    dump, load, modernise,
+    Diagnostic, Diagnostics, Element, LoadError, LoadOptions, Loaded, Parsed, RenderStyle, Sources,
+    Strictness, dump, load, modernise,
 };
 use millrun_core::{Parts, System, assemble, lint, log};
 use thiserror::Error;
@@ -90,6 +90,11 @@ impl Configuration {
         let state_root = system.state_root(&file, &environment::of_state());
         let parts = assemble(&root, &registry, &system, &state_root, &mut diagnostics);
         lint(&root, &registry, &mut diagnostics);
+        if arguments.inline_was_piped {
+            let warning = "the value \"-\" for `inline_config` is deprecated";
+            let warning = Diagnostic::warning(warning);
+            diagnostics.push(warning.hint("write the text to a file and name it with --config"));
+        }
         if diagnostics.has_errors() {
             return Err(ConfigurationFault::Wrong {
                 file,

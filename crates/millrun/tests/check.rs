@@ -225,3 +225,19 @@ f.yaml: 1 error, no warnings"
     );
     assert_eq!(status, 1);
 }
+
+#[test]
+fn the_configuration_may_come_from_the_standard_input() {
+    let directory = Directory::new(&[("f.conf", ""), ("more.conf", SOUND)]);
+    let input = fs::File::open(directory.0.path().join("more.conf")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millrun"));
+    command.current_dir(directory.0.path()).stdin(input);
+    command.args(["-c", "f.conf", "-i", "-", "--dry-run"]);
+    let output = command.env("FLUENT_CONF_INCLUDE_DIR", "").output().unwrap();
+    let log = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{log}");
+    assert!(
+        log.contains("[warn]: warning: the value \"-\" for `inline_config` is deprecated\n"),
+        "{log}"
+    );
+}
