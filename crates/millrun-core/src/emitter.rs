@@ -80,6 +80,8 @@ struct Workspace {
     errors: ErrorEvents,
     /// Error events that arose on the way of error events.
     late_errors: ErrorEvents,
+    /// Writes that found a buffer full since the last transaction that found none.
+    overflows: u64,
 }
 
 impl Emitter {
@@ -176,8 +178,12 @@ impl Emitter {
         lost: &Losses,
     ) -> Result<(), EmitError> {
         loop {
+            let overflows = self.work.overflows;
             match self.try_emit(tag, events, origin.clone(), lost) {
                 Ok(unmatched) => {
+                    if self.work.overflows == overflows {
+                        self.work.overflows = 0;
+                    }
                     if unmatched {
                         self.warn_no_match(tag);
                     }
@@ -294,6 +300,24 @@ impl Emitter {
             }
         }
     }
+}
+
+/// Says that a buffer is full: at first at once, then ever more rarely, for its source tries again
+/// and again.
+fn warn_overflow(node: &BufferedNode, number: u64) {
+    if !is_shown(number) {
+        return;
+    }
+    let action = match node.plan.config.overflow_action {
+        OverflowAction::ThrowException => ":throw_exception",
+        OverflowAction::Block => ":block",
+        OverflowAction::DropOldestChunk => ":drop_oldest_chunk",
+    };
+    tracing::warn!(
+        plugin_id = node.id.given(),
+        action = tracing::field::display(action),
+        "failed to write data into buffer by buffer overflow"
+    );
 }
 
 /// Whether the call of this number is one to warn of.
@@ -496,6 +520,7 @@ impl Passage<'_> {
             text,
             ends,
             losses,
+            overflows,
             ..
         } = &mut *self.work;
         let (transaction, now) = (&mut self.transaction, self.now);
@@ -526,6 +551,8 @@ impl Passage<'_> {
             match appended {
                 Ok(_) => Ok(()),
                 Err(error @ AppendError::Overflow { .. }) => {
+                    *overflows += 1;
+                    warn_overflow(node, *overflows);
                     Err(Failure::Overflow(Arc::clone(node), error.to_string()))
                 }
                 Err(AppendError::Ledger(error)) => Err(EmitError::Ledger(error).into()),
