@@ -114,6 +114,29 @@ proptest! {
 }
 
 #[test]
+fn a_mere_text_is_searched_for_as_such() {
+    let matches = |source: &str, text: &[u8]| {
+        let matcher = Matcher::compile(source, Flags::default()).unwrap();
+        let regex = compile(source);
+        assert_eq!(matcher.is_match(text), regex.is_match(text), "{source}");
+        matcher.is_match(text).unwrap()
+    };
+    assert!(matches(r"a\.b", b"xa.by") && !matches(r"a\.b", b"axb"));
+    assert!(matches("", b"") && matches("é", "né".as_bytes()));
+    assert!(matches(r"\xff", b"a\xff") && !matches(r"\xff", b"a"));
+    let flags = Flags {
+        ignore_case: true,
+        ..Flags::default()
+    };
+    assert!(
+        Matcher::compile("warn", flags)
+            .unwrap()
+            .is_match(b"WARN")
+            .unwrap()
+    );
+}
+
+#[test]
 fn the_nginx_expression_is_a_splitter() {
     let regex = compile(NGINX);
     assert!(regex.is_splitter());

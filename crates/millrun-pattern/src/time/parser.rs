@@ -126,6 +126,15 @@ impl TimeParser {
     /// # Errors
     /// The rules expect text.
     pub fn parse_float(&mut self, seconds: f64) -> Result<Timestamp, TimeError> {
+        if let (Some(rule), Some(mut time)) = (
+            self.rules.iter().find(|rule| rule.takes_numbers()),
+            microseconds(seconds),
+        ) {
+            if matches!(rule, Rule::Unixtime) {
+                time.nanoseconds = 0;
+            }
+            return Ok(time);
+        }
         // The longest number of this kind has 327 characters; those that do not fit are no times.
         let mut digits = [0; 352];
         let mut rest = &mut digits[..];
@@ -168,6 +177,24 @@ impl TimeParser {
             expected: rules.join(" or "),
         }
     }
+}
+
+/// The time that a float's shortest form shows, if that has six decimals at most.
+///
+/// Below 2³² floats lie closer together than millionths, so no two millionths are nearest to one float; if one of them
+/// is, it is what the shortest form shows.
+fn microseconds(seconds: f64) -> Option<Timestamp> {
+    const SECONDS_END: f64 = 4_294_967_296.0;
+    if !(0.0..SECONDS_END).contains(&seconds) {
+        return None;
+    }
+    let millionths = (seconds * 1e6).round();
+    // Exact: both are whole numbers below 2⁵³.
+    let whole = millionths as u64;
+    (millionths / 1e6 == seconds).then_some(Timestamp {
+        seconds: (whole / 1_000_000) as i64,
+        nanoseconds: (whole % 1_000_000) as u32 * 1_000,
+    })
 }
 
 impl Rule {
@@ -348,6 +375,23 @@ mod tests {
                     let _ = parser.parse_text(text.as_bytes(), now.into());
                 }
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_digits_of_a_float_are_those_it_shows(
+            whole in 0..(1u64 << 32) * 1_000_000,
+            decimals in 0..=9u32,
+            any in any::<f64>(),
+        ) {
+            let rounded = (whole as f64 / 1e6 * 10f64.powi(decimals as i32)).round() / 10f64.powi(decimals as i32);
+            for seconds in [whole as f64 / 1e6, rounded, any, whole as f64] {
+                if let Some(time) = microseconds(seconds) {
+                    prop_assert_eq!(time, number::float(seconds.to_string().as_bytes()), "{}", seconds);
+                }
+            }
+            prop_assert!(microseconds(whole as f64 / 1e6).is_some());
         }
     }
 }

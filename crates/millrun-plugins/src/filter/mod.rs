@@ -1,6 +1,9 @@
 //! Filters: what happens to events between a source and an output.
 
+mod dedot;
 mod delete;
+mod each_record;
+mod flatten_hash;
 mod grep;
 mod parser;
 mod record_transformer;
@@ -13,6 +16,12 @@ mod tests;
 use millrun_core::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
+    registry.add_filter("dedot", dedot::DedotParameters::SCHEMA, dedot::build);
+    registry.add_filter(
+        "flatten_hash",
+        flatten_hash::FlattenHashParameters::SCHEMA,
+        flatten_hash::build,
+    );
     registry.add_filter("grep", grep::GrepParameters::SCHEMA, grep::build);
     registry.add_filter(
         "parser",

@@ -383,6 +383,8 @@ fn a_stream_that_ends_within_an_entry_is_counted() {
         "@type grep",
         "@type record_transformer\n<record>\na b\n</record>",
         "@type parser\nkey_name m\n<parse>\n@type none\n</parse>",
+        "@type dedot",
+        "@type flatten_hash",
     ] {
         let mut out = EventBuffer::default();
         let (mut losses, mut errors) = (Losses::default(), ErrorEvents::default());
@@ -397,6 +399,36 @@ fn a_stream_that_ends_within_an_entry_is_counted() {
             &mut report,
         );
         assert_eq!((out.count(), losses.entries()[0].count), (1, 1), "{text}");
+    }
+}
+
+#[test]
+fn dots_go_and_maps_come_to_the_surface() {
+    let stream = stream(&[json!({"a.b.c": 1, "x": {"y.z": [{"q.r": 2}, 3], "e": {}}})]);
+    for (text, expected) in [
+        (
+            "@type dedot",
+            json!({"a_b_c": 1, "x": {"y.z": [{"q.r": 2}, 3], "e": {}}}),
+        ),
+        (
+            "@type dedot\nde_dot_nested true\nde_dot_separator --",
+            json!({"a--b--c": 1, "x": {"y--z": [{"q--r": 2}, 3], "e": {}}}),
+        ),
+        (
+            "@type dedot\nde_dot false",
+            json!({"a.b.c": 1, "x": {"y.z": [{"q.r": 2}, 3], "e": {}}}),
+        ),
+        (
+            "@type flatten_hash",
+            json!({"a.b.c": 1, "x.y.z.0.q.r": 2, "x.y.z.1": 3}),
+        ),
+        (
+            "@type flatten_hash\nseparator _\nflatten_array false",
+            json!({"a.b.c": 1, "x_y.z": [{"q.r": 2}, 3]}),
+        ),
+    ] {
+        let played = play(&*filter(text), "t", stream.as_events());
+        assert_eq!(played["events"][0][1], expected, "{text}");
     }
 }
 
