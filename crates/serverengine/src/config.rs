@@ -135,6 +135,12 @@ pub struct Config {
     /// The signal that makes a worker that is a program reload, if there is one. It is not needed with
     /// [`CommandSender::Pipe`].
     pub worker_reload_signal: Option<Signal>,
+    /// Writes no dump files; a dump is in the log only, and the workers' dump hooks are called.
+    pub disable_sigdump: bool,
+    /// Folder of the dump files, `sigdump-<pid>.log`, one for each process. `None`: the runtime folder of
+    /// the service (`$RUNTIME_DIRECTORY`) or of the user (`$XDG_RUNTIME_DIR`), or the folder for temporary
+    /// files. The files are private: a link or a file of somebody else in their place is refused.
+    pub sigdump_folder: Option<PathBuf>,
     /// What each signal means to the server.
     pub signals: SignalMeanings,
     /// The log of all processes, written by a process of its own; it takes the place of `log`. `None`:
@@ -188,6 +194,8 @@ impl Default for Config {
             command_pipe: None,
             command_sender: CommandSender::Signal,
             worker_reload_signal: None,
+            disable_sigdump: false,
+            sigdump_folder: None,
             signals: SignalMeanings::default(),
             logger: None,
             log: Arc::new(StderrLog),

@@ -55,6 +55,7 @@ mod config;
 mod control;
 mod core;
 mod daemon;
+mod dump;
 mod engine;
 mod flag;
 mod lifeline;

@@ -8,6 +8,7 @@ use crate::belongings::Belongings;
 use crate::config::{Config, check_workers};
 use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
 use crate::core::{Delegation, Policy, Repeat, SlotId};
+use crate::dump::DumpRules;
 use crate::log::Level;
 use crate::privilege::{self, Identity};
 use crate::signals::Signal;
@@ -103,7 +104,7 @@ where
         Above::Supervisor(upstream) => (Some(upstream), Belongings::default()),
         Above::Nobody(belongings) => (None, belongings),
     };
-    let logging = match Logging::new(&config.log, config.logger.as_ref(), upstream.is_none()) {
+    let logging = match Logging::new(config, upstream.is_none()) {
         Ok(logging) => logging,
         Err(error) => return fatal(&format!("cannot watch the logger process: {error}")),
     };
@@ -259,6 +260,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         explicit_readiness: config.explicit_readiness,
         heartbeat_interval: config.worker_heartbeat_interval,
         signals: config.signals,
+        dump: DumpRules::of(config),
         log: Arc::clone(&config.log),
     }
 }

@@ -54,7 +54,7 @@ where
     let signals = config.signals;
     let daemonize = config.daemonize;
     let release_after = config.listener_release_after;
-    let logging = match Logging::new(&config.log, config.logger.as_ref(), true) {
+    let logging = match Logging::new(&config, true) {
         Ok(logging) => logging,
         Err(error) => return fatal(&format!("cannot watch the logger process: {error}")),
     };

@@ -9,7 +9,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::core::Monotonic;
+use crate::dump::DumpRules;
 use crate::lifeline::frame::Frame;
 use crate::log::{Level, Log};
 use crate::logger::{DaemonLogger, Voice};
@@ -25,6 +27,7 @@ pub(crate) struct Logging {
     pub(crate) log: Arc<dyn Log>,
     /// What children speak through.
     pub(crate) logger: Option<Arc<DaemonLogger>>,
+    pub(crate) dump: DumpRules,
     /// In the topmost process: readable when the logger process has died.
     exit: Option<OwnedFd>,
     /// When the next one is to be started.
@@ -34,14 +37,12 @@ pub(crate) struct Logging {
 
 impl Logging {
     /// `watches`: whether this is the topmost process.
-    pub(crate) fn new(
-        log: &Arc<dyn Log>,
-        logger: Option<&Arc<DaemonLogger>>,
-        watches: bool,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(config: &Config, watches: bool) -> io::Result<Self> {
+        let logger = config.logger.as_ref();
         let watched = logger.filter(|_| watches);
         Ok(Self {
-            log: Arc::clone(log),
+            log: Arc::clone(&config.log),
+            dump: DumpRules::of(config),
             logger: logger.cloned(),
             exit: watched.map(|it| it.exit_descriptor()).transpose()?,
             restart_at: None,

@@ -52,6 +52,7 @@ use nix::sys::signal::Signal as NixSignal;
 use crate::belongings::Belongings;
 use crate::core::{Action, Event, Generation, Monotonic, Policy, State, step};
 use crate::daemon::{self, Readiness};
+use crate::dump::DumpRules;
 use crate::lifeline::frame::Frame;
 use crate::listen::ListenerTable;
 use crate::log::Level;
@@ -85,6 +86,7 @@ pub(crate) struct Control<R: Role> {
     pid_file: Option<PidFile>,
     /// Whether standard error is somebody else's until this process is ready.
     loud: bool,
+    dump_rules: DumpRules,
     survivors: Survivors,
     /// What workers are to work with.
     config: Published,
@@ -128,7 +130,6 @@ impl<R: Role> Control<R> {
             state: State::new(policy, seed, Duration::ZERO),
             started,
             signals,
-            logging,
             poller,
             children: BTreeMap::new(),
             listeners: ListenerTable::default(),
@@ -137,6 +138,8 @@ impl<R: Role> Control<R> {
             readiness: None,
             pid_file: None,
             loud: false,
+            dump_rules: logging.dump.clone(),
+            logging,
             config: Published::default(),
             shared_config: None,
             config_reported: true,
@@ -287,22 +290,23 @@ impl<R: Role> Control<R> {
         }
     }
 
+    /// Says what this process is doing: what it knows of its children in the log, everything in a file.
     fn dump(&self) {
-        self.logging.log.log(
-            Level::Info,
-            &format!("dump: up for {:?}", self.started.elapsed()),
-        );
+        let mut lines = vec![format!("up for {:?}", self.started.elapsed())];
         for (number, slot) in self.state.slots.iter().enumerate() {
-            let pid = slot
+            let child = slot
                 .life()
                 .and_then(|life| self.children.get(&life.generation));
-            let pid = pid.map_or_else(|| "-".to_owned(), Child::name);
-            let line = format!(
-                "dump: {} {number} {pid} failures {} {:?}",
+            let name = child.map_or_else(|| "-".to_owned(), Child::name);
+            lines.push(format!(
+                "{} {number} {name} failures {} {:?}",
                 self.state.policy.noun, slot.failures, slot.phase
-            );
-            self.logging.log.log(Level::Info, &line);
+            ));
         }
+        for line in &lines {
+            self.logging.log.log(Level::Info, &format!("dump: {line}"));
+        }
+        self.dump_rules.write(&*self.logging.log, &lines);
     }
 
     /// Closes every descriptor of this control process, in a child that was just forked.

@@ -75,21 +75,28 @@ pub(crate) fn line(
     let _ = match format {
         LineFormat::Ruby => {
             let initial = level.name().get(..1).unwrap_or_default();
-            let time = timestamp(time);
+            let time = moment(format, time);
             writeln!(line, "{initial}, [{time} #{pid}] {level:>5} -- : {message}")
         }
         LineFormat::Json => {
-            let offset = offset(time, ":");
-            let time = timestamp(time);
+            let time = moment(format, time);
             let _ = write!(
                 line,
-                "{{\"time\":\"{time}{offset}\",\"level\":\"{level}\",\"pid\":{pid},\"message\":"
+                "{{\"time\":\"{time}\",\"level\":\"{level}\",\"pid\":{pid},\"message\":"
             );
             json_string(message, &mut line);
             writeln!(line, "}}")
         }
     };
     line
+}
+
+/// Makes the text of a moment.
+pub(crate) fn moment(format: LineFormat, time: LocalTime) -> String {
+    match format {
+        LineFormat::Ruby => timestamp(time),
+        LineFormat::Json => timestamp(time) + &offset(time, ":"),
+    }
 }
 
 /// Makes the first line of a new file.

@@ -40,7 +40,7 @@ use crate::sys::{self, Fork, PidFd, SharedBytes};
 use pipe::LinePipe;
 
 pub use format::LineFormat;
-pub(crate) use format::{LocalTime, line};
+pub(crate) use format::{LocalTime, line, moment};
 pub use rotation::{Period, Rotation};
 
 /// How long the logger process may take to write the last lines, when the server has ended.

@@ -82,6 +82,22 @@ impl WorkerContext {
         self.published().version
     }
 
+    /// Says what a dump should know.
+    pub(super) fn describe(&self) -> String {
+        format!(
+            "worker {} generation {} configuration {} {}, {} requests wait for an answer",
+            self.worker_id,
+            self.generation.0,
+            self.config_version(),
+            if self.stopping.is_set() {
+                "stopping"
+            } else {
+                "running"
+            },
+            self.waiting().len()
+        )
+    }
+
     pub(super) fn take_config(&self, config: Published) {
         *self.published() = config;
     }

@@ -118,6 +118,8 @@ impl ControlThread {
                 WorkerMeaning::Stop => self.stop(),
                 WorkerMeaning::EndNow => sys::exit_now(EXIT_IMMEDIATE_STOP),
                 WorkerMeaning::Reload => self.call(Hook::Reload),
+                // systemd sends CONT to every process after each stop signal.
+                WorkerMeaning::Dump if self.context.stopping().is_set() => {}
                 WorkerMeaning::Dump => self.call(Hook::Dump),
                 WorkerMeaning::Hook(signal) => self.call(Hook::Signal(signal)),
             }

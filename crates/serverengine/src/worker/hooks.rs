@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use crate::dump::DumpRules;
 use crate::log::{Level, Log};
 use crate::signals::Signal;
 
@@ -22,11 +23,13 @@ pub(super) enum Hook {
     Signal(Signal),
 }
 
-/// Calls hooks, one after the other, for as long as the process lives.
+/// Calls hooks, one after the other, for as long as the worker lives. `dump`: the process is its own, and
+/// so is its dump file.
 pub(super) fn run<W: Worker>(
     worker: &Arc<W>,
     context: &WorkerContext,
     hooks: &Receiver<Hook>,
+    dump: Option<&DumpRules>,
     log: &dyn Log,
 ) {
     while let Ok(hook) = hooks.recv() {
@@ -37,7 +40,12 @@ pub(super) fn run<W: Worker>(
                 worker.reload();
                 context.acknowledge_config();
             }
-            Hook::Dump => worker.dump(),
+            Hook::Dump => {
+                if let Some(dump) = dump {
+                    dump.write(log, &[context.describe()]);
+                }
+                worker.dump();
+            }
             Hook::Signal(signal) => worker.signal(signal),
         };
         // The panic hook has printed why; the worker goes on, and can still be stopped.

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::control::Birth;
+use crate::dump::DumpRules;
 use crate::log::{Level, Log};
 use crate::privilege::Identity;
 use crate::signals::{SignalMeanings, TAKEN};
@@ -35,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) explicit_readiness: bool,
     pub(crate) heartbeat_interval: Duration,
     pub(crate) signals: SignalMeanings,
+    pub(crate) dump: DumpRules,
     pub(crate) log: Arc<dyn Log>,
 }
 
@@ -89,11 +91,20 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
     ));
     let (hook_sender, hook_receiver) = sync_channel(hooks::WAITING_MAX);
     let hook_context = Arc::clone(&context);
+    let dump = settings.dump.clone();
     let hooked = Arc::clone(&worker);
     let hook_log = Arc::clone(&settings.log);
     thread::Builder::new()
         .name("serverengine-hooks".to_owned())
-        .spawn(move || hooks::run(&hooked, &hook_context, &hook_receiver, &*hook_log))?;
+        .spawn(move || {
+            hooks::run(
+                &hooked,
+                &hook_context,
+                &hook_receiver,
+                Some(&dump),
+                &*hook_log,
+            );
+        })?;
     let control = ControlThread {
         context: Arc::clone(&context),
         home: Home::Process {

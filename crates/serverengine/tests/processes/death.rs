@@ -184,12 +184,22 @@ fn b1_random_kills_and_freezes_leave_nothing_behind() {
         let kill_top = round % 2 == 0;
         // What workers start is found by the supervisor, as long as there is one.
         let behave = if kill_top { "" } else { "behave=child" };
+        let kind = [
+            "",
+            "logger=output",
+            "type=spawn program=waits",
+            "detach=5 finishes=10",
+        ];
+        let kind = kind[(round / 2 % 4) as usize];
         let mut driver = Driver::start(&format!(
-            "workers=3 supervisor=1 heartbeat=300 kill=100 no_backoff=1 {behave}"
+            "workers=3 supervisor=1 heartbeat=300 kill=100 no_backoff=1 {behave} {kind}"
         ));
         driver.wait_for("inherited ");
         for _ in 0..BLOWS {
             sleep(Duration::from_micros(below(20_000)));
+            if kind.starts_with("detach") && below(3) == 0 {
+                driver.signal(Signal::SIGINT);
+            }
             let family = proc::descendants(driver.pid());
             if let Some(victim) = family.get(below(family.len().max(1) as u64) as usize) {
                 let blow = [Signal::SIGKILL, Signal::SIGSTOP][usize::from(below(4) == 0)];

@@ -20,10 +20,12 @@ crate::tests![
     b19_a_reload_changes_the_number_of_workers_at_once,
     b6_a_reload_reaches_every_worker_and_is_acknowledged,
     cont_dumps,
+    cont_writes_a_private_file_for_every_process,
     meanings_can_be_changed_and_signals_forwarded,
     a_supervisor_passes_everything_down,
     a_supervisor_restarts_the_server_process_if_told_to,
     signals_to_a_worker_itself,
+    a_cont_that_follows_a_stop_dumps_nothing,
 ];
 
 fn term_and_int_stop_gracefully() {
@@ -172,6 +174,47 @@ fn b6_a_reload_reaches_every_worker_and_is_acknowledged() {
     }
 }
 
+fn cont_writes_a_private_file_for_every_process() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let dumps = folder.path().display();
+    let driver = Driver::working(&format!("dumps={dumps} workers=2 supervisor=1 config=1"), 2);
+    driver.signal(Signal::SIGCONT);
+    driver.wait_for_count("log INFO dump: written to ", 4);
+    let mut family = proc::descendants(driver.pid());
+    family.push(driver.pid());
+    for pid in family {
+        let path = folder.path().join(format!("sigdump-{pid}.log"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("Sigdump at 20"), "{text}");
+        assert!(text.contains(&format!(" process {pid} (")), "{text}");
+        assert!(
+            text.contains("    0 /dev/null\n"),
+            "its descriptors: {text}"
+        );
+        assert!(text.contains("    VmRSS "), "{text}");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let worker = driver.workers()[0].pid;
+    let path = folder.path().join(format!("sigdump-{worker}.log"));
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(
+        text.contains("configuration 1 running, 0 requests"),
+        "{text}"
+    );
+    assert!(
+        text.contains(" serverengine-co"),
+        "threads have names: {text}"
+    );
+    // And none when nobody wants any.
+    let driver = Driver::working("", 1);
+    driver.signal(Signal::SIGCONT);
+    driver.wait_for(" dump");
+    driver.wait_for("log INFO dump: Worker 0 pid ");
+    assert_eq!(driver.count("dump: written"), 0);
+}
+
 fn cont_dumps() {
     let driver = Driver::working("workers=2", 2);
     driver.signal(Signal::SIGCONT);
@@ -239,4 +282,18 @@ fn signals_to_a_worker_itself() {
 
 fn ids(workers: &[Introduced]) -> Vec<usize> {
     workers.iter().map(|worker| worker.id).collect()
+}
+
+fn a_cont_that_follows_a_stop_dumps_nothing() {
+    // What systemd does to every process of a service.
+    let mut driver = Driver::working("workers=2 finishes=100", 2);
+    let mut family = proc::descendants(driver.pid());
+    family.push(driver.pid());
+    for signal in [Signal::SIGTERM, Signal::SIGCONT] {
+        for pid in &family {
+            send(*pid, signal);
+        }
+    }
+    assert_eq!(driver.ends().code(), Some(0));
+    assert_eq!(driver.count("dump"), 0, "{}", driver.text());
 }
