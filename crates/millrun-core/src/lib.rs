@@ -38,6 +38,7 @@ mod lint;
 mod listeners;
 pub mod log;
 mod loss;
+mod passage;
 mod pipeline;
 mod placeholder;
 mod plugin;

@@ -1,0 +1,298 @@
+//! One batch on its way through the graph: filters, labels and copies, to every buffer it reaches.
+
+use std::sync::Arc;
+
+use millrun_buffer::{AppendError, OverflowAction, Timestamp, Transaction};
+use millrun_event::{Cursor, Entry, EventBuffer, EventTime, Events, Malformed};
+
+use crate::buffered::BufferedNode;
+use crate::chunk_keys::Partition;
+use crate::emitter::EmitError;
+use crate::graph::{Branch, Graph, HOPS_MAX, Node, RouterId};
+use crate::loss::{LossReason, Losses};
+use crate::plugin::{Content, DeliveryError, Filter};
+use crate::report::{Batch, ErrorEvents, Report};
+use crate::route::RouteCache;
+
+/// What one transaction uses and the next one uses again.
+#[derive(Default)]
+pub(crate) struct Workspace {
+    pub(crate) routes: Vec<RouteCache>,
+    pub(crate) events: Vec<EventBuffer>,
+    pub(crate) partition: Partition,
+    pub(crate) text: Vec<u8>,
+    pub(crate) ends: Vec<usize>,
+    pub(crate) losses: Losses,
+    pub(crate) errors: ErrorEvents,
+    /// Error events that arose on the way of error events.
+    pub(crate) late_errors: ErrorEvents,
+    /// Writes that found a buffer full since the last transaction that found none.
+    pub(crate) overflows: u64,
+}
+
+/// Why a batch did not get through; what it wrote is taken back.
+pub(crate) enum Failure {
+    Overflow(Arc<BufferedNode>, String),
+    Error(EmitError),
+}
+
+impl From<EmitError> for Failure {
+    fn from(error: EmitError) -> Self {
+        Failure::Error(error)
+    }
+}
+
+impl From<Malformed> for Failure {
+    fn from(error: Malformed) -> Self {
+        Failure::Error(EmitError::Malformed(error))
+    }
+}
+
+/// One batch on its way through the graph.
+pub(crate) struct Passage<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) transaction: Transaction<'a>,
+    pub(crate) work: &'a mut Workspace,
+    pub(crate) unmatched: bool,
+    pub(crate) now: Timestamp,
+}
+
+impl Passage<'_> {
+    pub(crate) fn route(
+        &mut self,
+        router: RouterId,
+        tag: &str,
+        events: Events<'_>,
+        hops: usize,
+    ) -> Result<(), Failure> {
+        if hops >= HOPS_MAX {
+            return Err(EmitError::Circle.into());
+        }
+        let Some(rules) = self.graph.router(router) else {
+            return Ok(());
+        };
+        if self.work.routes.len() <= router.0 {
+            self.work
+                .routes
+                .resize_with(router.0 + 1, RouteCache::default);
+        }
+        let Some(cache) = self.work.routes.get_mut(router.0) else {
+            return Ok(());
+        };
+        let route = cache.route(rules, tag);
+        let Some((first, others)) = route.filters.split_first() else {
+            return self.end(route.target.as_deref(), tag, events, hops);
+        };
+        let mut current = self.scratch();
+        self.filter(&**first, tag, events, &mut current);
+        for filter in others {
+            let mut next = self.scratch();
+            self.filter(&**filter, tag, current.as_events(), &mut next);
+            self.work.events.push(std::mem::replace(&mut current, next));
+        }
+        let outcome = self.end(route.target.as_deref(), tag, current.as_events(), hops);
+        self.work.events.push(current);
+        outcome
+    }
+
+    fn filter(
+        &mut self,
+        filter: &dyn Filter,
+        tag: &str,
+        events: Events<'_>,
+        out: &mut EventBuffer,
+    ) {
+        let micros = self.now.as_micros();
+        let now = EventTime::new(
+            u32::try_from(micros / 1_000_000).unwrap_or(u32::MAX),
+            (micros % 1_000_000) as u32 * 1_000,
+        );
+        let mut report = Report::new(&mut self.work.losses, &mut self.work.errors);
+        filter.filter(Batch { tag, events, now }, out, &mut report);
+    }
+
+    /// Sends the error events to their label; those that arise on that way go nowhere again.
+    pub(crate) fn route_errors(&mut self) -> Result<(), Failure> {
+        if self.work.errors.groups().is_empty() {
+            return Ok(());
+        }
+        let errors = std::mem::take(&mut self.work.errors);
+        if let Some(router) = self.graph.error {
+            for group in errors.groups() {
+                self.route(router, &group.tag, group.events.as_events(), 0)?;
+            }
+        } else {
+            count_rejected(&errors, &mut self.work.losses);
+        }
+        self.work.late_errors = std::mem::replace(&mut self.work.errors, errors);
+        count_rejected(&self.work.late_errors, &mut self.work.losses);
+        Ok(())
+    }
+
+    fn end(
+        &mut self,
+        target: Option<&Node>,
+        tag: &str,
+        events: Events<'_>,
+        hops: usize,
+    ) -> Result<(), Failure> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        match target {
+            Some(node) => self.deliver(node, tag, events, hops),
+            None => {
+                self.unmatched = true;
+                self.work
+                    .losses
+                    .add("router", LossReason::NoMatch, u64::from(events.count));
+                Ok(())
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        node: &Node,
+        tag: &str,
+        events: Events<'_>,
+        hops: usize,
+    ) -> Result<(), Failure> {
+        match node {
+            Node::Direct { output, .. } => output.emit(tag, events).map_err(|error| {
+                let (DeliveryError::Retriable(text)
+                | DeliveryError::Unconfirmed(text)
+                | DeliveryError::Held { reason: text, .. }
+                | DeliveryError::Unrecoverable(text)) = error;
+                EmitError::Refused(text).into()
+            }),
+            Node::Buffered(node) => self.append(node, tag, events),
+            Node::Relabel(router) => self.route(*router, tag, events, hops + 1),
+            Node::Copy(branches) => self.copy(branches, tag, events, hops + 1),
+        }
+    }
+
+    fn copy(
+        &mut self,
+        branches: &[Branch],
+        tag: &str,
+        events: Events<'_>,
+        hops: usize,
+    ) -> Result<(), Failure> {
+        let mut previous_succeeded = false;
+        for branch in branches {
+            if branch.ignore_if_prev_success && previous_succeeded {
+                continue;
+            }
+            let outcome = self.deliver(&branch.node, tag, events, hops);
+            previous_succeeded = outcome.is_ok();
+            match outcome {
+                Err(failure) if branch.ignore_error => {
+                    let text = match failure {
+                        Failure::Overflow(_, text) => text,
+                        Failure::Error(error) => error.to_string(),
+                    };
+                    tracing::error!(error = text, "ignore emit error in a store of copy");
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the batch to the chunks it belongs to.
+    fn append(
+        &mut self,
+        node: &Arc<BufferedNode>,
+        tag: &str,
+        events: Events<'_>,
+    ) -> Result<(), Failure> {
+        let Workspace {
+            partition,
+            text,
+            ends,
+            losses,
+            overflows,
+            ..
+        } = &mut *self.work;
+        let (transaction, now) = (&mut self.transaction, self.now);
+        let Some(buffer) = node.buffer() else {
+            return Ok(());
+        };
+        partition.split(&node.keys, tag, events, |metadata, group| {
+            let appended = match node.output.content() {
+                Content::Events => {
+                    let count = u64::from(group.count);
+                    transaction.append(buffer, metadata, group.bytes, count, &mut first_entry, now)
+                }
+                Content::Formatted(formatter) => {
+                    text.clear();
+                    ends.clear();
+                    let failed = formatter.format(tag, group, text, ends);
+                    losses.add(&node.id.text, LossReason::Invalid, failed);
+                    let whole = text.len();
+                    let mut first_line = |rest: &[u8]| {
+                        let at = whole.checked_sub(rest.len())?;
+                        ends.get(ends.partition_point(|end| *end <= at))
+                            .map(|end| end - at)
+                    };
+                    let count = ends.len() as u64;
+                    transaction.append(buffer, metadata, text, count, &mut first_line, now)
+                }
+            };
+            match appended {
+                Ok(_) => Ok(()),
+                Err(error @ AppendError::Overflow { .. }) => {
+                    *overflows += 1;
+                    warn_overflow(node, *overflows);
+                    Err(Failure::Overflow(Arc::clone(node), error.to_string()))
+                }
+                Err(AppendError::Ledger(error)) => Err(EmitError::Ledger(error).into()),
+                Err(error) => Err(EmitError::Refused(error.to_string()).into()),
+            }
+        })
+    }
+
+    fn scratch(&mut self) -> EventBuffer {
+        let mut buffer = self.work.events.pop().unwrap_or_default();
+        buffer.clear();
+        buffer
+    }
+}
+
+/// Counts the events that filters rejected and nothing takes.
+fn count_rejected(errors: &ErrorEvents, losses: &mut Losses) {
+    for group in errors.groups() {
+        losses.add(&group.plugin, LossReason::Rejected, group.dropped);
+    }
+}
+
+/// The length of the first entry of a stream.
+fn first_entry(rest: &[u8]) -> Option<usize> {
+    Entry::read(&mut Cursor::new(rest))
+        .ok()
+        .map(|entry| entry.bytes.len())
+}
+
+/// Says that a buffer is full: at first at once, then ever more rarely, for its source tries again
+/// and again.
+fn warn_overflow(node: &BufferedNode, number: u64) {
+    if !is_shown(number) {
+        return;
+    }
+    let action = match node.plan.config.overflow_action {
+        OverflowAction::ThrowException => ":throw_exception",
+        OverflowAction::Block => ":block",
+        OverflowAction::DropOldestChunk => ":drop_oldest_chunk",
+    };
+    tracing::warn!(
+        plugin_id = node.id.given(),
+        action = tracing::field::display(action),
+        "failed to write data into buffer by buffer overflow"
+    );
+}
+
+/// Whether the call of this number is one to warn of.
+pub(crate) fn is_shown(call: u64) -> bool {
+    call.is_multiple_of(512) || (call <= 256 && call.is_power_of_two())
+}
