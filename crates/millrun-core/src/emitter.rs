@@ -21,7 +21,6 @@ use crate::buffered::BufferedNode;
 use crate::graph::{Graph, HOPS_MAX, RouterId};
 use crate::loss::Losses;
 use crate::passage::{Failure, Passage, Workspace, is_shown};
-use crate::plugin::Filter;
 use crate::stop::Stop;
 
 /// How long a source that waits for room in a buffer sleeps before it looks whether it must end.
