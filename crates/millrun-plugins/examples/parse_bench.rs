@@ -172,7 +172,7 @@ fn filters(only: &str) {
         ),
         (
             "grep literal, long field",
-            "@type grep\n<regexp>\nkey message\npattern /app.js/\n</regexp>",
+            "@type grep\n<regexp>\nkey message\npattern /app\\.js/\n</regexp>",
             f64::NAN,
         ),
         (

@@ -1,7 +1,7 @@
-//! The loop of filters that write every record again.
+//! The loop of filters that write every record again, and the head of an entry for those with a loop of their own.
 
 use millrun_core::{Batch, LossReason, Report};
-use millrun_event::{Entries, EventBuffer, Record};
+use millrun_event::{Cursor, Entries, Entry, EventBuffer, EventTime, Record};
 
 /// Writes each event of `batch` to `out` with the record that `write` makes of its own. What is no event stays as it
 /// is; the outputs say what is wrong with it.
@@ -25,4 +25,25 @@ pub(super) fn each_record(
             _ => out.extend(entry.bytes, 1),
         }
     }
+}
+
+/// Reads the head of an entry: its time, if it has one an event can have. The cursor is then at the record.
+#[inline]
+pub(super) fn skip_to_record(stream: &[u8], cursor: &mut Cursor<'_>) -> Option<Option<EventTime>> {
+    let start = cursor.position();
+    let rest = stream.get(start..)?;
+    // What every current client writes.
+    if let Some([0x92, 0xd7, 0x00, payload @ ..]) = rest.first_chunk::<11>() {
+        let _ = cursor.token();
+        let _ = cursor.token();
+        return Some(Some(EventTime::from_payload(*payload)));
+    }
+    let mut whole = cursor.clone();
+    let entry = Entry::read(&mut whole).ok()?;
+    let head = entry.bytes.len() - entry.record_bytes().len();
+    *cursor = whole;
+    cursor.rewind(start + head);
+    // A time with metadata stays with it.
+    let time = entry.time.to_event_time().filter(|_| !entry.has_metadata);
+    Some(time)
 }

@@ -23,9 +23,10 @@ use std::sync::Arc;
 
 use millrun_config::{Diagnostic, Diagnostics, Element, Regexp, parameters};
 use millrun_core::{Assembly, Batch, Filter, LossReason, PluginId, Report};
-use millrun_event::{Entries, Entry, EventBuffer, Token, Value};
+use millrun_event::{Cursor, EventBuffer, Token, Value};
 use millrun_pattern::{Accessor, Flags, Matcher, Segment};
 
+use super::each_record::skip_to_record;
 use crate::formatter::write_ruby_text;
 
 parameters! {
@@ -74,6 +75,7 @@ pub(super) fn build(
     let parameters = GrepParameters::read(element, assembly.diagnostics)?;
     let mut grep = Grep {
         id: id.text.clone(),
+        keys: Vec::new(),
         keep: Vec::new(),
         drop: Vec::new(),
     };
@@ -93,6 +95,7 @@ pub(super) fn build(
         push(&mut grep.keep, compile(group.regexp)?, Rule::Any);
         push(&mut grep.drop, compile(group.exclude)?, Rule::Any);
     }
+    grep.collect_keys();
     Some(Arc::new(grep))
 }
 
@@ -118,7 +121,8 @@ fn compile(
         let matcher = Matcher::compile(&condition.pattern.source, flags);
         let test = accessor.and_then(|accessor| {
             Ok(Test {
-                accessor,
+                key: None,
+                path: accessor.segments().to_vec(),
                 matcher: matcher.map_err(|error| error.to_string())?,
             })
         });
@@ -137,6 +141,8 @@ fn compile(
 
 struct Grep {
     id: Arc<str>,
+    /// The fields of the record that tests begin with, each once.
+    keys: Vec<Vec<u8>>,
     keep: Vec<Rule>,
     drop: Vec<Rule>,
 }
@@ -147,52 +153,110 @@ enum Rule {
 }
 
 struct Test {
-    accessor: Accessor,
+    /// Which of the keys it begins with; without one it leads nowhere.
+    key: Option<usize>,
+    /// Behind the key.
+    path: Vec<Segment>,
     matcher: Matcher,
 }
 
 impl Filter for Grep {
     fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, report: &mut Report<'_>) {
-        let events = batch.events;
-        let mut run_start = 0;
-        let mut run_count = 0;
-        let mut at = 0;
+        let stream = batch.events.bytes;
+        let mut cursor = Cursor::new(stream);
+        let mut found = vec![None; self.keys.len()];
+        let (mut run_start, mut run_count, mut seen) = (0, 0, 0);
         let mut flush = |start: usize, end: usize, count: u32| {
-            out.extend(events.bytes.get(start..end).unwrap_or_default(), count);
+            out.extend(stream.get(start..end).unwrap_or_default(), count);
         };
-        for entry in Entries::new(events.bytes) {
-            let Ok(entry) = entry else {
-                report.lose(&self.id, LossReason::Invalid, 1);
-                break;
-            };
-            let end = at + entry.bytes.len();
-            if self.keeps(&entry) {
+        while !cursor.is_at_end() {
+            let at = cursor.position();
+            if self.find_fields(stream, &mut cursor, &mut found).is_none() {
+                let left = batch.events.count.saturating_sub(seen);
+                report.lose(&self.id, LossReason::Invalid, u64::from(left));
+                flush(run_start, at, run_count);
+                return;
+            }
+            seen += 1;
+            if self.keeps(&found) {
                 run_count += 1;
             } else {
                 flush(run_start, at, run_count);
-                run_start = end;
+                run_start = cursor.position();
                 run_count = 0;
             }
-            at = end;
         }
-        flush(run_start, at, run_count);
+        flush(run_start, stream.len(), run_count);
     }
 }
 
 impl Grep {
-    /// Whether the entry stays. One of which a path cannot be followed does, as in Fluentd.
-    fn keeps(&self, entry: &Entry<'_>) -> bool {
-        self.decide(entry).unwrap_or(true)
+    /// Gives each test the number of its key.
+    fn collect_keys(&mut self) {
+        for rule in self.keep.iter_mut().chain(&mut self.drop) {
+            let (Rule::All(tests) | Rule::Any(tests)) = rule;
+            for test in tests {
+                let Some(Segment::Key(key)) = test.path.first() else {
+                    continue;
+                };
+                let known = self.keys.iter().position(|known| known == key.as_bytes());
+                test.key = Some(known.unwrap_or(self.keys.len()));
+                if known.is_none() {
+                    self.keys.push(key.as_bytes().to_vec());
+                }
+                test.path.remove(0);
+            }
+        }
     }
 
-    fn decide(&self, entry: &Entry<'_>) -> Result<bool, NoContainer> {
+    /// Passes over the entry at the cursor and finds the values of the keys on the way.
+    fn find_fields<'s>(
+        &self,
+        stream: &'s [u8],
+        cursor: &mut Cursor<'s>,
+        found: &mut [Option<Value<'s>>],
+    ) -> Option<()> {
+        found.fill(None);
+        skip_to_record(stream, cursor)?;
+        let record = cursor.position();
+        let Token::Map(pairs) = cursor.token().ok()? else {
+            // What is no event has no fields; the outputs say what is wrong with it.
+            cursor.rewind(record);
+            return cursor.skip().ok();
+        };
+        for _ in 0..pairs {
+            let slot = match cursor.token().ok()? {
+                Token::Str(name) | Token::Bin(name) => {
+                    let key = self.keys.iter().position(|key| key == name);
+                    key.and_then(|key| found.get_mut(key))
+                }
+                other => {
+                    cursor.skip_values(other.children()).ok()?;
+                    None
+                }
+            };
+            let start = cursor.position();
+            cursor.skip().ok()?;
+            if let Some(slot) = slot {
+                *slot = Some(Value::new(cursor.since(start)));
+            }
+        }
+        Some(())
+    }
+
+    /// Whether an entry with these fields stays. One of which a path cannot be followed does, as in Fluentd.
+    fn keeps(&self, found: &[Option<Value<'_>>]) -> bool {
+        self.decide(found).unwrap_or(true)
+    }
+
+    fn decide(&self, found: &[Option<Value<'_>>]) -> Result<bool, NoContainer> {
         for rule in &self.keep {
-            if !rule.holds(entry)? {
+            if !rule.holds(found)? {
                 return Ok(false);
             }
         }
         for rule in &self.drop {
-            if rule.holds(entry)? {
+            if rule.holds(found)? {
                 return Ok(false);
             }
         }
@@ -204,13 +268,13 @@ impl Grep {
 struct NoContainer;
 
 impl Rule {
-    fn holds(&self, entry: &Entry<'_>) -> Result<bool, NoContainer> {
+    fn holds(&self, found: &[Option<Value<'_>>]) -> Result<bool, NoContainer> {
         let (tests, wanted) = match self {
             Rule::All(tests) => (tests, false),
             Rule::Any(tests) => (tests, true),
         };
         for test in tests {
-            if test.holds(entry)? == wanted {
+            if test.holds(found)? == wanted {
                 return Ok(wanted);
             }
         }
@@ -221,8 +285,12 @@ impl Rule {
 impl Test {
     /// A match that runs into its step limit counts as none: a hostile value must not pass a
     /// filter that was to stop it, nor stall what comes behind it.
-    fn holds(&self, entry: &Entry<'_>) -> Result<bool, NoContainer> {
-        let value = follow(entry.record_bytes(), self.accessor.segments())?;
+    fn holds(&self, found: &[Option<Value<'_>>]) -> Result<bool, NoContainer> {
+        let field = self.key.and_then(|key| found.get(key).copied().flatten());
+        let value = match field {
+            Some(field) => follow(field, &self.path)?,
+            None => None,
+        };
         let matches = |text: &[u8]| self.matcher.is_match(text).unwrap_or(false);
         Ok(match value {
             None => matches(b""),
@@ -240,8 +308,7 @@ impl Test {
 }
 
 /// The value that a path leads to. What is missing or null leads nowhere.
-fn follow<'r>(record: &'r [u8], path: &[Segment]) -> Result<Option<Value<'r>>, NoContainer> {
-    let mut value = Value::new(record);
+fn follow<'r>(mut value: Value<'r>, path: &[Segment]) -> Result<Option<Value<'r>>, NoContainer> {
     for segment in path {
         let next = match (value.token(), segment) {
             (Some(Token::Map(_)), Segment::Key(key)) => value.record().field(key.as_bytes()),

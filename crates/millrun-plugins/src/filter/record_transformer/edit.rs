@@ -8,6 +8,7 @@ use millrun_event::{
 use millrun_pattern::Segment;
 
 use crate::filter::delete::delete;
+use crate::filter::each_record::skip_to_record;
 use crate::filter::tag_parts::TagParts;
 use crate::filter::template::{Changes, Context, Scratch, Template};
 use crate::parser::leading_float;
@@ -292,25 +293,4 @@ impl Edit {
         };
         Ok(EntryTime::Float(seconds).to_event_time().unwrap_or(time))
     }
-}
-
-/// Reads the head of an entry: its time, if it has one an event can have. The cursor is then at the record.
-#[inline]
-fn skip_to_record(stream: &[u8], cursor: &mut Cursor<'_>) -> Option<Option<EventTime>> {
-    let start = cursor.position();
-    let rest = stream.get(start..)?;
-    // What every current client writes.
-    if let Some([0x92, 0xd7, 0x00, payload @ ..]) = rest.first_chunk::<11>() {
-        let _ = cursor.token();
-        let _ = cursor.token();
-        return Some(Some(EventTime::from_payload(*payload)));
-    }
-    let mut whole = cursor.clone();
-    let entry = Entry::read(&mut whole).ok()?;
-    let head = entry.bytes.len() - entry.record_bytes().len();
-    *cursor = whole;
-    cursor.rewind(start + head);
-    // A time with metadata stays with it.
-    let time = entry.time.to_event_time().filter(|_| !entry.has_metadata);
-    Some(time)
 }
