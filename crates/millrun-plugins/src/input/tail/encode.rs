@@ -14,17 +14,17 @@ const SHOWN_BYTES_MAX: usize = 1024;
 
 /// How lines become events.
 pub(crate) struct Encoder {
-    kind: Kind,
-    plugin_id: String,
+    pub(super) kind: Kind,
+    pub(super) plugin_id: String,
     path_key: Option<String>,
     /// Longest line taken, in bytes with its terminator.
     pub(crate) line_bytes_max: Option<u64>,
     /// Whether what the parser does not understand becomes `{"unmatched_line": …}`.
     pub(crate) emit_unmatched: bool,
-    repeats: Repeats,
+    pub(super) repeats: Repeats,
 }
 
-enum Kind {
+pub(super) enum Kind {
     Plain(PlainLines),
     Parsed(Box<dyn LineParser>),
 }
@@ -107,55 +107,81 @@ impl Encoder {
         out: &mut EventBuffer,
         lost: &mut Lost,
     ) {
-        let parser = match &mut self.kind {
+        match &mut self.kind {
             Kind::Plain(plain) => return plain.encode(block, path, now, out),
-            Kind::Parsed(parser) => parser,
-        };
-        let path_key = self.path_key.as_deref();
+            Kind::Parsed(_) => {}
+        }
         for line in lines::lines(block) {
-            let mut outcome = push(out, path_key, path, |record| {
-                parser.parse(line, now, record)
-            });
-            match &outcome {
-                Ok(()) | Err(Unusable::Unmatched) => {}
-                Err(Unusable::Invalid(error)) => {
-                    lost.unparsable += 1;
-                    if let Some(suppressed) = self.repeats.pass(now) {
-                        let (plugin_id, line) = (&*self.plugin_id, shown(line));
-                        let file = &*String::from_utf8_lossy(path);
-                        warn!(plugin_id, file, line, %error, suppressed, "invalid line found");
-                    }
-                }
-            }
-            if let Err(Unusable::Unmatched) = outcome {
-                if self.emit_unmatched {
-                    push_unmatched(out, line, path_key, path, now);
-                } else {
-                    lost.unparsable += 1;
-                }
-                if let Some(suppressed) = self.repeats.pass(now) {
-                    let (plugin_id, line) = (&*self.plugin_id, shown(line));
-                    if suppressed == 0 {
-                        warn!(plugin_id, "pattern not matched: {line:?}");
-                    } else {
-                        warn!(plugin_id, suppressed, "pattern not matched: {line:?}");
-                    }
-                }
-            }
-            // A line may hold several events, as a JSON array does.
-            let mut has_more = true;
-            while has_more {
-                has_more = false;
-                outcome = push(out, path_key, path, |record| {
-                    let next = parser.parse_next(now, record);
-                    has_more = next.is_some();
-                    next.unwrap_or(Ok(Parsed::Unmatched))
-                });
-                if has_more && outcome.is_err() {
-                    lost.unparsable += 1;
-                }
+            self.encode_text(line, path, now, out, lost);
+        }
+    }
+
+    /// Appends the events of one line or group of lines.
+    pub(super) fn encode_text(
+        &mut self,
+        line: &[u8],
+        path: &[u8],
+        now: EventTime,
+        out: &mut EventBuffer,
+        lost: &mut Lost,
+    ) {
+        if self.try_text(line, path, now, out, lost) {
+            return;
+        }
+        if self.emit_unmatched {
+            push_unmatched(out, line, self.path_key.as_deref(), path, now);
+        } else {
+            lost.unparsable += 1;
+        }
+        if let Some(suppressed) = self.repeats.pass(now) {
+            let (plugin_id, line) = (&*self.plugin_id, shown(line));
+            if suppressed == 0 {
+                warn!(plugin_id, "pattern not matched: {line:?}");
+            } else {
+                warn!(plugin_id, suppressed, "pattern not matched: {line:?}");
             }
         }
+    }
+
+    /// As [`encode_text`](Self::encode_text); false where the parser does not know the text, of
+    /// which then nothing is told or counted.
+    pub(super) fn try_text(
+        &mut self,
+        line: &[u8],
+        path: &[u8],
+        now: EventTime,
+        out: &mut EventBuffer,
+        lost: &mut Lost,
+    ) -> bool {
+        let Kind::Parsed(parser) = &mut self.kind else {
+            return false;
+        };
+        let path_key = self.path_key.as_deref();
+        let first = push(out, path_key, path, |record| {
+            parser.parse(line, now, record)
+        });
+        if let Err(Unusable::Invalid(error)) = &first {
+            lost.unparsable += 1;
+            if let Some(suppressed) = self.repeats.pass(now) {
+                let (plugin_id, line) = (&*self.plugin_id, shown(line));
+                let file = &*String::from_utf8_lossy(path);
+                warn!(plugin_id, file, line, %error, suppressed, "invalid line found");
+            }
+        }
+        // A line may hold several events, as a JSON array does.
+        let mut has_more = true;
+        while has_more {
+            has_more = false;
+            let outcome = push(out, path_key, path, |record| {
+                let next = parser.parse_next(now, record);
+                has_more = next.is_some();
+                next.unwrap_or(Ok(Parsed::Unmatched))
+            });
+            if has_more && outcome.is_err() {
+                lost.unparsable += 1;
+            }
+        }
+        !matches!(first, Err(Unusable::Unmatched))
     }
 }
 
@@ -215,11 +241,11 @@ fn push_unmatched(
 }
 
 /// As much of a line as a warning shows.
-fn shown(line: &[u8]) -> String {
+pub(super) fn shown(line: &[u8]) -> String {
     String::from_utf8_lossy(line.get(..SHOWN_BYTES_MAX).unwrap_or(line)).into_owned()
 }
 
-fn has_longer(block: &[u8], limit: u64) -> bool {
+pub(super) fn has_longer(block: &[u8], limit: u64) -> bool {
     block.len() as u64 > limit
         && block
             .split_inclusive(|byte| *byte == b'\n')

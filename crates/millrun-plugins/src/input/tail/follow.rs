@@ -21,14 +21,14 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::{info, warn};
 
 use super::files::{FileId, FileSystem};
-use super::life::Life;
+use super::life::{Life, Reader};
 use super::listings::Listings;
 use super::open::is_absence;
 use super::paths::{Listing, Paths, tag_of};
 use super::positions::{Keyed, Stored, UNWATCHED};
 use super::pump::Pump;
 use super::sink::{Recovered, Sink};
-use super::watch::{Turn, Watch};
+use super::watch::{Turn, Waits, Watch, finish};
 
 /// Most paths that get a turn before the thread looks up again.
 const ROUND_TURNS_MAX: usize = 32;
@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) read_from_head: bool,
     /// One warning per unreadable path, not one per look.
     pub(crate) ignore_repeated_permission_error: bool,
+    /// How long lines wait for others that may belong to them.
+    pub(crate) multiline_flush_interval: Option<Duration>,
     /// Generations that were rotated away before they were seen are read.
     pub(crate) read_missed_rotations: bool,
     /// Puts the present time into a path's `%Y%m%d`.
@@ -147,7 +149,7 @@ impl<S: FileSystem> Follower<S> {
             let is_started = self.is_started;
             let is_new = || is_started || sink.knows(&path);
             let watch = self.watches.entry(path.as_path().into());
-            let watch = watch.or_insert_with(|| Watch::new(is_new()));
+            let watch = watch.or_insert_with(|| Watch::new(is_new(), now));
             watch.is_listed = true;
         }
         self.search(now, sink);
@@ -189,7 +191,7 @@ impl<S: FileSystem> Follower<S> {
                 if watch
                     .current
                     .as_ref()
-                    .is_some_and(|reader| !reader.is_drained(&stat))
+                    .is_some_and(|reader| !reader.is_drained(&stat) || reader.is_holding())
                 {
                     self.queue(path);
                 }
@@ -236,8 +238,11 @@ impl<S: FileSystem> Follower<S> {
             let tag = &*self.settings.tag;
             let mut tags = |path: &Path| Arc::from(tag_of(tag, path));
             let mut done = Vec::new();
-            let rotate_wait = self.settings.rotate_wait;
-            let turn = watch.turn(&mut self.pump, &mut tags, now, rotate_wait, sink, &mut done);
+            let waits = Waits {
+                rotate: self.settings.rotate_wait,
+                group: self.settings.multiline_flush_interval,
+            };
+            let turn = watch.turn(&mut self.pump, &mut tags, now, waits, sink, &mut done);
             for reader in done {
                 self.close(reader, sink);
             }
@@ -259,6 +264,18 @@ impl<S: FileSystem> Follower<S> {
         }
     }
 
+    /// Takes what waits for further lines, as nobody will read them here.
+    pub(crate) fn finish(&mut self, sink: &mut dyn Sink) {
+        for watch in self.watches.values_mut() {
+            let retiring = watch.retiring.iter_mut();
+            let retiring = retiring.map(|retiring| &mut retiring.reader);
+            for reader in retiring.chain(watch.current.as_mut()) {
+                let tag = tag_of(&self.settings.tag, &reader.life.path);
+                finish(&mut self.pump, reader, &tag, sink);
+            }
+        }
+    }
+
     /// Notes that `path` may have something to read.
     pub(crate) fn queue(&mut self, path: &Arc<Path>) {
         if let Some(watch) = self.watches.get_mut(path).filter(|watch| !watch.is_queued) {
@@ -267,10 +284,12 @@ impl<S: FileSystem> Follower<S> {
         }
     }
 
-    /// Notes all files that lost their path: time passes for them without a change.
-    pub(crate) fn queue_retiring(&mut self) {
+    /// Notes all files for which time passes without a change: those that lost their path, and
+    /// those with lines that wait for others.
+    pub(crate) fn queue_waiting(&mut self) {
         let has_retiring = |(path, watch): (&Arc<Path>, &Watch<S::File>)| {
-            (!watch.retiring.is_empty()).then(|| Arc::clone(path))
+            let is_holding = watch.current.as_ref().is_some_and(Reader::is_holding);
+            (is_holding || !watch.retiring.is_empty()).then(|| Arc::clone(path))
         };
         let paths: Vec<_> = self.watches.iter().filter_map(has_retiring).collect();
         for path in paths {

@@ -77,6 +77,10 @@ pub(crate) struct Reader<F> {
     /// milliseconds, is noticed only when the file changes again.
     drained: Option<(u64, SystemTime)>,
     head: Vec<u8>,
+    /// What the last look found, to be noted when nothing more is to be had of it.
+    looked: (u64, SystemTime),
+    /// Up to where lines wait for others that may belong to them.
+    held: u64,
 }
 
 /// What a look at the file gave.
@@ -104,6 +108,8 @@ pub(crate) enum Ending {
     /// As it ends: nobody writes to this file any more. Only what an earlier look has already
     /// found is taken so; what has come since shows that somebody does write.
     AsItIs,
+    /// With a newline, and what would wait for further lines waits no longer.
+    Group,
 }
 
 impl<F> Reader<F> {
@@ -115,6 +121,8 @@ impl<F> Reader<F> {
             scanned: 0,
             drained: None,
             head: Vec::new(),
+            looked: (0, SystemTime::UNIX_EPOCH),
+            held: 0,
         }
     }
 
@@ -125,7 +133,18 @@ impl<F> Reader<F> {
 
     /// How far the file was looked at: what grows makes this grow.
     pub(crate) fn seen(&self) -> u64 {
-        self.life.position.max(self.scanned)
+        self.life.position.max(self.scanned).max(self.held)
+    }
+
+    /// Takes note that the lines up to `end` wait for others.
+    pub(crate) fn hold(&mut self, end: u64) {
+        self.held = end;
+        self.drained = Some(self.looked);
+    }
+
+    /// True when lines wait for others.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.held > self.life.position
     }
 
     /// Forgets that the file was read to its end, as before a last look at an unfinished line.
@@ -147,6 +166,7 @@ impl<F> Reader<F> {
         if self.is_drained(&stat) {
             return Ok(Read::AtEnd);
         }
+        self.looked = (stat.size, stat.modified);
         if stat.size < self.scanned {
             // The writer took back a line that it had not finished.
             self.scanned = 0;
@@ -178,6 +198,7 @@ impl<F> Reader<F> {
         self.life.position = 0;
         self.life.marks.clear();
         self.scanned = 0;
+        self.held = 0;
         self.drained = None;
     }
 

@@ -28,7 +28,7 @@
 //! [`sink::Sink`]; `model` puts a world behind them that changes between any two calls.
 //!
 //! Where Fluentd loses or doubles lines, this does not (fluentd.md, quirks 23, 24, 61, 62, 63):
-//! the position follows the commit; a rotated file is read until it is quiet, also when it was
+//! the position follows the commit, also that of lines which wait for others; a rotated file is read until it is quiet, also when it was
 //! rotated while nobody watched; a truncated file that is longer again is known by its first
 //! bytes; a pattern that matches rotated names reads no file twice; and positions are kept without
 //! a `pos_file` too.
@@ -39,6 +39,7 @@ mod files;
 mod follow;
 mod generations;
 mod glob;
+mod groups;
 mod ledger_sink;
 mod life;
 mod lines;

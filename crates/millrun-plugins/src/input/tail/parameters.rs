@@ -189,13 +189,6 @@ impl TailParameters {
                 "leave it out",
             );
         }
-        if self.multiline_flush_interval.is_some() {
-            warn(
-                "multiline_flush_interval",
-                "multiline_flush_interval has no effect: multi-line parsers are not supported yet",
-                "leave it out",
-            );
-        }
         if self.pos_file_compaction_interval.is_some() {
             warn(
                 "pos_file_compaction_interval",
@@ -343,10 +336,6 @@ mod tests {
             (
                 "read_bytes_limit_per_second 1m",
                 "read_bytes_limit_per_second is not supported yet: reading is not limited",
-            ),
-            (
-                "multiline_flush_interval 5s",
-                "multiline_flush_interval has no effect: multi-line parsers are not supported yet",
             ),
             (
                 "pos_file_compaction_interval 1h",

@@ -8,6 +8,7 @@ use tracing::warn;
 use super::block::Block;
 use super::encode::Encoder;
 use super::files::FileSystem;
+use super::groups::GROUP_BYTES_MAX;
 use super::life::{Ending, LINE_BYTES_MAX, Life, Read, Reader};
 use super::repeats::Repeats;
 use super::sink::{Lost, Piece, Refused, Sink};
@@ -126,15 +127,34 @@ impl<S: FileSystem> Pump<S> {
             Read::Lines(mut range, mut fingerprint) => {
                 let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
                 let mut bytes = self.block.filled(length);
-                if let Some(fewer) = self.lines_max.and_then(|limit| first_lines(bytes, limit)) {
+                let lines_max = self.lines_max.filter(|_| !self.encoder.is_grouped());
+                if let Some(fewer) = lines_max.and_then(|limit| first_lines(bytes, limit)) {
                     bytes = fewer;
                     range.end = range.start + fewer.len() as u64;
                     fingerprint = reader.fingerprint_at(range.end);
                 }
+                // What an earlier process took as complete is so again.
+                let is_cut =
+                    |mark: &std::ops::Range<u64>| mark.start == range.end || mark.end == range.end;
+                let is_end = ending != Ending::Newline || reader.life.marks.iter().any(is_cut);
                 let path = reader.life.path.as_os_str().as_bytes();
-                let lost = self
-                    .encoder
-                    .encode(bytes, path, (self.clock)(), &mut self.events);
+                let now = (self.clock)();
+                let events = &mut self.events;
+                let (mut taken, mut lost) =
+                    self.encoder.encode_groups(bytes, is_end, path, now, events);
+                if taken == 0 && bytes.len() > GROUP_BYTES_MAX {
+                    events.clear();
+                    (taken, lost) = self.encoder.encode_groups(bytes, true, path, now, events);
+                }
+                if taken < bytes.len() {
+                    let end = range.end;
+                    range.end = range.start + taken as u64;
+                    fingerprint = reader.fingerprint_at(range.end);
+                    if range.is_empty() {
+                        reader.hold(end);
+                        return Ok(Step::AtEnd);
+                    }
+                }
                 (range, fingerprint, lost)
             }
         };

@@ -185,7 +185,7 @@ impl<S: FileSystem> Follower<S> {
             self.open.insert(reader.life.id());
         }
         let watch = self.watches.entry(path.clone()).or_insert_with(|| {
-            let mut watch = Watch::new(true);
+            let mut watch = Watch::new(true, now);
             watch.is_listed = false;
             watch
         });

@@ -91,6 +91,7 @@ pub(crate) fn build(
         rotate_wait: parameters.rotate_wait,
         read_from_head: parameters.read_from_head,
         ignore_repeated_permission_error: parameters.ignore_repeated_permission_error,
+        multiline_flush_interval: parameters.multiline_flush_interval,
         read_missed_rotations: parameters.read_missed_rotations,
         dated,
     };
@@ -248,6 +249,7 @@ impl Running {
                 next_refresh = next_refresh.min(next_tick);
             }
         }
+        self.follower.finish(&mut self.sink);
         self.write_positions();
     }
 
@@ -279,7 +281,7 @@ impl Running {
             self.follower.check_all(now, &mut self.sink);
             self.watch_files();
         } else {
-            self.follower.queue_retiring();
+            self.follower.queue_waiting();
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Watch<F> {
     pub(crate) is_unreadable: bool,
     /// It stands in the queue of those that may have something to read.
     pub(crate) is_queued: bool,
+    /// When the last line came that waits for others.
+    pub(crate) held_since: Instant,
     /// The age of the newest file that was opened here.
     pub(crate) newest: Option<Age>,
     /// Younger files that were beside it already: no generation between it and the next one.
@@ -43,6 +45,15 @@ pub(crate) struct Retiring<F> {
     pub(crate) quiet_since: Instant,
 }
 
+/// How long silence lasts until something is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waits {
+    /// A file that lost its path.
+    pub(crate) rotate: Duration,
+    /// Lines to which others may belong; without it they wait as long as the file is read.
+    pub(crate) group: Option<Duration>,
+}
+
 /// What a turn came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
@@ -55,7 +66,7 @@ pub(crate) enum Turn {
 }
 
 impl<F> Watch<F> {
-    pub(crate) fn new(is_new: bool) -> Self {
+    pub(crate) fn new(is_new: bool, now: Instant) -> Self {
         Self {
             current: None,
             retiring: VecDeque::new(),
@@ -63,6 +74,7 @@ impl<F> Watch<F> {
             is_listed: true,
             is_unreadable: false,
             is_queued: false,
+            held_since: now,
             newest: None,
             strangers: Vec::new(),
         }
@@ -87,13 +99,13 @@ impl<F> Watch<F> {
     }
 
     /// Reads on, the oldest file first, so that lines come in the order in which they were
-    /// written. Files that are done with after `rotate_wait` of silence go to `done`.
+    /// written. Files that are done with after their wait go to `done`.
     pub(crate) fn turn<S: FileSystem<File = F>>(
         &mut self,
         pump: &mut Pump<S>,
         tags: &mut dyn FnMut(&Path) -> Arc<str>,
         now: Instant,
-        rotate_wait: Duration,
+        waits: Waits,
         sink: &mut dyn Sink,
         done: &mut Vec<Reader<F>>,
     ) -> Turn {
@@ -105,7 +117,7 @@ impl<F> Watch<F> {
             let seen = reader.seen();
             let mut turn = drain(pump, reader, &tag, Ending::Newline, &mut budget, sink);
             let waited = now.saturating_duration_since(retiring.quiet_since);
-            if turn == Turn::Idle && reader.seen() == seen && waited >= rotate_wait {
+            if turn == Turn::Idle && reader.seen() == seen && waited >= waits.rotate {
                 // Nobody writes to it any more: its last line ends as it does.
                 reader.look_again();
                 turn = drain(pump, reader, &tag, Ending::AsItIs, &mut budget, sink);
@@ -126,7 +138,35 @@ impl<F> Watch<F> {
             return Turn::Idle;
         };
         let tag = tags(&reader.life.path);
-        drain(pump, reader, &tag, Ending::Newline, &mut budget, sink)
+        let seen = reader.seen();
+        let turn = drain(pump, reader, &tag, Ending::Newline, &mut budget, sink);
+        if turn != Turn::Idle || !reader.is_holding() {
+            return turn;
+        }
+        if reader.seen() != seen {
+            self.held_since = now;
+        }
+        let waited = now.saturating_duration_since(self.held_since);
+        if waits.group.is_none_or(|wait| waited < wait) {
+            return turn;
+        }
+        reader.look_again();
+        drain(pump, reader, &tag, Ending::Group, &mut budget, sink)
+    }
+}
+
+/// Takes what still waits for further lines, at the end of all.
+pub(super) fn finish<S: FileSystem>(
+    pump: &mut Pump<S>,
+    reader: &mut Reader<S::File>,
+    tag: &str,
+    sink: &mut dyn Sink,
+) {
+    if reader.is_holding() {
+        reader.look_again();
+        let mut budget = TURN_BYTES;
+        // What is refused is read again by the next process.
+        let _ = drain(pump, reader, tag, Ending::Group, &mut budget, sink);
     }
 }
 

@@ -218,8 +218,8 @@ impl World {
                     self.append(inode);
                 }
             }
-            (9..=10, Some(inode)) => {
-                let _ = inode;
+            (9..=10, Some(_)) => {
+                self.excuse();
                 self.remove(&name(GENERATIONS));
                 for generation in (0..GENERATIONS).rev() {
                     if let Some(inode) = self.names.remove(&name(generation)) {

@@ -43,6 +43,7 @@ fn follower(disk: &Disk, has_pattern: bool) -> Follower<Disk> {
         rotate_wait: Duration::from_secs(5),
         read_from_head: true,
         ignore_repeated_permission_error: false,
+        multiline_flush_interval: None,
         read_missed_rotations: true,
         dated: Box::new(str::to_owned),
     };

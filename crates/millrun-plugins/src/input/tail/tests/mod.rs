@@ -1,6 +1,7 @@
 //! The whole plugin on real files: the scene, a capturing output, and the log.
 
 mod generations;
+mod groups;
 mod logged;
 mod real_files;
 mod recorded;
