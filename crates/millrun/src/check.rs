@@ -15,12 +15,13 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use millrun_config::{
     Diagnostic, Diagnostics, FileKind, LoadOptions, Position, RenderStyle, Sources, Span,
-    Strictness, load,
+    Strictness,
 };
 use millrun_core::{Checked, Promise, check};
 
 use crate::command_line::file_kind;
 use crate::environment;
+use crate::ruby::load;
 
 /// Most ways from a source to an output that are listed for people.
 const WAYS_SHOWN_MAX: usize = 20;

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use millrun_config::{
     Diagnostic, Diagnostics, Element, LoadError, LoadOptions, Loaded, Parsed, RenderStyle, Sources,
-    Strictness, dump, load, modernise,
+    Strictness, dump, modernise,
 };
 use millrun_core::{Parts, System, assemble, lint, log};
 use thiserror::Error;
 
 use crate::command_line::CommandLine;
 use crate::environment;
+use crate::ruby::load;
 
 /// A configuration without errors.
 pub(crate) struct Configuration {

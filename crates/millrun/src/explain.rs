@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use millrun_config::{FileKind, LoadOptions, RenderStyle, load};
+use millrun_config::{FileKind, LoadOptions, RenderStyle};
 use millrun_core::explain;
 
 use crate::command_line::file_kind;
 use crate::environment;
+use crate::ruby::load;
 
 /// What `millrun explain` was asked.
 #[derive(Args, Clone, Debug)]

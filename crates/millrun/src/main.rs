@@ -15,6 +15,7 @@ mod control;
 mod environment;
 mod explain;
 mod reference;
+mod ruby;
 mod worker;
 
 use std::process::ExitCode;

@@ -21,5 +21,6 @@ mod log_file;
 mod mill;
 mod numbered;
 mod rotation;
+mod ruby;
 mod signals;
 mod wire;
