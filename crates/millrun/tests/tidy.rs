@@ -99,3 +99,27 @@ fn every_link_between_documents_leads_somewhere() {
     }
     assert_none(&faults);
 }
+
+/// The README's first command names no package: with a second program among the default members
+/// cargo would ask, or run that one.
+#[test]
+fn a_plain_cargo_run_means_the_collector() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--offline",
+            "--no-deps",
+            "--format-version",
+            "1",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, members) = text.split_once("\"workspace_default_members\":[").unwrap();
+    let (members, _) = members.split_once(']').unwrap();
+    assert!(
+        members.contains("/crates/millrun#") && !members.contains(','),
+        "{members}"
+    );
+}
