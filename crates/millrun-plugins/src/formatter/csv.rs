@@ -1,7 +1,8 @@
 //! The `csv` formatter: chosen fields, quoted.
 
-use millrun_event::{Entry, Value};
-use millrun_pattern::{Accessor, Segment};
+use millrun_core::lookup;
+use millrun_event::Entry;
+use millrun_pattern::Accessor;
 
 use super::ruby_text::write_text;
 use super::{EventFormatter, FormatError, LineEnd, Scratch};
@@ -70,12 +71,11 @@ impl EventFormatter for Csv {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
-        let record = Value::new(entry.record_bytes());
         for (index, field) in self.fields.iter().enumerate() {
             if index > 0 {
                 out.extend_from_slice(self.delimiter.as_bytes());
             }
-            let value = look_up(record, field);
+            let value = lookup(entry.record_bytes(), field.segments());
             scratch.text.clear();
             if let Some(value) = value {
                 write_text(value, &mut scratch.text)?;
@@ -93,15 +93,6 @@ impl EventFormatter for Csv {
 }
 
 const NIL: u8 = 0xc0;
-
-fn look_up<'r>(record: Value<'r>, path: &Accessor) -> Option<Value<'r>> {
-    path.segments()
-        .iter()
-        .try_fold(record, |value, segment| match segment {
-            Segment::Key(key) => value.record().field(key.as_bytes()),
-            Segment::Index(index) => value.element(*index),
-        })
-}
 
 fn write_quoted(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');

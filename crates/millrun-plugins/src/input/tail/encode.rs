@@ -6,8 +6,8 @@ use tracing::warn;
 use crate::parser::{LineParser, ParseError, Parsed};
 
 use super::lines::{self, PlainLines};
-use super::repeats::Repeats;
 use super::sink::Lost;
+use crate::repeats::Repeats;
 
 /// Most bytes of a line that a warning shows.
 const SHOWN_BYTES_MAX: usize = 1024;

@@ -52,7 +52,6 @@ mod parameters;
 mod paths;
 mod positions;
 mod pump;
-use crate::repeats;
 mod rotated;
 mod search;
 mod sink;

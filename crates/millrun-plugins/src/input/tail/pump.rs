@@ -10,8 +10,8 @@ use super::encode::Encoder;
 use super::files::FileSystem;
 use super::groups::GROUP_BYTES_MAX;
 use super::life::{Ending, LINE_BYTES_MAX, Life, Read, Reader};
-use super::repeats::Repeats;
 use super::sink::{Lost, Piece, Refused, Sink};
+use crate::repeats::Repeats;
 
 /// What all readers of a tail share: the buffers, the encoder, the clock.
 pub(crate) struct Pump<S> {

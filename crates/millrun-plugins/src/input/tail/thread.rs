@@ -20,9 +20,9 @@ use super::lines::MESSAGE_KEY;
 use super::parameters::TailParameters;
 use super::positions::{Keyed, PositionFile, Stored};
 use super::pump::Pump;
-use super::repeats::Repeats;
 use super::wake::{Changes, Wake};
 use super::watch::Turn;
+use crate::repeats::Repeats;
 
 /// How often everything is looked at that no notification told of. Also the most wake-ups of an
 /// idle tail: one per second.
