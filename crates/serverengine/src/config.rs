@@ -15,6 +15,32 @@ use crate::worker::{CommandSender, WorkerType};
 /// Most workers of one server.
 pub const WORKERS_MAX: usize = 4096;
 
+/// How many workers a graceful restart replaces at the same time. In configuration files a number, or
+/// `all`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartParallel {
+    /// So many, at least 1: the next one leaves when a successor is ready.
+    Workers(usize),
+    /// All together, as in Ruby's ServerEngine.
+    All,
+}
+
+impl Default for RestartParallel {
+    /// One by one.
+    fn default() -> Self {
+        Self::Workers(1)
+    }
+}
+
+impl RestartParallel {
+    pub(crate) fn limit(self) -> usize {
+        match self {
+            Self::Workers(count) => count,
+            Self::All => usize::MAX,
+        }
+    }
+}
+
 /// Configuration of a server.
 ///
 /// ```
@@ -38,6 +64,27 @@ pub struct Config {
     pub restart_server_process: bool,
     /// Least distance between two starts of the server by its supervisor.
     pub server_restart_wait: Duration,
+    /// Under a supervisor: a reload or restart calls [`Server::reload_config`](crate::Server::reload_config)
+    /// in the server only, not in the supervisor, which starts a later server with what it began with.
+    pub disable_reload: bool,
+    /// How often a server tells its supervisor that it is alive.
+    pub server_heartbeat_interval: Duration,
+    /// A server that was silent this long (frozen, or in a hook that does not return) is replaced. `None`:
+    /// never.
+    pub server_heartbeat_timeout: Option<Duration>,
+    /// A supervisor's patience after a graceful stop of its server, before the immediate one. `None`: as
+    /// long as the server has with its workers, and 2 s. `Duration::MAX`: for ever.
+    pub server_graceful_kill_timeout: Option<Duration>,
+    /// Its patience after an immediate stop, before the kill. `None` and `Duration::MAX` as above.
+    pub server_immediate_kill_timeout: Option<Duration>,
+    /// The schedule of [`worker_graceful_kill_interval`](Self::worker_graceful_kill_interval) for the server.
+    pub server_graceful_kill_interval: Option<Duration>,
+    /// By how much `server_graceful_kill_interval` grows with each repetition.
+    pub server_graceful_kill_interval_increment: Duration,
+    /// The schedule of [`worker_immediate_kill_interval`](Self::worker_immediate_kill_interval) for the server.
+    pub server_immediate_kill_interval: Option<Duration>,
+    /// By how much `server_immediate_kill_interval` grows with each repetition.
+    pub server_immediate_kill_interval_increment: Duration,
 
     /// Under a supervisor: a detach ([`Meaning::Detach`](crate::Meaning::Detach)) is a live restart. The server stops
     /// gracefully, and if it has not ended after `server_detach_wait`, a new one is started beside it.
@@ -58,7 +105,7 @@ pub struct Config {
     /// What happens to a worker that keeps dying young.
     pub restart_backoff: Backoff,
     /// How many workers a graceful restart replaces at the same time.
-    pub restart_workers_at_once: usize,
+    pub restart_parallel: RestartParallel,
 
     /// Whether a worker says itself when it is ready, by
     /// [`WorkerContext::ready`](crate::WorkerContext::ready). Otherwise it counts as ready when `run` is
@@ -68,8 +115,7 @@ pub struct Config {
     pub worker_start_timeout: Option<Duration>,
     /// How often a worker says that it is alive.
     pub worker_heartbeat_interval: Duration,
-    /// A worker that was silent this long (frozen, not merely busy) is replaced. `None`: never. Under a
-    /// supervisor the server is held to the same.
+    /// A worker that was silent this long (frozen, not merely busy) is replaced. `None`: never.
     pub worker_heartbeat_timeout: Option<Duration>,
     /// Patience after a graceful stop, before the immediate one. `None`: for ever.
     pub worker_graceful_kill_timeout: Option<Duration>,
@@ -158,6 +204,15 @@ impl Default for Config {
             supervisor: false,
             restart_server_process: false,
             server_restart_wait: Duration::from_secs(1),
+            disable_reload: false,
+            server_heartbeat_interval: Duration::from_secs(1),
+            server_heartbeat_timeout: Some(Duration::from_secs(30)),
+            server_graceful_kill_timeout: None,
+            server_immediate_kill_timeout: None,
+            server_graceful_kill_interval: None,
+            server_graceful_kill_interval_increment: Duration::from_secs(10),
+            server_immediate_kill_interval: None,
+            server_immediate_kill_interval_increment: Duration::from_secs(10),
             enable_detach: false,
             exit_on_detach: false,
             server_detach_wait: Duration::from_secs(10),
@@ -165,7 +220,7 @@ impl Default for Config {
             start_worker_delay_rand: 0.2,
             restart_worker_interval: Duration::ZERO,
             restart_backoff: Backoff::default(),
-            restart_workers_at_once: 1,
+            restart_parallel: RestartParallel::default(),
             explicit_readiness: false,
             worker_start_timeout: Some(Duration::from_secs(60)),
             worker_heartbeat_interval: Duration::from_secs(1),
@@ -206,76 +261,7 @@ impl Default for Config {
 impl Config {
     /// Says what is wrong with these values, if anything.
     pub(crate) fn check(&self) -> Result<(), String> {
-        check_workers(self.workers)?;
-        for (name, ratio) in [
-            ("start_worker_delay_rand", self.start_worker_delay_rand),
-            ("restart_backoff.jitter", self.restart_backoff.jitter),
-        ] {
-            if !(0.0..=2.0).contains(&ratio) {
-                return Err(format!("{name} must be 0 to 2, but is {ratio}"));
-            }
-        }
-        for (name, interval) in [
-            (
-                "worker_heartbeat_interval",
-                Some(self.worker_heartbeat_interval),
-            ),
-            (
-                "worker_graceful_kill_interval",
-                self.worker_graceful_kill_interval,
-            ),
-            (
-                "worker_immediate_kill_interval",
-                self.worker_immediate_kill_interval,
-            ),
-        ] {
-            if interval.is_some_and(|interval| interval.is_zero()) {
-                return Err(format!("{name} must be more than 0"));
-            }
-        }
-        let changes_workers = self.worker_chuser.is_some()
-            || self.worker_chgroup.is_some()
-            || self.worker_chumask.is_some();
-        if changes_workers && self.worker_type.is_threaded() {
-            return Err(
-                "worker_chuser, worker_chgroup and worker_chumask need workers that are processes"
-                    .to_owned(),
-            );
-        }
-        if self.daemonize && self.logger.as_ref().is_some_and(|it| it.is_stream()) {
-            return Err(
-                "a daemon's log must be a file: its standard streams lead nowhere".to_owned(),
-            );
-        }
-        if self.exit_on_detach && !self.enable_detach {
-            return Err("exit_on_detach needs enable_detach".to_owned());
-        }
-        if self.enable_detach && !self.supervisor {
-            return Err(
-                "enable_detach needs supervisor: somebody has to start the new server".to_owned(),
-            );
-        }
-        if let Some(timeout) = self.worker_heartbeat_timeout
-            && timeout <= self.worker_heartbeat_interval
-        {
-            return Err(format!(
-                "worker_heartbeat_timeout ({timeout:?}) must be more than \
-                 worker_heartbeat_interval ({:?})",
-                self.worker_heartbeat_interval
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// Returns the number of workers if there can be so many.
-pub(crate) fn check_workers(workers: usize) -> Result<usize, String> {
-    if (1..=WORKERS_MAX).contains(&workers) {
-        Ok(workers)
-    } else {
-        Err(format!(
-            "workers must be 1 to {WORKERS_MAX}, but is {workers}"
-        ))
+        crate::check::check(self)
     }
 }
 
@@ -286,65 +272,5 @@ impl fmt::Debug for Config {
             .field("workers", &self.workers)
             .field("supervisor", &self.supervisor)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_work_is_said() {
-        let check = |config: Config| config.check().unwrap_err();
-        assert_eq!(Config::default().check(), Ok(()));
-        assert_eq!(
-            check(Config {
-                workers: 0,
-                ..Config::default()
-            }),
-            "workers must be 1 to 4096, but is 0"
-        );
-        assert_eq!(
-            check(Config {
-                start_worker_delay_rand: f64::NAN,
-                ..Config::default()
-            }),
-            "start_worker_delay_rand must be 0 to 2, but is NaN"
-        );
-        assert_eq!(
-            check(Config {
-                worker_heartbeat_interval: Duration::ZERO,
-                ..Config::default()
-            }),
-            "worker_heartbeat_interval must be more than 0"
-        );
-        assert_eq!(
-            check(Config {
-                worker_immediate_kill_interval: Some(Duration::ZERO),
-                ..Config::default()
-            }),
-            "worker_immediate_kill_interval must be more than 0"
-        );
-        assert_eq!(
-            check(Config {
-                exit_on_detach: true,
-                ..Config::default()
-            }),
-            "exit_on_detach needs enable_detach"
-        );
-        assert_eq!(
-            check(Config {
-                enable_detach: true,
-                ..Config::default()
-            }),
-            "enable_detach needs supervisor: somebody has to start the new server"
-        );
-        assert_eq!(
-            check(Config {
-                worker_heartbeat_timeout: Some(Duration::from_secs(1)),
-                ..Config::default()
-            }),
-            "worker_heartbeat_timeout (1s) must be more than worker_heartbeat_interval (1s)"
-        );
     }
 }

@@ -51,6 +51,7 @@
 #![deny(unsafe_code)] // Allowed again in `sys` only.
 
 mod belongings;
+mod check;
 mod config;
 mod control;
 mod core;
@@ -72,7 +73,7 @@ mod sys;
 mod words;
 mod worker;
 
-pub use crate::config::{Config, WORKERS_MAX};
+pub use crate::config::{Config, RestartParallel, WORKERS_MAX};
 pub use crate::core::Backoff;
 pub use crate::engine::{Engine, create};
 pub use crate::flag::BlockingFlag;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::BoxError;
 use crate::belongings::Belongings;
-use crate::config::{Config, check_workers};
+use crate::check::check_workers;
+use crate::config::Config;
 use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
 use crate::core::{Delegation, Policy, Repeat, SlotId};
 use crate::dump::DumpRules;
@@ -25,7 +26,7 @@ const EXIT_ERROR: i32 = 1;
 ///
 /// They must not leave a thread running: a process with threads cannot fork workers safely, and the
 /// engine refuses. They hold up the control loop while they run; under a supervisor, `reload_config` must
-/// take less than [`Config::worker_heartbeat_timeout`], or the server counts as frozen. `()` is a server
+/// take less than [`Config::server_heartbeat_timeout`], or the server counts as frozen. `()` is a server
 /// without hooks.
 pub trait Server {
     /// Is called once, before any worker exists. What it opens or builds, workers inherit.
@@ -284,20 +285,18 @@ fn policy(config: &Config) -> Policy {
         },
         graceful_timeout: config.worker_graceful_kill_timeout,
         immediate_timeout: config.worker_immediate_kill_timeout,
-        restart_at_once: config.restart_workers_at_once,
+        restart_parallel: config.restart_parallel.limit(),
         unrecoverable_exit_codes: config.unrecoverable_exit_codes.clone(),
         stop_at_unrecoverable_exit: config.stop_immediately_at_unrecoverable_exit,
         restart: Delegation::Here,
-        graceful_repeat: config.worker_graceful_kill_interval.map(|interval| Repeat {
-            interval,
-            increment: config.worker_graceful_kill_interval_increment,
-        }),
-        immediate_repeat: config
-            .worker_immediate_kill_interval
-            .map(|interval| Repeat {
-                interval,
-                increment: config.worker_immediate_kill_interval_increment,
-            }),
+        graceful_repeat: Repeat::every(
+            config.worker_graceful_kill_interval,
+            config.worker_graceful_kill_interval_increment,
+        ),
+        immediate_repeat: Repeat::every(
+            config.worker_immediate_kill_interval,
+            config.worker_immediate_kill_interval_increment,
+        ),
         detach: None,
     }
 }

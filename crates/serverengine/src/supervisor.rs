@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::belongings::Belongings;
 use crate::config::Config;
 use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
-use crate::core::{Delegation, Detachment, Policy, SlotId};
+use crate::core::{Delegation, Detachment, Policy, Repeat, SlotId};
 use crate::log::Level;
 use crate::privilege::Identity;
 use crate::server::{Above, Server, serve};
@@ -112,7 +112,7 @@ where
                 sys::exit_now(EXIT_ERROR);
             }
         }
-        let upstream = Upstream::new(birth.lifeline, config.worker_heartbeat_interval);
+        let upstream = Upstream::new(birth.lifeline, config.server_heartbeat_interval);
         let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             serve(server, build_worker, &config, Above::Supervisor(upstream))
         }));
@@ -149,21 +149,78 @@ fn policy(config: &Config) -> Policy {
         backoff: config.restart_backoff,
         // Hooks of the server run in its control loop and may take their time.
         start_timeout: None,
-        heartbeat_timeout: config.worker_heartbeat_timeout,
-        graceful_timeout: workers
-            .map(|(graceful, immediate)| graceful + immediate + SERVER_STOP_MARGIN),
-        immediate_timeout: config
-            .worker_immediate_kill_timeout
-            .map(|immediate| immediate + SERVER_STOP_MARGIN),
-        restart_at_once: 1,
+        heartbeat_timeout: config.server_heartbeat_timeout,
+        graceful_timeout: patience(
+            config.server_graceful_kill_timeout,
+            workers.map(|(graceful, immediate)| graceful.saturating_add(immediate)),
+        ),
+        immediate_timeout: patience(
+            config.server_immediate_kill_timeout,
+            config.worker_immediate_kill_timeout,
+        ),
+        restart_parallel: 1,
         unrecoverable_exit_codes: config.unrecoverable_exit_codes.clone(),
         stop_at_unrecoverable_exit: false,
         restart,
-        graceful_repeat: None,
-        immediate_repeat: None,
+        graceful_repeat: Repeat::every(
+            config.server_graceful_kill_interval,
+            config.server_graceful_kill_interval_increment,
+        ),
+        immediate_repeat: Repeat::every(
+            config.server_immediate_kill_interval,
+            config.server_immediate_kill_interval_increment,
+        ),
         detach: config.enable_detach.then_some(Detachment {
             wait: config.server_detach_wait,
             exit: config.exit_on_detach,
         }),
+    }
+}
+
+/// Returns what was configured for the server, or else what its workers may take, and some.
+fn patience(server: Option<Duration>, workers: Option<Duration>) -> Option<Duration> {
+    match server {
+        Some(Duration::MAX) => None,
+        Some(limit) => Some(limit),
+        None => workers.map(|limit| limit.saturating_add(SERVER_STOP_MARGIN)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b16_the_keys_of_the_servers_kill_schedule_have_an_effect() {
+        let seconds = Duration::from_secs;
+        let default = policy(&Config::default());
+        assert_eq!(default.graceful_timeout, Some(seconds(30 + 5 + 2)));
+        assert_eq!(default.immediate_timeout, Some(seconds(5 + 2)));
+        assert_eq!(default.graceful_repeat, None);
+        let rules = policy(&Config {
+            server_heartbeat_timeout: Some(seconds(180)),
+            server_graceful_kill_interval: Some(seconds(15)),
+            server_graceful_kill_timeout: Some(seconds(600)),
+            server_immediate_kill_interval: Some(seconds(10)),
+            server_immediate_kill_interval_increment: seconds(3),
+            server_immediate_kill_timeout: Some(Duration::MAX),
+            ..Config::default()
+        });
+        assert_eq!(rules.heartbeat_timeout, Some(seconds(180)));
+        assert_eq!(rules.graceful_timeout, Some(seconds(600)));
+        assert_eq!(rules.immediate_timeout, None, "never");
+        let repeat = |interval, increment| {
+            Some(Repeat {
+                interval: seconds(interval),
+                increment: seconds(increment),
+            })
+        };
+        assert_eq!(rules.graceful_repeat, repeat(15, 10));
+        assert_eq!(rules.immediate_repeat, repeat(10, 3));
+        let patient = policy(&Config {
+            worker_graceful_kill_timeout: None,
+            ..Config::default()
+        });
+        assert_eq!(patient.graceful_timeout, None, "as patient as with workers");
     }
 }

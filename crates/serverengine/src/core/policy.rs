@@ -32,7 +32,7 @@ pub(crate) struct Policy {
     /// How an immediate stop is repeated; then the kill waits for its turn. `None`: it is not.
     pub(crate) immediate_repeat: Option<Repeat>,
     /// How many children a graceful restart replaces at the same time.
-    pub(crate) restart_at_once: usize,
+    pub(crate) restart_parallel: usize,
     pub(crate) unrecoverable_exit_codes: Vec<i32>,
     pub(crate) stop_at_unrecoverable_exit: bool,
     pub(crate) restart: Delegation,
@@ -49,6 +49,14 @@ pub(crate) struct Repeat {
 }
 
 impl Repeat {
+    /// `None` where there is no interval.
+    pub(crate) fn every(interval: Option<Duration>, increment: Duration) -> Option<Self> {
+        interval.map(|interval| Self {
+            interval,
+            increment,
+        })
+    }
+
     /// Returns the distance to the next signal when `sent` were sent before the one sent now.
     pub(crate) fn distance(self, sent: u32) -> Duration {
         self.interval

@@ -204,7 +204,7 @@ impl Step<'_> {
         let allowed = self
             .state
             .policy
-            .restart_at_once
+            .restart_parallel
             .max(1)
             .saturating_sub(missing);
         for _ in 0..allowed {

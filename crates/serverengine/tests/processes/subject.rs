@@ -61,6 +61,7 @@ pub(crate) fn run() -> ExitCode {
         stop_immediately_at_unrecoverable_exit: true,
         worker_process_name: Some("subject:%d".to_owned()),
         worker_heartbeat_interval: Duration::from_millis(100),
+        server_heartbeat_interval: Duration::from_millis(100),
         log: Arc::new(|level: Level, text: &str| {
             println!("log {level} {text}");
         }),
@@ -68,6 +69,7 @@ pub(crate) fn run() -> ExitCode {
     };
     if let Some(timeout) = options.millis("heartbeat") {
         config.worker_heartbeat_timeout = Some(timeout);
+        config.server_heartbeat_timeout = Some(timeout);
     }
     if let Some(timeout) = options.millis("kill") {
         config.worker_graceful_kill_timeout = Some(timeout);

@@ -72,7 +72,7 @@ impl World {
             heartbeat_timeout: (!random.one_in(3)).then(|| seconds(&mut random, 10)),
             graceful_timeout: Some(seconds(&mut random, 30)),
             immediate_timeout: Some(seconds(&mut random, 5)),
-            restart_at_once: 1 + random.below(3) as usize,
+            restart_parallel: 1 + random.below(3) as usize,
             unrecoverable_exit_codes: if random.one_in(4) {
                 vec![3]
             } else {

@@ -40,7 +40,7 @@ impl World {
         }
         let taken = self.state.slots.iter().filter(|slot| slot.rolling).count();
         assert!(
-            taken <= self.state.policy.restart_at_once,
+            taken <= self.state.policy.restart_parallel,
             "a restart takes too many away"
         );
     }

@@ -32,7 +32,7 @@ pub(in crate::core) fn policy(slots: usize) -> Policy {
         heartbeat_timeout: None,
         graceful_timeout: Some(millis(30_000)),
         immediate_timeout: Some(millis(5_000)),
-        restart_at_once: 1,
+        restart_parallel: 1,
         unrecoverable_exit_codes: Vec::new(),
         stop_at_unrecoverable_exit: false,
         restart: Delegation::Here,

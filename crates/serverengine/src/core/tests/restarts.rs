@@ -32,6 +32,25 @@ fn b20_a_graceful_restart_rolls_and_waits_for_readiness() {
 }
 
 #[test]
+fn restart_parallel_takes_so_many_or_all_away_at_once() {
+    let change = Change::Restart(Mode::Graceful);
+    for (parallel, asked) in [(2, 2), (usize::MAX, 3)] {
+        let mut machine = Machine::ready(Policy {
+            restart_parallel: parallel,
+            ..policy(3)
+        });
+        let result = Ok(None);
+        let stops = machine.at(0, Event::ConfigLoaded { change, result });
+        assert_eq!(stops.len(), asked);
+        // The next one goes when one of them is replaced, not before.
+        assert_eq!(machine.exits(1, 0, 1, 0), [spawn(0, 4)]);
+        let (slot, generation) = (0, G(4));
+        let next = machine.at(2, Event::ChildReady { slot, generation });
+        assert_eq!(next.len(), 3 - asked);
+    }
+}
+
+#[test]
 fn an_immediate_restart_takes_all_at_once() {
     let mut machine = Machine::ready(policy(2));
     let loaded = Event::ConfigLoaded {
