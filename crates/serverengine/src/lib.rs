@@ -59,6 +59,7 @@ mod daemon;
 mod dump;
 mod engine;
 mod flag;
+mod heart;
 mod lifeline;
 mod listen;
 mod log;

@@ -42,7 +42,7 @@ impl Level {
     }
 
     /// Returns the level of this number; what is too high is the highest.
-    pub(crate) fn from_number(number: u8) -> Self {
+    pub(crate) fn from_number(number: u64) -> Self {
         match number {
             0 => Self::Trace,
             1 => Self::Debug,

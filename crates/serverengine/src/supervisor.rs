@@ -112,7 +112,11 @@ where
                 sys::exit_now(EXIT_ERROR);
             }
         }
-        let upstream = Upstream::new(birth.lifeline, config.server_heartbeat_interval);
+        let upstream = Upstream::new(
+            birth.lifeline,
+            birth.heart,
+            config.server_heartbeat_interval,
+        );
         let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             serve(server, build_worker, &config, Above::Supervisor(upstream))
         }));

@@ -2,8 +2,10 @@
 
 use std::io::{self, PipeReader, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use crate::core::{Event, Generation, SlotId};
+use crate::heart::Heart;
 use crate::lifeline::Lifeline;
 use crate::log::Level;
 use crate::logger::DaemonLogger;
@@ -24,6 +26,7 @@ pub(crate) struct Birth {
     pub(crate) generation: Generation,
     pub(crate) parent: i32,
     pub(crate) lifeline: Lifeline,
+    pub(crate) heart: Arc<Heart>,
     /// Where its commands come from, if it is a program that reads them.
     pub(crate) commands: Option<PipeReader>,
     pub(crate) config: Published,
@@ -43,6 +46,8 @@ impl<R: Role> Control<R> {
     fn try_spawn(&mut self, slot: SlotId, generation: Generation) -> Result<(), String> {
         let body = guarded("building it", || self.role.prepare(slot))?;
         let (ours, theirs) = Lifeline::pair().map_err(|error| format!("socketpair: {error}"))?;
+        let heart = self.hearts.take();
+        let heart = heart.map_err(|error| format!("shared memory: {error}"))?;
         let parent = i32::try_from(std::process::id()).map_err(|error| error.to_string())?;
         let (commands, words) = match self.role.stops_by() {
             StopsBy::Words => {
@@ -56,6 +61,7 @@ impl<R: Role> Control<R> {
             generation,
             parent,
             lifeline: theirs,
+            heart,
             commands,
             config: self.config.clone(),
         };
@@ -97,12 +103,14 @@ impl<R: Role> Control<R> {
                 self.be_child(body, birth)
             }
         };
+        let heart = Arc::clone(&birth.heart);
         drop((birth, voice));
         // The child does it, too; whoever comes first closes the gap in which Ctrl-C could reach it.
         let _ = sys::set_process_group(pid);
         let child = PidFd::open(pid).and_then(|exit| {
             let child = Child::new(slot, Being::Process(exit), ours, words, pipes)
-                .with_config(self.config.version);
+                .with_config(self.config.version)
+                .with_heart(heart);
             self.watch(&child, generation)?;
             Ok(child)
         });

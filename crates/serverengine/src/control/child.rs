@@ -2,12 +2,15 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::signal::Signal as NixSignal;
 
 use crate::core::{
     Command, Event, ExitReason, Generation, Mode, Monotonic, Order, SlotId, Urgency,
 };
+use crate::heart::Heart;
 use crate::lifeline::frame::Frame;
 use crate::lifeline::{Lifeline, Message};
 use crate::listen::Claim;
@@ -30,6 +33,8 @@ pub(super) struct Child {
     lifeline: Option<Lifeline>,
     /// For a program that reads its commands.
     words: Option<WordPipe>,
+    /// For a process that says by it that it is alive.
+    heart: Option<Arc<Heart>>,
     /// For a logger process that takes over from a dead one.
     pipes: Option<PipeEnds>,
     /// The version of the configuration it works with.
@@ -57,6 +62,7 @@ impl Child {
             being,
             lifeline: Some(lifeline),
             words,
+            heart: None,
             pipes,
             config_version: 0,
             ready_since: None,
@@ -122,6 +128,16 @@ impl Child {
         self
     }
 
+    pub(super) fn with_heart(mut self, heart: Arc<Heart>) -> Self {
+        self.heart = Some(heart);
+        self
+    }
+
+    /// Returns how long ago it said that it is alive. `None`: it never did.
+    fn silence(&self) -> Option<Duration> {
+        self.heart.as_ref()?.silence()
+    }
+
     pub(super) fn config_version(&self) -> u32 {
         self.config_version
     }
@@ -162,7 +178,11 @@ impl<R: Role> Control<R> {
                     self.is_ready();
                 }
                 Ok(Message::Frame(Frame::Heartbeat, _)) => {
-                    self.events.push_back(Event::Heartbeat { slot, generation });
+                    self.events.push_back(Event::Heartbeat {
+                        slot,
+                        generation,
+                        ago: Duration::ZERO,
+                    });
                 }
                 Ok(Message::Frame(Frame::Listen { request, key }, _)) => {
                     self.answer_listen(Claim { slot, generation }, request, key);
@@ -205,6 +225,18 @@ impl<R: Role> Control<R> {
                 }
             }
         }
+    }
+
+    /// Looks at the hearts of all children, whose silence is about to be judged.
+    pub(super) fn feel_hearts(&mut self) {
+        let beats = self.children.iter().filter_map(|(generation, child)| {
+            Some(Event::Heartbeat {
+                slot: child.slot,
+                generation: *generation,
+                ago: child.silence()?,
+            })
+        });
+        self.events.extend(beats);
     }
 
     /// The child has exited. Its last words come first, its process group goes with it.

@@ -53,6 +53,7 @@ use crate::belongings::Belongings;
 use crate::core::{Action, Event, Generation, Monotonic, Policy, State, step};
 use crate::daemon::{self, Readiness};
 use crate::dump::DumpRules;
+use crate::heart::Hearts;
 use crate::lifeline::frame::Frame;
 use crate::listen::ListenerTable;
 use crate::log::Level;
@@ -79,6 +80,7 @@ pub(crate) struct Control<R: Role> {
     logging: Logging,
     poller: Poller,
     children: BTreeMap<Generation, Child>,
+    hearts: Hearts,
     listeners: ListenerTable,
     upstream: Option<Upstream>,
     commands: Option<CommandPipe>,
@@ -132,6 +134,7 @@ impl<R: Role> Control<R> {
             signals,
             poller,
             children: BTreeMap::new(),
+            hearts: Hearts::default(),
             listeners: ListenerTable::default(),
             upstream,
             commands: None,
@@ -220,6 +223,9 @@ impl<R: Role> Control<R> {
             }
             // Deadlines last: what children said in the meantime may have moved them.
             if complete {
+                if self.state.deadline().is_some_and(|it| it <= self.now()) {
+                    self.feel_hearts();
+                }
                 self.events.push_back(Event::Timer);
             }
             while let Some(event) = self.events.pop_front() {
@@ -313,6 +319,7 @@ impl<R: Role> Control<R> {
     fn let_go(&mut self) {
         self.poller.close();
         self.children.clear();
+        self.hearts = Hearts::default();
         self.listeners = ListenerTable::default();
         self.upstream = None;
         self.commands = None;

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::{Command, Event, Mode, Monotonic};
+use crate::heart::Heart;
 use crate::lifeline::frame::Frame;
 use crate::lifeline::{Lifeline, Message};
 use crate::listen::{Claim, SocketKey};
@@ -20,6 +22,7 @@ const RELAYED_MAX: usize = 4096;
 /// Connection to the level above.
 pub(crate) struct Upstream {
     lifeline: Lifeline,
+    heart: Arc<Heart>,
     heartbeat_interval: Duration,
     next_heartbeat: Monotonic,
     next_request: u32,
@@ -34,9 +37,10 @@ pub(super) struct Relayed {
 }
 
 impl Upstream {
-    pub(crate) fn new(lifeline: Lifeline, heartbeat_interval: Duration) -> Self {
+    pub(crate) fn new(lifeline: Lifeline, heart: Arc<Heart>, heartbeat_interval: Duration) -> Self {
         Self {
             lifeline,
+            heart,
             heartbeat_interval,
             next_heartbeat: Duration::ZERO,
             next_request: 0,
@@ -46,6 +50,7 @@ impl Upstream {
 
     pub(super) fn say_ready(&self) {
         // If nobody listens, the end of the life-line says so next.
+        self.heart.beat();
         let _ = self.lifeline.send(&Frame::Ready, None);
     }
 
@@ -60,8 +65,7 @@ impl Upstream {
     pub(super) fn heartbeat(&mut self, now: Monotonic) {
         if now >= self.next_heartbeat {
             self.next_heartbeat = now.saturating_add(self.heartbeat_interval);
-            // A level above that does not read for now has been told often enough.
-            let _ = self.lifeline.send(&Frame::Heartbeat, None);
+            self.heart.beat();
         }
     }
 

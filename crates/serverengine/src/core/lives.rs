@@ -1,5 +1,7 @@
 //! What children do by themselves: get ready, speak, fail to start, exit.
 
+use std::time::Duration;
+
 use crate::log::Level;
 
 use super::slot::{Phase, Then};
@@ -8,7 +10,7 @@ use super::{ExitReason, Generation, Mode, SlotId};
 
 impl Step<'_> {
     pub(super) fn child_ready(&mut self, slot: SlotId, generation: Generation) {
-        self.heartbeat(slot, generation);
+        self.heartbeat(slot, generation, Duration::ZERO);
         let Some(place) = self.state.slots.get_mut(slot) else {
             return;
         };
@@ -20,8 +22,8 @@ impl Step<'_> {
         }
     }
 
-    pub(super) fn heartbeat(&mut self, slot: SlotId, generation: Generation) {
-        let now = self.now;
+    pub(super) fn heartbeat(&mut self, slot: SlotId, generation: Generation, ago: Duration) {
+        let heard = self.now.saturating_sub(ago);
         let life = self
             .state
             .slots
@@ -30,7 +32,7 @@ impl Step<'_> {
         if let Some(life) = life
             && life.generation == generation
         {
-            life.heard = Some(now);
+            life.heard = life.heard.max(Some(heard));
         }
     }
 

@@ -150,6 +150,8 @@ pub(crate) enum Event {
     Heartbeat {
         slot: SlotId,
         generation: Generation,
+        /// How long before this event it was.
+        ago: Duration,
     },
     /// It has acknowledged that it is on its own from now on.
     Released {

@@ -27,8 +27,12 @@ pub(crate) fn step(state: &mut State, event: Event, now: Monotonic, actions: &mu
         } => {
             step.child_exited(step.state.place_of(slot, generation), generation, reason);
         }
-        Event::Heartbeat { slot, generation } => {
-            step.heartbeat(step.state.place_of(slot, generation), generation);
+        Event::Heartbeat {
+            slot,
+            generation,
+            ago,
+        } => {
+            step.heartbeat(step.state.place_of(slot, generation), generation, ago);
         }
         Event::Released { slot, generation } => {
             step.released(step.state.place_of(slot, generation), generation);

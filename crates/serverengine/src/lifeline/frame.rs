@@ -3,7 +3,7 @@
 //! ```text
 //! child → parent
 //!   01                                  READY
-//!   02                                  HEARTBEAT
+//!   02                                  HEARTBEAT, the first one: see `heart`
 //!   03 request:u32 socket               LISTEN
 //!   07 socket                           RELEASE
 //!   08 code:i32                         EXITED, of a worker that is a thread

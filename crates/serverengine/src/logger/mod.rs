@@ -33,7 +33,7 @@ use nix::sys::signal::Signal;
 
 use crate::log::{Level, Log};
 use crate::signals::TAKEN;
-use crate::sys::{self, Fork, PidFd, SharedBytes};
+use crate::sys::{self, Fork, PidFd, SharedPage};
 
 use pipe::LinePipe;
 
@@ -44,6 +44,9 @@ pub use rotation::{Period, Rotation};
 
 /// How long the logger process may take to write the last lines, when the server has ended.
 const FINISH_MAX: Duration = Duration::from_secs(5);
+
+/// Where in the shared memory the level is.
+const LEVEL_WORD: usize = 0;
 
 /// A log that all processes of a server write, for the application as well as for the engine.
 ///
@@ -70,7 +73,7 @@ const FINISH_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct DaemonLogger {
     options: LoggerOptions,
-    level: SharedBytes,
+    level: SharedPage,
     state: Mutex<State>,
 }
 
@@ -112,8 +115,8 @@ impl DaemonLogger {
     ///
     /// There is no memory to share.
     pub fn new(options: LoggerOptions) -> io::Result<Self> {
-        let level = SharedBytes::new()?;
-        level.store(options.level as u8);
+        let level = SharedPage::new()?;
+        level.store(LEVEL_WORD, options.level as u64);
         Ok(Self {
             options,
             level,
@@ -124,12 +127,12 @@ impl DaemonLogger {
     /// Returns the level below which nothing is logged.
     #[must_use]
     pub fn level(&self) -> Level {
-        Level::from_number(self.level.load())
+        Level::from_number(self.level.load(LEVEL_WORD))
     }
 
     /// Changes the level, in all processes of the server at once.
     pub fn set_level(&self, level: Level) {
-        self.level.store(level as u8);
+        self.level.store(LEVEL_WORD, level as u64);
     }
 
     /// Returns whether messages of this level are logged.

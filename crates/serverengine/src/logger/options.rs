@@ -99,7 +99,7 @@ mod tests {
             let level: Level = name.parse().unwrap();
             assert_eq!(number.parse(), Ok(level));
             assert_eq!(level.name(), name.to_uppercase());
-            assert_eq!(Level::from_number(level as u8), level);
+            assert_eq!(Level::from_number(level as u64), level);
         }
         assert_eq!(
             "loud".parse::<Level>(),

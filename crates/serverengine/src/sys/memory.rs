@@ -4,7 +4,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
@@ -18,16 +18,19 @@ pub(crate) fn memory_file() -> io::Result<OwnedFd> {
     Ok(memfd_create(name, MFdFlags::MFD_CLOEXEC)?)
 }
 
-/// One byte that is the same in this process and all that are forked from it.
+/// Words that are the same in this process and all that are forked from it. Zero at first.
 #[derive(Debug)]
-pub(crate) struct SharedBytes(NonNull<AtomicU8>);
+pub(crate) struct SharedPage(NonNull<[AtomicU64; SharedPage::WORDS]>);
 
-// SAFETY: The memory is mapped for as long as the value lives, and used as an atomic only.
-unsafe impl Send for SharedBytes {}
+// SAFETY: The memory is mapped for as long as the value lives, and used as atomics only.
+unsafe impl Send for SharedPage {}
 // SAFETY: As above.
-unsafe impl Sync for SharedBytes {}
+unsafe impl Sync for SharedPage {}
 
-impl SharedBytes {
+impl SharedPage {
+    /// Number of words.
+    pub(crate) const WORDS: usize = LENGTH.get() / size_of::<AtomicU64>();
+
     pub(crate) fn new() -> io::Result<Self> {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: A new anonymous mapping aliases nothing.
@@ -35,22 +38,26 @@ impl SharedBytes {
         Ok(Self(memory.cast()))
     }
 
-    pub(crate) fn load(&self) -> u8 {
-        self.byte().load(Ordering::Relaxed)
+    /// Returns a word; 0 for one that does not exist.
+    pub(crate) fn load(&self, word: usize) -> u64 {
+        let word = self.words().get(word);
+        word.map_or(0, |it| it.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn store(&self, value: u8) {
-        self.byte().store(value, Ordering::Relaxed);
+    pub(crate) fn store(&self, word: usize, value: u64) {
+        if let Some(word) = self.words().get(word) {
+            word.store(value, Ordering::Relaxed);
+        }
     }
 
-    fn byte(&self) -> &AtomicU8 {
-        // SAFETY: Mapped, zeroed by the kernel, aligned for any type, and never accessed other than
-        // atomically.
+    fn words(&self) -> &[AtomicU64; Self::WORDS] {
+        // SAFETY: Mapped, zeroed by the kernel, aligned to a page, as long as the array, and never
+        // accessed other than atomically.
         unsafe { self.0.as_ref() }
     }
 }
 
-impl Drop for SharedBytes {
+impl Drop for SharedPage {
     fn drop(&mut self) {
         // SAFETY: Mapped by `new` with this length; no reference outlives the value.
         let _ = unsafe { munmap(self.0.cast(), LENGTH.get()) };

@@ -16,7 +16,7 @@ mod user;
 pub(crate) use descriptors::{
     allow_only, close_all_but, open_null, put_onto, read, set_nonblocking,
 };
-pub(crate) use memory::{SharedBytes, memory_file};
+pub(crate) use memory::{SharedPage, memory_file};
 pub(crate) use process::{
     Fork, PidFd, children_of_this_process, clear_parent_death_signal, exit_now, fork, kill_child,
     kill_group, new_session, own_process_group, parent_id, reap, reap_blocking,
@@ -24,7 +24,7 @@ pub(crate) use process::{
 };
 pub(crate) use signal::{SignalFd, block_signals, signal_name};
 pub(crate) use socket::{Received, poll_many, poll_readable, receive, send, seqpacket_pair};
-pub(crate) use time::local_offset_seconds;
+pub(crate) use time::{local_offset_seconds, monotonic};
 pub(crate) use title::set_title;
 pub(crate) use user::{
     Account, account, group_id, group_ids, groups, groups_of, set_group, set_groups, set_umask,

@@ -7,6 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use crate::core::{Mode, Order};
+use crate::heart::Heart;
 use crate::lifeline::Message;
 use crate::lifeline::frame::Frame;
 use crate::log::{Level, Log};
@@ -36,6 +37,7 @@ pub(super) enum Home {
     /// In a process of its own.
     Process {
         signals: SignalFd,
+        heart: Arc<Heart>,
         heartbeat_interval: Duration,
     },
     /// On a thread of the server process, which gets the signals and knows that it is alive.
@@ -48,8 +50,9 @@ impl ControlThread {
         let result = match &self.home {
             Home::Process {
                 signals,
+                heart,
                 heartbeat_interval,
-            } => self.listen(signals, *heartbeat_interval),
+            } => self.listen(signals, heart, *heartbeat_interval),
             Home::Thread => self.listen_to_lifeline(),
         };
         if let Err(error) = result {
@@ -70,15 +73,21 @@ impl ControlThread {
         }
     }
 
-    fn listen(&self, signals: &SignalFd, heartbeat_interval: Duration) -> io::Result<()> {
+    fn listen(
+        &self,
+        signals: &SignalFd,
+        heart: &Heart,
+        heartbeat_interval: Duration,
+    ) -> io::Result<()> {
+        // The first sign of life wakes the server, which feels the heart from then on.
+        let _ = self.context.lifeline().send(&Frame::Heartbeat, None);
         let mut next_heartbeat = Instant::now();
         let mut orphaned: Option<Instant> = None;
         loop {
             let now = Instant::now();
             if orphaned.is_none() && now >= next_heartbeat {
                 next_heartbeat = now + heartbeat_interval;
-                // A server that does not read for now has been told often enough.
-                let _ = self.context.lifeline().send(&Frame::Heartbeat, None);
+                heart.beat();
             }
             if orphaned.is_some_and(|end| now >= end) {
                 self.log.log(

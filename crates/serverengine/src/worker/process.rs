@@ -109,6 +109,7 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
         context: Arc::clone(&context),
         home: Home::Process {
             signals: signal_descriptor,
+            heart: birth.heart,
             heartbeat_interval: settings.heartbeat_interval,
         },
         signals: settings.signals,

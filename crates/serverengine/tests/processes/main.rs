@@ -16,6 +16,7 @@ mod detach;
 mod driver;
 mod examples;
 mod exits;
+mod idle;
 mod listeners;
 mod logging;
 mod proc;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         detach::TESTS,
         examples::TESTS,
         exits::TESTS,
+        idle::TESTS,
         listeners::TESTS,
         logging::TESTS,
         signals::TESTS,

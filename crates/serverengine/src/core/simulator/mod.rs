@@ -192,16 +192,20 @@ impl World {
             Event::ChildReady { generation, .. } if !self.children.contains_key(generation) => {
                 return;
             }
-            Event::Heartbeat { slot, generation } => {
+            Event::Heartbeat {
+                slot, generation, ..
+            } => {
                 let Some(child) = self.children.get(generation) else {
                     return;
                 };
                 if child.beats {
+                    let ago = self.random.time(Duration::from_millis(50));
                     self.after(
                         Duration::from_millis(900),
                         Event::Heartbeat {
                             slot: *slot,
                             generation: *generation,
+                            ago,
                         },
                     );
                 }
@@ -329,7 +333,11 @@ impl World {
         self.children.insert(generation, child);
         self.after(
             Duration::from_millis(1),
-            Event::Heartbeat { slot, generation },
+            Event::Heartbeat {
+                slot,
+                generation,
+                ago: Duration::ZERO,
+            },
         );
         if !self.random.one_in(10) {
             let takes = self.random.time(Duration::from_secs(2));

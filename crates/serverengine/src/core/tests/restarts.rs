@@ -172,6 +172,7 @@ fn news_of_a_past_child_change_nothing() {
         Event::Heartbeat {
             slot: 0,
             generation: G(1),
+            ago: Duration::ZERO,
         },
     );
     machine.at(

@@ -112,10 +112,11 @@ fn a_silent_child_is_replaced_a_talking_one_is_not() {
         ..policy(1)
     });
     machine.at(
-        900,
+        950,
         Event::Heartbeat {
             slot: 0,
             generation: G(1),
+            ago: millis(50),
         },
     );
     assert_eq!(machine.at(1_500, Event::Timer), []);
