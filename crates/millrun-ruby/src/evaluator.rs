@@ -179,6 +179,30 @@ impl<W: World> Event<'_, W> {
         !self.evaluator.heap.promoted.is_empty()
     }
 
+    /// Appends the pairs the record came with, each with its value as it is now. What expressions added to or took out
+    /// of the record itself does not show, what they did within its values does: a copy of the record that was made
+    /// before they ran sees it so.
+    ///
+    /// # Errors
+    /// Limits.
+    pub fn record_as_it_came(&mut self, out: &mut Vec<u8>) -> Result<(), RubyError> {
+        if !self.may_have_changed() {
+            out.extend_from_slice(self.inputs.record);
+            return Ok(());
+        }
+        let start = out.len();
+        let program = Program::of_record();
+        let inputs = self.inputs;
+        self.evaluator
+            .run(&program, inputs, |machine, _| {
+                machine.write_pairs_as_they_came(out)
+            })
+            .map_err(|stop| {
+                out.truncate(start);
+                into_error(stop)
+            })
+    }
+
     /// Appends the record as it is now, with what expressions did to it.
     ///
     /// # Errors

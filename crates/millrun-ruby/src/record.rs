@@ -280,6 +280,46 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// Writes the pairs of the record's bytes, each with what stands for its value now.
+    pub(crate) fn write_pairs_as_they_came(&mut self, out: &mut Vec<u8>) -> Run<()> {
+        let record = self.inputs.record;
+        let mut cursor = Cursor::new(record);
+        let Ok(Token::Map(pairs)) = cursor.token() else {
+            out.extend_from_slice(record);
+            return Ok(());
+        };
+        out.extend_from_slice(cursor.since(0));
+        for _ in 0..pairs {
+            let key = cursor.position();
+            if cursor.skip().is_err() {
+                break;
+            }
+            out.extend_from_slice(cursor.since(key));
+            let at = cursor.position();
+            if cursor.skip().is_err() {
+                break;
+            }
+            let whole = cursor.since(at);
+            let place = Place {
+                start: u32::try_from(at).unwrap_or(u32::MAX),
+                len: u32::try_from(whole.len()).unwrap_or(u32::MAX),
+            };
+            // Only texts, arrays and maps change where they are.
+            if self.touched(place)
+                && matches!(
+                    Cursor::at(record, at).token(),
+                    Ok(Token::Str(_) | Token::Bin(_) | Token::Array(_) | Token::Map(_))
+                )
+            {
+                let value = self.decode(at)?;
+                self.write_msgpack(value, out)?;
+            } else {
+                out.extend_from_slice(whole);
+            }
+        }
+        Ok(())
+    }
+
     /// A value put together by msgpack bytes that are not of the record, as JSON.parse makes them.
     pub(crate) fn load(&mut self, cursor: &mut Cursor<'_>, symbols: bool, at: Span) -> Run<Value> {
         let Ok(token) = cursor.token() else {

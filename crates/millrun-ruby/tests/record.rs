@@ -392,3 +392,17 @@ fn limits_cannot_be_rescued() {
         Some("make less of the data, or do it in a plugin")
     );
 }
+
+#[test]
+fn a_copy_made_before_sees_what_happened_within_values_only() {
+    let text = r#"{"a":{"b":1,"c":[1]},"gone":"g","s":"x"}"#;
+    let code = r#"record["a"].delete("b"); record["a"]["c"] << 2; record["s"] << "y"; record.delete("gone"); record["new"] = 1"#;
+    let program = Program::expression(code, Place::Record).unwrap();
+    let record = packed(text);
+    let mut evaluator = evaluator();
+    let mut event = evaluator.event(Record::new(&record), "t", EventTime::new(0, 0));
+    event.evaluate(&program, &mut Vec::new()).unwrap();
+    let mut out = Vec::new();
+    event.record_as_it_came(&mut out).unwrap();
+    assert_eq!(shown(&out), r#"{"a":{"c":[1,2]},"gone":"g","s":"xy"}"#);
+}

@@ -3,6 +3,7 @@
 mod dedot;
 mod delete;
 mod each_record;
+mod expression;
 mod flatten_hash;
 mod grep;
 mod parser;

@@ -8,10 +8,15 @@
 //! ```
 //! A text that begins as JSON and is some has placeholders in its strings. A name that is none of these has no value,
 //! and a warning says so. (Fluentd knows double quotes and one level of a record only.)
+//!
+//! With Ruby, every text in which a `${` stands is an expression of `millrun-ruby`; so is one with an escape in it.
+
+use std::sync::Arc;
 
 use millrun_config::Json;
 use millrun_event::{EventTime, Record, Value, write};
 use millrun_pattern::{Accessor, Segment, TimeFormat, Zone};
+use millrun_ruby::{Event, Place, Program, RubyError, SystemWorld};
 
 use super::tag_parts::TagParts;
 use crate::formatter::write_ruby_text;
@@ -24,6 +29,9 @@ pub(super) struct Context<'c> {
     pub(super) record: Record<'c>,
 }
 
+/// The expressions of one event: they see what those before them did to the record. Without Ruby there are none.
+pub(super) type Expressions<'r> = Option<Event<'r, SystemWorld>>;
+
 /// A value with placeholders.
 #[derive(Clone, Debug)]
 pub(super) enum Template {
@@ -34,6 +42,17 @@ pub(super) enum Template {
     Text(Vec<Part>),
     Array(Vec<Template>),
     Map(Vec<(Template, Template)>),
+    /// An expression, or text with expressions in it.
+    Ruby(Arc<Program>),
+}
+
+/// What placeholders are, and what was noticed of them.
+#[derive(Debug)]
+pub(super) enum Dialect<'n> {
+    /// Names; those that are none of ours are noted.
+    Names(&'n mut Vec<String>),
+    /// Expressions of Ruby.
+    Ruby,
 }
 
 #[derive(Clone, Debug)]
@@ -58,22 +77,36 @@ pub(super) enum Changes {
 }
 
 impl Template {
-    /// Compiles a value as written; names that are no placeholders are added to `unknown`.
-    pub(super) fn compile(text: &str, is_typed: bool, unknown: &mut Vec<String>) -> Template {
+    /// Compiles a value as written.
+    ///
+    /// # Errors
+    /// An expression that is no Ruby of the subset; its place counts in the text it stands in.
+    pub(super) fn compile(
+        text: &str,
+        is_typed: bool,
+        dialect: &mut Dialect<'_>,
+    ) -> Result<Template, RubyError> {
         if text.starts_with(['{', '['])
             && let Ok(json) = Json::parse(text)
         {
-            return Self::of_json(&json, is_typed, unknown);
+            return Self::of_json(&json, is_typed, dialect);
         }
-        Self::of_text(text, is_typed, unknown)
+        Self::of_text(text, is_typed, dialect)
     }
 
     /// Compiles a text whose value is text.
-    pub(super) fn text(text: &str, unknown: &mut Vec<String>) -> Template {
-        Self::of_text(text, false, unknown)
+    ///
+    /// # Errors
+    /// Those of [`compile`](Self::compile).
+    pub(super) fn text(text: &str, dialect: &mut Dialect<'_>) -> Result<Template, RubyError> {
+        Self::of_text(text, false, dialect)
     }
 
-    fn of_json(json: &Json, is_typed: bool, unknown: &mut Vec<String>) -> Template {
+    fn of_json(
+        json: &Json,
+        is_typed: bool,
+        dialect: &mut Dialect<'_>,
+    ) -> Result<Template, RubyError> {
         let mut out = Vec::new();
         match json {
             Json::Null => write::nil(&mut out),
@@ -81,29 +114,39 @@ impl Template {
             Json::Integer(number) => write::int(&mut out, *number),
             Json::BigInteger(digits) => write::float(&mut out, digits.parse().unwrap_or(f64::NAN)),
             Json::Float(number) => write::float(&mut out, *number),
-            Json::String(text) => return Self::of_text(text, is_typed, unknown),
+            Json::String(text) => return Self::of_text(text, is_typed, dialect),
             Json::Array(values) => {
-                let values = values.iter();
-                return Template::Array(
-                    values
-                        .map(|value| Self::of_json(value, is_typed, unknown))
-                        .collect(),
-                );
+                let values = values
+                    .iter()
+                    .map(|value| Self::of_json(value, is_typed, dialect));
+                return values.collect::<Result<_, _>>().map(Template::Array);
             }
             Json::Object(pairs) => {
                 let pairs = pairs.iter().map(|(key, value)| {
-                    let key = Self::text(key, unknown);
-                    (key, Self::of_json(value, is_typed, unknown))
+                    let key = Self::text(key, dialect)?;
+                    Ok((key, Self::of_json(value, is_typed, dialect)?))
                 });
-                return Template::Map(pairs.collect());
+                return pairs.collect::<Result<_, _>>().map(Template::Map);
             }
         }
-        Template::Constant(out)
+        Ok(Template::Constant(out))
     }
 
-    fn of_text(text: &str, is_typed: bool, unknown: &mut Vec<String>) -> Template {
-        let mut parts = parts(text, unknown);
-        match parts.as_mut_slice() {
+    fn of_text(
+        text: &str,
+        is_typed: bool,
+        dialect: &mut Dialect<'_>,
+    ) -> Result<Template, RubyError> {
+        let mut parts = match dialect {
+            Dialect::Ruby if text.contains("${") || text.contains('\\') => {
+                let program = Program::template(text, is_typed, Place::Record)?;
+                return Ok(Template::Ruby(Arc::new(program)));
+            }
+            Dialect::Ruby if text.is_empty() => Vec::new(),
+            Dialect::Ruby => vec![Part::Literal(text.into())],
+            Dialect::Names(unknown) => parts(text, unknown),
+        };
+        Ok(match parts.as_mut_slice() {
             [] => Template::Constant(vec![0xa0]),
             [Part::Literal(text)] => {
                 let mut out = Vec::new();
@@ -115,6 +158,21 @@ impl Template {
                 None => Template::Constant(vec![0xa0]),
             },
             _ => Template::Text(parts),
+        })
+    }
+
+    /// The expressions in it, in the order in which they are evaluated.
+    pub(super) fn programs<'t>(&'t self, found: &mut Vec<&'t Program>) {
+        match self {
+            Template::Constant(_) | Template::Typed(_) | Template::Text(_) => {}
+            Template::Array(values) => values.iter().for_each(|value| value.programs(found)),
+            Template::Map(pairs) => {
+                for (key, value) in pairs {
+                    key.programs(found);
+                    value.programs(found);
+                }
+            }
+            Template::Ruby(program) => found.push(program),
         }
     }
 
@@ -139,11 +197,21 @@ impl Template {
                     .map(|(key, value)| key.changes().max(value.changes()));
                 each.max().unwrap_or(Changes::Never)
             }
+            Template::Ruby(_) => Changes::WithRecord,
         }
     }
 
     /// Appends the value as msgpack; `scratch` is for text.
-    pub(super) fn write(&self, context: &Context<'_>, scratch: &mut Scratch, out: &mut Vec<u8>) {
+    ///
+    /// # Errors
+    /// An expression that raised or ran into a limit; what was appended before is left.
+    pub(super) fn write(
+        &self,
+        context: &Context<'_>,
+        scratch: &mut Scratch,
+        expressions: &mut Expressions<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RubyError> {
         match self {
             Template::Constant(bytes) => out.extend_from_slice(bytes),
             Template::Typed(part) => part.write_typed(context, scratch, out),
@@ -157,17 +225,23 @@ impl Template {
             Template::Array(values) => {
                 write::array(out, u32::try_from(values.len()).unwrap_or(u32::MAX));
                 for value in values {
-                    value.write(context, scratch, out);
+                    value.write(context, scratch, expressions, out)?;
                 }
             }
             Template::Map(pairs) => {
                 write::map(out, u32::try_from(pairs.len()).unwrap_or(u32::MAX));
                 for (key, value) in pairs {
-                    key.write(context, scratch, out);
-                    value.write(context, scratch, out);
+                    key.write(context, scratch, expressions, out)?;
+                    value.write(context, scratch, expressions, out)?;
                 }
             }
+            Template::Ruby(program) => match expressions {
+                Some(event) => event.evaluate(program, out)?,
+                // Whoever compiled expressions evaluates them in an event.
+                None => write::nil(out),
+            },
         }
+        Ok(())
     }
 }
 

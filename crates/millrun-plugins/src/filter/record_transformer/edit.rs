@@ -6,11 +6,12 @@ use millrun_event::{
     Cursor, Entry, EntryTime, EventBuffer, EventTime, Record, Token, Value, write,
 };
 use millrun_pattern::Segment;
+use millrun_ruby::{Evaluator, RubyError, SystemWorld};
 
 use crate::filter::delete::delete;
 use crate::filter::each_record::skip_to_record;
 use crate::filter::tag_parts::TagParts;
-use crate::filter::template::{Changes, Context, Scratch, Template};
+use crate::filter::template::{Changes, Context, Expressions, Scratch, Template};
 use crate::parser::leading_float;
 
 /// A field that is set.
@@ -24,6 +25,8 @@ pub(super) struct Field {
 #[derive(Debug)]
 pub(super) struct Edit {
     fields: Vec<Field>,
+    /// A key hangs on the record, or a value is an expression: all fields are written before the record is walked.
+    is_dynamic: bool,
     /// Keys that are taken out of the record itself.
     removed: Vec<Vec<u8>>,
     /// Paths that lead further in.
@@ -33,17 +36,38 @@ pub(super) struct Edit {
 }
 
 /// Why an entry is not rewritten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Unusable {
     /// It is no entry; nor is what follows.
     Malformed,
     /// The time key holds something that is no time.
     Time(&'static str),
+    /// An expression raised or ran into a limit.
+    Expression(RubyError),
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unusable::Malformed => f.write_str("not an event"),
+            Unusable::Time(found) => {
+                write!(
+                    f,
+                    "renew_time_key: expected a number or text, found {found}"
+                )
+            }
+            Unusable::Expression(error) => write!(f, "failed to expand an expression: {error}"),
+        }
+    }
 }
 
 /// What one thread uses for all events.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
+    /// Of filters with expressions.
+    evaluator: Option<Evaluator<SystemWorld>>,
+    /// The record with what expressions did to its values.
+    changed: Vec<u8>,
     tag: TagParts,
     scratch: Scratch,
     /// The keys of the fields of this batch, and whole pairs where they are the same for all its events.
@@ -74,6 +98,22 @@ struct Hit {
     field: Option<usize>,
 }
 
+impl Workspace {
+    /// A workspace with the evaluator of a filter that has expressions.
+    pub(super) fn new(evaluator: Option<Evaluator<SystemWorld>>) -> Self {
+        Workspace {
+            evaluator,
+            ..Workspace::default()
+        }
+    }
+}
+
+/// An entry's head, and where its record lies.
+struct Place {
+    time: EventTime,
+    record: Range<usize>,
+}
+
 impl Edit {
     pub(super) fn new(
         fields: Vec<Field>,
@@ -89,8 +129,14 @@ impl Edit {
                 _ => removed_within.push(path),
             }
         }
+        let is_dynamic = fields.iter().any(|field| {
+            let mut programs = Vec::new();
+            field.value.programs(&mut programs);
+            field.key.changes() == Changes::WithRecord || !programs.is_empty()
+        });
         Edit {
             fields,
+            is_dynamic,
             removed,
             removed_within,
             // What is kept is named; to begin with nothing and to keep nothing is the same.
@@ -105,33 +151,57 @@ impl Edit {
     /// Begins a batch: what is the same for all its events is written now.
     pub(super) fn begin(&self, tag: &str, workspace: &mut Workspace) {
         workspace.tag.set(tag);
-        workspace.bytes.clear();
-        workspace.fields.clear();
+        if self.is_dynamic {
+            return;
+        }
         let nothing = Context {
             tag: &workspace.tag,
             time: EventTime::default(),
             record: Record::new(&[0x80]),
         };
         let (bytes, scratch) = (&mut workspace.bytes, &mut workspace.scratch);
+        // Only expressions fail.
+        let _ = self.fill(
+            &nothing,
+            false,
+            scratch,
+            &mut None,
+            bytes,
+            &mut workspace.fields,
+        );
+    }
+
+    /// Writes the keys of the fields, and the values that are known by now: all of them once there `is_event`.
+    fn fill(
+        &self,
+        context: &Context<'_>,
+        is_event: bool,
+        scratch: &mut Scratch,
+        expressions: &mut Expressions<'_>,
+        bytes: &mut Vec<u8>,
+        fields: &mut Vec<BatchField>,
+    ) -> Result<(), RubyError> {
+        bytes.clear();
+        fields.clear();
         for field in &self.fields {
             let start = bytes.len();
-            field.key.write(&nothing, scratch, bytes);
+            field.key.write(context, scratch, expressions, bytes)?;
             let end = bytes.len();
             let length = match Cursor::at(bytes, start).token() {
                 Ok(Token::Str(name)) => name.len(),
                 _ => 0,
             };
             let name = end - length..end;
-            let is_whole = field.value.changes() < Changes::WithRecord;
+            let is_whole = is_event || field.value.changes() < Changes::WithRecord;
             if is_whole {
-                field.value.write(&nothing, scratch, bytes);
+                field.value.write(context, scratch, expressions, bytes)?;
             }
             let text = bytes.get(name.clone()).unwrap_or_default();
             // Of two fields of one name the last counts.
-            for known in &mut workspace.fields {
+            for known in fields.iter_mut() {
                 known.is_replaced |= bytes.get(known.name.clone()) == Some(text);
             }
-            workspace.fields.push(BatchField {
+            fields.push(BatchField {
                 is_removed: self.removed.iter().any(|removed| removed == text),
                 is_replaced: false,
                 pair: start..bytes.len(),
@@ -139,6 +209,7 @@ impl Edit {
                 name,
             });
         }
+        Ok(())
     }
 
     /// Rewrites the entry of `stream` at the cursor to the end of `out`.
@@ -159,18 +230,102 @@ impl Edit {
             out.extend(entry.bytes, 1);
             return Ok(());
         };
+        if self.is_dynamic {
+            cursor
+                .skip_values(u64::from(pairs) * 2)
+                .map_err(|_| Unusable::Malformed)?;
+            let record = record_at..cursor.position();
+            return self.rewrite_dynamic(stream, Place { time, record }, workspace, out);
+        }
         let pairs_at = cursor.position();
         self.find_hits(cursor, pairs, workspace)
             .ok_or(Unusable::Malformed)?;
-        let end = cursor.position();
-        let record = Record::new(stream.get(record_at..end).unwrap_or_default());
-        let time = self.renewed_time(record, time, workspace)?;
+        let record = record_at..cursor.position();
+        self.write_entry(
+            stream,
+            Place { time, record },
+            (pairs, pairs_at),
+            workspace,
+            out,
+        )
+    }
+
+    /// The same where the fields hang on the record: they are written first, and what expressions did to the record's
+    /// values on the way shows in the record.
+    fn rewrite_dynamic(
+        &self,
+        stream: &[u8],
+        place: Place,
+        workspace: &mut Workspace,
+        out: &mut EventBuffer,
+    ) -> Result<(), Unusable> {
+        let bytes = stream.get(place.record.clone()).unwrap_or_default();
+        let context = Context {
+            tag: &workspace.tag,
+            time: place.time,
+            record: Record::new(bytes),
+        };
+        let mut changed = std::mem::take(&mut workspace.changed);
+        changed.clear();
+        let evaluator = workspace.evaluator.as_mut();
+        let mut expressions = evaluator
+            .map(|evaluator| evaluator.event(context.record, context.tag.tag(), context.time));
+        let filled = self.fill(
+            &context,
+            true,
+            &mut workspace.scratch,
+            &mut expressions,
+            &mut workspace.bytes,
+            &mut workspace.fields,
+        );
+        let filled = filled.and_then(|()| match expressions {
+            Some(mut event) if event.may_have_changed() => event.record_as_it_came(&mut changed),
+            _ => Ok(()),
+        });
+        let written = filled.map_err(Unusable::Expression).and_then(|()| {
+            let (source, record) = match changed.is_empty() {
+                true => (stream, place.record),
+                false => (changed.as_slice(), 0..changed.len()),
+            };
+            let mut cursor = Cursor::at(source, record.start);
+            let Ok(Token::Map(pairs)) = cursor.token() else {
+                return Err(Unusable::Malformed);
+            };
+            let pairs_at = cursor.position();
+            self.find_hits(&mut cursor, pairs, workspace)
+                .ok_or(Unusable::Malformed)?;
+            let time = place.time;
+            self.write_entry(
+                source,
+                Place { time, record },
+                (pairs, pairs_at),
+                workspace,
+                out,
+            )
+        });
+        workspace.changed = changed;
+        written
+    }
+
+    /// Writes the entry whose record, `pairs` of them from `pairs_at` on, was walked for hits.
+    fn write_entry(
+        &self,
+        source: &[u8],
+        place: Place,
+        (pairs, pairs_at): (u32, usize),
+        workspace: &mut Workspace,
+        out: &mut EventBuffer,
+    ) -> Result<(), Unusable> {
+        let end = place.record.end;
+        let record = Record::new(source.get(place.record).unwrap_or_default());
+        let time = self.renewed_time(record, place.time, workspace)?;
         let Workspace {
             tag,
             scratch,
             bytes,
             fields,
             hits,
+            ..
         } = workspace;
         let context = Context { tag, time, record };
         let live = |field: &&BatchField| !field.is_removed && !field.is_replaced;
@@ -182,7 +337,8 @@ impl Edit {
             };
             out.extend_from_slice(bytes.get(field.pair.clone()).unwrap_or_default());
             if !field.is_whole {
-                template.value.write(&context, scratch, out);
+                // Only expressions fail, and their fields are whole by now.
+                let _ = template.value.write(&context, scratch, &mut None, out);
             }
         };
         out.push(time, |out| {
@@ -190,13 +346,13 @@ impl Edit {
             write::map(out, u32::try_from(count).unwrap_or(u32::MAX));
             let mut from = pairs_at;
             for hit in hits.iter() {
-                out.extend_from_slice(stream.get(from..hit.start).unwrap_or_default());
+                out.extend_from_slice(source.get(from..hit.start).unwrap_or_default());
                 if let Some(field) = hit.field {
                     write_field(field, out);
                 }
                 from = hit.end;
             }
-            out.extend_from_slice(stream.get(from..end).unwrap_or_default());
+            out.extend_from_slice(source.get(from..end).unwrap_or_default());
             for (index, field) in fields.iter().enumerate().filter(|(_, field)| live(field)) {
                 let _ = field;
                 if !hits.iter().any(|hit| hit.field == Some(index)) {
@@ -269,10 +425,19 @@ impl Edit {
                 time,
                 record,
             };
-            if let Some(field) = self.fields.get(index) {
-                field
-                    .value
-                    .write(&context, &mut workspace.scratch, &mut written);
+            match (self.fields.get(index), fields.get(index)) {
+                (Some(_), Some(known)) if known.is_whole => {
+                    let value = known.name.end..known.pair.end;
+                    written.extend_from_slice(bytes.get(value).unwrap_or_default());
+                }
+                (Some(field), _) => {
+                    let scratch = &mut workspace.scratch;
+                    // Only expressions fail, and their fields are whole.
+                    let _ = field
+                        .value
+                        .write(&context, scratch, &mut None, &mut written);
+                }
+                (None, _) => {}
             }
             Some(Value::new(&written))
         } else {

@@ -11,32 +11,39 @@
 //!   </record>
 //! </filter>
 //! ```
-//! In this order: the record as it is, without fields (`renew_record`) or with some (`keep_keys`); the fields of
+//! In this order: the record as it is, or with `renew_record` no field of it but those of `keep_keys`; the fields of
 //! `<record>`, whose placeholders see the record as it came; the event's time from `renew_time_key`; `remove_keys`.
+//!
+//! With `enable_ruby` placeholders are expressions, one after the other: `record.delete("a")` is seen by those behind
+//! it and not by the new record, which was copied before; what is done within a value (`record["a"].delete("b")`) is seen
+//! by both. An event whose expression raises goes to `@ERROR` and no further.
 //!
 //! An entry is walked once; what stays is copied in runs. Fields that are the same for all events of a batch are
 //! written once for the batch.
 
 mod edit;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use millrun_config::{Diagnostic, Element, parameters};
+use millrun_config::{Diagnostic, Diagnostics, Element, parameters};
 use millrun_core::{Assembly, Batch, Fate, Filter, LossReason, PluginId, Report};
 use millrun_event::{Cursor, Entry, EventBuffer};
 use millrun_pattern::Accessor;
 
 use self::edit::{Edit, Field, Unusable, Workspace};
-use super::template::Template;
+use super::expression;
+use super::template::{Dialect, Template};
 
 parameters! {
     /// Adds, replaces and removes fields.
     pub struct RecordTransformerParameters in "filter", type "record_transformer" {
         /// Fields to take out: names, or paths like `$.a.b`.
         remove_keys: Vec<String> = "";
-        /// Fields to keep; all others go.
+        /// Fields to keep where all others go; needs `renew_record`.
         keep_keys: Option<Vec<String>>;
-        /// Begin with an empty record.
+        /// Begins with an empty record.
         renew_record: bool = "false";
         /// The field that tells the event's time, in seconds since 1970.
         renew_time_key: Option<String>;
@@ -57,14 +64,12 @@ pub(super) fn build(
     assembly: &mut Assembly<'_>,
 ) -> Option<Arc<dyn Filter>> {
     let parameters = RecordTransformerParameters::read(element, assembly.diagnostics)?;
-    if parameters.enable_ruby {
-        let fault = Diagnostic::error("enable_ruby is not supported yet");
-        let place = fault.at(
-            element.span_of("enable_ruby"),
-            "asks for expressions of Ruby",
-        );
-        let hint = "without it ${record[\"a\"][\"b\"]}, ${tag_parts[0]}, ${time} and ${hostname} have values";
-        assembly.diagnostics.push(place.hint(hint));
+    if parameters.keep_keys.is_some() && !parameters.renew_record {
+        let fault = Diagnostic::error("`renew_record` must be true to use `keep_keys`");
+        let place = fault.at(element.span_of("keep_keys"), "names fields to keep");
+        assembly
+            .diagnostics
+            .push(place.hint("add `renew_record true`, or name the other fields in remove_keys"));
         return None;
     }
     let mut removed = Vec::new();
@@ -80,21 +85,17 @@ pub(super) fn build(
         }
     }
     let mut fields = Vec::new();
+    let mut is_sound = true;
     for section in &parameters.record {
         for entry in section.parameters() {
-            let mut unknown = Vec::new();
-            let text = entry.value.as_text().unwrap_or_default();
-            let field = Field {
-                key: Template::text(&entry.name, &mut unknown),
-                value: Template::compile(text, parameters.auto_typecast, &mut unknown),
-            };
-            fields.push(field);
-            for name in unknown {
-                let fault = Diagnostic::warning(format!("unknown placeholder `{name}` found"));
-                let place = fault.at(entry.value.span, "it has no value");
-                assembly.diagnostics.push(place);
+            match field(entry, &parameters, assembly.diagnostics) {
+                Some(field) => fields.push(field),
+                None => is_sound = false,
             }
         }
+    }
+    if !is_sound {
+        return None;
     }
     Some(Arc::new(RecordTransformer {
         id: id.text.clone(),
@@ -105,13 +106,60 @@ pub(super) fn build(
             parameters.renew_record,
             parameters.renew_time_key,
         ),
+        enable_ruby: parameters.enable_ruby,
+        worker: assembly.system.worker,
         workspaces: Mutex::default(),
     }))
+}
+
+/// A field of `<record>`; what is wrong with it is reported.
+fn field(
+    entry: &millrun_config::Entry,
+    parameters: &RecordTransformerParameters,
+    diagnostics: &mut Diagnostics,
+) -> Option<Field> {
+    let text = entry.value.as_text().unwrap_or_default();
+    let mut unknown = Vec::new();
+    let mut dialect = match parameters.enable_ruby {
+        true => Dialect::Ruby,
+        false => Dialect::Names(&mut unknown),
+    };
+    let key = Template::text(&entry.name, &mut dialect);
+    let value = Template::compile(text, parameters.auto_typecast, &mut dialect);
+    let (key, value) = match (key, value) {
+        (Ok(key), Ok(value)) => (key, value),
+        (Err(error), _) => {
+            expression::report(&error, &entry.name, entry.name_span, diagnostics);
+            return None;
+        }
+        (_, Err(error)) => {
+            expression::report(&error, text, entry.value.span, diagnostics);
+            return None;
+        }
+    };
+    for (template, text, span) in [
+        (&key, entry.name.as_str(), entry.name_span),
+        (&value, text, entry.value.span),
+    ] {
+        let mut programs = Vec::new();
+        template.programs(&mut programs);
+        for program in programs {
+            expression::warn_of_names(program, text, span, diagnostics);
+        }
+    }
+    for name in unknown {
+        let fault = Diagnostic::warning(format!("unknown placeholder `{name}` found"));
+        let place = fault.at(entry.value.span, "it has no value");
+        diagnostics.push(place.hint("with `enable_ruby true` it is an expression of Ruby"));
+    }
+    Some(Field { key, value })
 }
 
 struct RecordTransformer {
     id: Arc<str>,
     edit: Edit,
+    enable_ruby: bool,
+    worker: u32,
     /// One for each thread that is at work here.
     workspaces: Mutex<Vec<Workspace>>,
 }
@@ -123,7 +171,11 @@ impl Filter for RecordTransformer {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
         };
-        let mut workspace = lock().pop().unwrap_or_default();
+        let known = lock().pop();
+        let mut workspace = known.unwrap_or_else(|| {
+            let evaluator = self.enable_ruby.then(|| expression::evaluator(self.worker));
+            Workspace::new(evaluator)
+        });
         self.edit.begin(batch.tag, &mut workspace);
         let stream = batch.events.bytes;
         let mut cursor = Cursor::new(stream);
@@ -138,10 +190,8 @@ impl Filter for RecordTransformer {
                     report.lose(&self.id, LossReason::Invalid, u64::from(left));
                     break;
                 }
-                Err(Unusable::Time(found)) => {
+                Err(error) => {
                     if let Ok(entry) = Entry::read(&mut Cursor::at(stream, start)) {
-                        let error =
-                            format!("renew_time_key: expected a number or text, found {found}");
                         report.error_event(&self.id, batch.tag, &entry, Fate::Dropped, error);
                     }
                 }
