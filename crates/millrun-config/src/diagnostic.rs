@@ -160,11 +160,21 @@ impl Diagnostics {
     }
 
     /// Adds a finding. An exact repetition (the same include read twice) is kept once, and only
-    /// the first [`MAX_DIAGNOSTICS`] are kept.
+    /// the first [`MAX_DIAGNOSTICS`] are kept; behind them an error takes the place of the last
+    /// warning, so that no number of warnings hides that a configuration cannot be used.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if self.findings.len() < MAX_DIAGNOSTICS && !self.findings.contains(&diagnostic) {
-            self.findings.push(diagnostic);
+        if self.findings.contains(&diagnostic) {
+            return;
         }
+        if self.findings.len() >= MAX_DIAGNOSTICS {
+            let is_warning = |finding: &Diagnostic| finding.severity == Severity::Warning;
+            let last_warning = self.findings.iter().rposition(is_warning);
+            match last_warning {
+                Some(index) if !is_warning(&diagnostic) => drop(self.findings.remove(index)),
+                _ => return,
+            }
+        }
+        self.findings.push(diagnostic);
     }
 
     /// Whether any finding is an error.
@@ -221,5 +231,21 @@ impl Diagnostics {
             .map(|finding| finding.render(sources, style))
             .collect();
         texts.join("\n\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_beyond_the_limit_do_not_hide_an_error() {
+        let mut diagnostics = Diagnostics::default();
+        for number in 0..MAX_DIAGNOSTICS + 10 {
+            diagnostics.push(Diagnostic::warning(format!("warning {number}")));
+        }
+        diagnostics.push(Diagnostic::error("an error"));
+        assert_eq!(diagnostics.iter().count(), MAX_DIAGNOSTICS);
+        assert_eq!(diagnostics.errors().count(), 1);
     }
 }

@@ -17,8 +17,11 @@ use crate::plugin::{Input, PluginId};
 use crate::registry::Registry;
 use crate::route::Router;
 use crate::system::System;
+use crate::view::{Seat, View, views};
+use crate::workers::check_workers;
 
 /// What a configuration describes, made and not started.
+#[derive(Default)]
 pub struct Parts {
     /// Where events travel.
     pub graph: Graph,
@@ -58,11 +61,15 @@ pub struct Assembly<'a> {
     pub(crate) buffered: Vec<Arc<BufferedNode>>,
     pub(crate) state_root: PathBuf,
     pub(crate) buffer_paths: HashMap<PathBuf, Span>,
+    /// The worker that the plugins are made for.
+    pub(crate) worker: u32,
+    /// How many workers run the plugin that is being made.
+    pub(crate) workers: u32,
     depth: usize,
 }
 
-/// Makes every plugin of `root`. Whether the parts may be used, the diagnostics say: with an
-/// error among them they are incomplete.
+/// Makes every plugin that `system.worker` runs. Whether the parts may be used, the diagnostics
+/// say: with an error among them they are incomplete.
 pub fn assemble(
     root: &Element,
     registry: &Registry,
@@ -70,40 +77,91 @@ pub fn assemble(
     state_root: &Path,
     diagnostics: &mut Diagnostics,
 ) -> Parts {
-    let mut assembly = Assembly {
-        diagnostics,
-        system,
-        registry,
-        labels: HashMap::new(),
-        ids: HashMap::new(),
-        unnamed: HashMap::new(),
-        buffered: Vec::new(),
-        state_root: state_root.to_owned(),
-        buffer_paths: HashMap::new(),
-        depth: 0,
-    };
-    let labels = assembly.collect_labels(root);
-    let error = assembly.labels.get("@ERROR").map(|(router, _)| *router);
-    let mut routers = vec![assembly.router(root)];
-    for label in labels {
-        routers.push(assembly.router(label));
+    check_workers(root, system.parameters.workers, diagnostics);
+    let view = View::of_worker(root, system.worker, system.parameters.workers);
+    Assembly::new(registry, system, state_root, diagnostics).parts(&view)
+}
+
+/// Makes the plugins of all workers, to hear what they have to say, and returns those of the
+/// first.
+pub fn assemble_all(
+    root: &Element,
+    registry: &Registry,
+    system: &System,
+    state_root: &Path,
+    diagnostics: &mut Diagnostics,
+) -> Parts {
+    check_workers(root, system.parameters.workers, diagnostics);
+    let mut assembly = Assembly::new(registry, system, state_root, diagnostics);
+    let views = views(root, system.parameters.workers);
+    let mut parts = views.iter().map(|view| assembly.parts(view));
+    let first = parts.next();
+    parts.for_each(drop);
+    first.unwrap_or_default()
+}
+
+impl<'a> Assembly<'a> {
+    fn new(
+        registry: &'a Registry,
+        system: &'a System,
+        state_root: &Path,
+        diagnostics: &'a mut Diagnostics,
+    ) -> Self {
+        Self {
+            diagnostics,
+            system,
+            registry,
+            labels: HashMap::new(),
+            ids: HashMap::new(),
+            unnamed: HashMap::new(),
+            buffered: Vec::new(),
+            state_root: state_root.to_owned(),
+            buffer_paths: HashMap::new(),
+            worker: system.worker,
+            workers: system.parameters.workers,
+            depth: 0,
+        }
     }
-    let graph = Graph { routers, error };
-    let inputs = if system.without_source {
-        Vec::new()
-    } else {
-        root.elements_named("source")
-            .filter_map(|source| assembly.input(source))
-            .collect()
-    };
-    Parts {
-        graph,
-        inputs,
-        buffered: assembly.buffered,
+
+    /// The plugins of a view. What is unique in a process begins anew; what is shared on disk does
+    /// not.
+    fn parts(&mut self, view: &View<'_>) -> Parts {
+        self.worker = view.worker;
+        self.labels.clear();
+        self.ids.clear();
+        self.unnamed.clear();
+        self.buffered.clear();
+        let labels = self.collect_labels(view);
+        let error = self.labels.get("@ERROR").map(|(router, _)| *router);
+        let mut routers = vec![self.router(view.seats().iter().copied())];
+        for Seat { element, workers } in labels {
+            let inner = element.elements().iter();
+            routers.push(self.router(inner.map(|element| Seat { element, workers })));
+        }
+        let mut inputs = Vec::new();
+        if !self.system.without_source {
+            for seat in view.seats() {
+                if seat.element.name() == "source" {
+                    self.workers = seat.workers;
+                    inputs.extend(self.input(seat.element));
+                }
+            }
+        }
+        Parts {
+            graph: Graph { routers, error },
+            inputs,
+            buffered: std::mem::take(&mut self.buffered),
+        }
     }
 }
 
 impl Assembly<'_> {
+    /// The worker that plugins are made for, from 0.
+    #[must_use]
+    pub fn worker(&self) -> u32 {
+        self.worker
+    }
+
     /// Makes the output that `element`, a `<match>` or `<store>`, describes.
     pub fn output(&mut self, element: &Element) -> Option<Arc<Node>> {
         let plugin = self.plugin(element)?;
@@ -183,9 +241,11 @@ impl Assembly<'_> {
         }
     }
 
-    fn collect_labels<'e>(&mut self, root: &'e Element) -> Vec<&'e Element> {
+    fn collect_labels<'e>(&mut self, view: &View<'e>) -> Vec<Seat<'e>> {
         let mut labels = Vec::new();
-        for element in root.elements_named("label") {
+        let is_label = |seat: &&Seat<'_>| seat.element.name() == "label";
+        for seat in view.seats().iter().filter(is_label) {
+            let element = seat.element;
             let name = element.argument();
             let fault = match name {
                 "" => Some("Missing symbol argument on <label> directive".to_owned()),
@@ -200,7 +260,7 @@ impl Assembly<'_> {
                     .push(Diagnostic::error(fault).at(element.span(), "this label"));
                 continue;
             }
-            labels.push(element);
+            labels.push(*seat);
             let router = RouterId(labels.len());
             if let Some((_, first)) = self
                 .labels
@@ -224,9 +284,10 @@ impl Assembly<'_> {
         labels
     }
 
-    fn router(&mut self, scope: &Element) -> Router {
+    fn router<'e>(&mut self, scope: impl Iterator<Item = Seat<'e>>) -> Router {
         let mut router = Router::default();
-        for element in scope.elements() {
+        for Seat { element, workers } in scope {
+            self.workers = workers;
             match element.name() {
                 "match" => {
                     let patterns = self.patterns(element);
@@ -237,14 +298,6 @@ impl Assembly<'_> {
                 }
                 "filter" => self.filter(element, &mut router),
                 "source" | "label" | "system" => {}
-                "worker" => {
-                    let fault = "<worker> sections are not supported yet";
-                    self.diagnostics.push(
-                        Diagnostic::error(fault)
-                            .at(element.span(), "its plugins would not run")
-                            .hint("run an instance of its own for it"),
-                    );
-                }
                 other => {
                     self.diagnostics.push(
                         Diagnostic::warning(format!("section <{other}> is not used"))
@@ -293,12 +346,24 @@ impl Assembly<'_> {
             Some(label) => self.label(label, element.span_of("@label")),
             None => Some(RouterId::ROOT),
         };
+        if registration.needs_one_worker && self.workers > 1 {
+            self.refuse_many_workers(&plugin.kind, element);
+        }
         let input = (registration.factory)(element, &plugin.id, self)?;
         Some(InputPart {
             id: plugin.id,
             router: router?,
             input,
         })
+    }
+
+    /// Several workers would each do the whole of what only one can do.
+    fn refuse_many_workers(&mut self, kind: &str, element: &Element) {
+        let message = format!("Plugin '{kind}' does not support multi workers configuration");
+        let text = format!("{} workers would run it", self.workers);
+        let error = Diagnostic::error(message).at(element.span(), text);
+        let hint = "write it into a section <worker 0>";
+        self.diagnostics.push(error.hint(hint));
     }
 
     fn patterns(&mut self, element: &Element) -> Option<TagPatterns> {

@@ -124,7 +124,7 @@ impl Assembly<'_> {
         defaults: &BufferDefaults,
         keys: &ChunkKeys,
     ) -> Option<BufferPlan> {
-        let worker = format!("worker{}", self.system.worker);
+        let worker = format!("worker{}", self.worker);
         let root = self.state_root.join(&worker);
         // Where those who come from Fluentd look (fluentd.md section 4.5).
         let backups = self.state_root.join("backup").join(&worker);
@@ -137,8 +137,7 @@ impl Assembly<'_> {
                 let mut config = BufferConfig::file(path, &backup);
                 if let BufferKind::File { suffix, worker, .. } = &mut config.kind {
                     *suffix = parameters.path_suffix.as_str().into();
-                    *worker =
-                        (self.system.parameters.workers > 1).then_some(self.system.worker as usize);
+                    *worker = (self.workers > 1).then_some(self.worker as usize);
                 }
                 config
             }
@@ -220,7 +219,9 @@ impl Assembly<'_> {
             "Other plugin already use same buffer path: path = {}",
             path.display()
         );
-        if let Some(first) = self.buffer_paths.insert(path, element.span()) {
+        let first = self.buffer_paths.insert(path, element.span());
+        // Another worker that runs the same output has directories of its own.
+        if let Some(first) = first.filter(|first| *first != element.span()) {
             self.diagnostics.push(
                 Diagnostic::error(message)
                     .at(element.span(), "used again here")

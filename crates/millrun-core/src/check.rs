@@ -4,11 +4,11 @@ use std::path::Path;
 
 use millrun_config::{Diagnostics, Element, Parsed, Sources, Strictness, modernise};
 
-use crate::assembly::assemble;
+use crate::assembly::assemble_all;
 use crate::lint::lint;
 use crate::promise::{Promise, PromiseName, promises};
 use crate::registry::Registry;
-use crate::system::System;
+use crate::system::{System, workers_of};
 
 /// What [`check`] found.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub fn check(
             diagnostics.set_strictness(Strictness::Strict);
         }
         // What the plugins are is of no use here, what they had to say is in the diagnostics.
-        drop(assemble(
+        drop(assemble_all(
             &root,
             registry,
             &system,
@@ -54,11 +54,12 @@ pub fn check(
             &mut diagnostics,
         ));
     }
-    lint(&root, registry, &mut diagnostics);
+    let workers = workers_of(&root);
+    lint(&root, registry, workers, &mut diagnostics);
     diagnostics.sort_by_place();
     let promises = match diagnostics.has_errors() {
         true => Vec::new(),
-        false => promises(&root),
+        false => promises(&root, workers),
     };
     Checked {
         root,

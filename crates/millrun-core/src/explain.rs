@@ -16,15 +16,16 @@ use millrun_config::{Element, Sources, nearest};
 use millrun_pattern::TagPatterns;
 
 use crate::graph::HOPS_MAX;
+use crate::system::workers_of;
 use crate::view::{View, targets, views};
 
 /// The routes of a tag through a configuration: one for each place where events enter.
 #[must_use]
 pub fn explain(root: &Element, sources: &Sources, tag: &str) -> String {
     let mut text = format!("tag '{tag}'\n");
-    for view in views(root) {
-        if let Some(worker) = view.worker {
-            put(&mut text, format_args!("\nworker {worker}\n"));
+    for view in views(root, workers_of(root)) {
+        if let Some(title) = view.title() {
+            put(&mut text, format_args!("\n{title}\n"));
         }
         let mut explanation = Explanation {
             view: &view,
@@ -240,12 +241,12 @@ from <source> of forward (f.conf:5:1)
 
     #[test]
     fn workers_have_routes_of_their_own() {
-        let text =
-            "<worker 0>\n<match **>\n@type stdout\n</match>\n</worker>\n<worker 1>\n</worker>";
+        let text = "<worker 0>\n<match **>\n@type stdout\n</match>\n</worker>\n\
+                    <system>\nworkers 3\n</system>";
         assert_eq!(
             explained(text, "a"),
             "tag 'a'\n\nworker 0\n\n@ROOT\n  into     <match **> of stdout (f.conf:2:1)\n\n\
-             worker 1\n\n@ROOT\n  nowhere  no <match> takes the tag; its events are dropped\n"
+             workers 1-2\n\n@ROOT\n  nowhere  no <match> takes the tag; its events are dropped\n"
         );
     }
 }

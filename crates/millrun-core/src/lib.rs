@@ -49,8 +49,9 @@ mod route;
 mod stop;
 mod system;
 mod view;
+mod workers;
 
-pub use assembly::{Assembly, InputPart, Parts, assemble};
+pub use assembly::{Assembly, InputPart, Parts, assemble, assemble_all};
 pub use buffer_plan::BufferReading;
 pub use buffer_section::{
     BufferDefaults, BufferParameters, BufferType, FlushModeName, OverflowActionName, RetryTypeName,

@@ -60,10 +60,10 @@ pub struct Promise {
 }
 
 /// The promises of a configuration, each way from a source to an output once.
-pub(crate) fn promises(root: &Element) -> Vec<Promise> {
+pub(crate) fn promises(root: &Element, workers: u32) -> Vec<Promise> {
     let mut promises = Vec::new();
     let mut known = HashSet::new();
-    for view in views(root) {
+    for view in views(root, workers) {
         let scopes: HashMap<String, Scope<'_>> = view
             .scopes()
             .into_iter()
@@ -257,7 +257,7 @@ mod tests {
             <match **>\n @type never\n </match>
             <label @L>\n <match **>\n @type http\n </match>\n </label>";
         let parsed = parse_str("f.conf", text, &Environment::default(), &mut NoIncludes);
-        let found = promises(&parsed.root).into_iter().map(|promise| {
+        let found = promises(&parsed.root, 1).into_iter().map(|promise| {
             let Promise {
                 name,
                 source,

@@ -31,6 +31,18 @@ pub struct Registration<F> {
     pub factory: F,
     /// Its parameters and sections.
     pub schema: &'static Schema,
+    /// Whether only one worker of an instance can run it.
+    pub needs_one_worker: bool,
+}
+
+impl<F> Registration<F> {
+    fn new(factory: F, schema: &'static Schema) -> Self {
+        Self {
+            factory,
+            schema,
+            needs_one_worker: false,
+        }
+    }
 }
 
 impl Registry {
@@ -41,7 +53,22 @@ impl Registry {
         schema: &'static Schema,
         factory: InputFactory,
     ) {
-        self.inputs.insert(name, Registration { factory, schema });
+        let registration = Registration::new(factory, schema);
+        self.inputs.insert(name, registration);
+    }
+
+    /// Makes an input known that only one worker of an instance can run.
+    pub fn add_input_of_one_worker(
+        &mut self,
+        name: &'static str,
+        schema: &'static Schema,
+        factory: InputFactory,
+    ) {
+        let registration = Registration {
+            needs_one_worker: true,
+            ..Registration::new(factory, schema)
+        };
+        self.inputs.insert(name, registration);
     }
 
     /// Makes a filter known under `name`.
@@ -51,7 +78,8 @@ impl Registry {
         schema: &'static Schema,
         factory: FilterFactory,
     ) {
-        self.filters.insert(name, Registration { factory, schema });
+        let registration = Registration::new(factory, schema);
+        self.filters.insert(name, registration);
     }
 
     /// Makes an output known under `name`.
@@ -61,7 +89,8 @@ impl Registry {
         schema: &'static Schema,
         factory: OutputFactory,
     ) {
-        self.outputs.insert(name, Registration { factory, schema });
+        let registration = Registration::new(factory, schema);
+        self.outputs.insert(name, registration);
     }
 
     /// The inputs, by name.

@@ -95,6 +95,14 @@ impl System {
     }
 }
 
+/// How many workers a configuration wants, whatever else is wrong with it.
+pub(crate) fn workers_of(root: &Element) -> u32 {
+    let section = root.elements_named("system").next();
+    let mut unheard = Diagnostics::default();
+    let system = section.and_then(|section| SystemParameters::read(section, &mut unheard));
+    system.map_or(1, |system| system.workers)
+}
+
 /// What decides where state is kept when the configuration does not say.
 #[derive(Clone, Debug, Default)]
 pub struct StateEnvironment {

@@ -10,7 +10,7 @@ use millrun_core::OwnListeners;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::configuration::Configuration;
-use crate::worker::{Requests, work};
+use crate::worker::{EXIT_UNRECOVERABLE, Requests, work};
 
 /// Runs the configuration in this process.
 ///
@@ -19,6 +19,13 @@ use crate::worker::{Requests, work};
 /// USR1       flush all buffers
 /// ```
 pub(crate) fn run(configuration: Configuration) -> ExitCode {
+    if configuration.system.parameters.workers > 1 {
+        // One process would run the part of one worker and leave out the others'.
+        tracing::error!(
+            "config error error=\"multi workers is not supported with --no-supervisor\""
+        );
+        return ExitCode::from(EXIT_UNRECOVERABLE);
+    }
     let requests = Requests::default();
     if let Err(error) = watch_signals(&requests) {
         tracing::error!("cannot watch signals: {error}");

@@ -7,7 +7,7 @@ use millrun_config::{
     Diagnostic, Diagnostics, Element, LoadError, LoadOptions, Loaded, Parsed, RenderStyle, Sources,
     Strictness, dump, modernise,
 };
-use millrun_core::{Parts, System, assemble, lint, log};
+use millrun_core::{Parts, System, assemble, assemble_all, lint, log};
 use thiserror::Error;
 
 use crate::command_line::CommandLine;
@@ -89,8 +89,14 @@ impl Configuration {
         }
         system.without_source |= arguments.without_source;
         let state_root = system.state_root(&file, &environment::of_state());
-        let parts = assemble(&root, &registry, &system, &state_root, &mut diagnostics);
-        lint(&root, &registry, &mut diagnostics);
+        // A worker makes what it runs; whoever only checks hears the plugins of all workers.
+        let make = match worker {
+            Some(_) => assemble,
+            None => assemble_all,
+        };
+        let parts = make(&root, &registry, &system, &state_root, &mut diagnostics);
+        let workers = system.parameters.workers;
+        lint(&root, &registry, workers, &mut diagnostics);
         if arguments.inline_was_piped {
             let warning = "the value \"-\" for `inline_config` is deprecated";
             let warning = Diagnostic::warning(warning);

@@ -22,13 +22,14 @@ use millrun_config::{Diagnostics, Element};
 use crate::registry::Registry;
 use crate::view::views;
 
-/// Adds everything about `root` that looks like a mistake.
-pub fn lint(root: &Element, registry: &Registry, diagnostics: &mut Diagnostics) {
-    for view in views(root) {
-        routing::lint(&view, diagnostics);
-        labels::lint(&view, diagnostics);
-        sources::lint(&view, diagnostics);
+/// Adds everything about `root`, run by so many workers, that looks like a mistake.
+pub fn lint(root: &Element, registry: &Registry, workers: u32, diagnostics: &mut Diagnostics) {
+    let views = views(root, workers);
+    for view in &views {
+        routing::lint(view, diagnostics);
+        labels::lint(view, diagnostics);
     }
+    sources::lint(&views, diagnostics);
     buffers::lint(root, registry, diagnostics);
 }
 

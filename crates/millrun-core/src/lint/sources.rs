@@ -6,16 +6,17 @@ use millrun_config::{Diagnostic, Diagnostics, Element};
 
 use crate::view::View;
 
-/// Two sources that share a position file overwrite each other's positions.
-pub(super) fn lint(view: &View<'_>, diagnostics: &mut Diagnostics) {
+/// Two sources that share a position file overwrite each other's positions, also from two workers.
+pub(super) fn lint(views: &[View<'_>], diagnostics: &mut Diagnostics) {
     let mut owners: BTreeMap<&str, &Element> = BTreeMap::new();
-    for source in view.sources() {
+    for source in views.iter().flat_map(View::sources) {
         let Some(path) = source.text("pos_file") else {
             continue;
         };
-        let Some(first) = owners.insert(path, source) else {
+        let first = *owners.entry(path).or_insert(source);
+        if first.span() == source.span() {
             continue;
-        };
+        }
         let kind = source.plugin_type().unwrap_or_default();
         let message = format!(
             "Other 'in_{kind}' plugin already use same pos_file path: pos_file path = {path}"

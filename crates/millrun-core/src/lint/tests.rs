@@ -40,7 +40,8 @@ fn says(text: &str, expected: &str) {
         &mut NoIncludes,
     );
     let mut diagnostics = parsed.diagnostics;
-    lint(&parsed.root, &registry(), &mut diagnostics);
+    let workers = crate::system::workers_of(&parsed.root);
+    lint(&parsed.root, &registry(), workers, &mut diagnostics);
     let said = diagnostics.render(&parsed.sources, RenderStyle::Plain);
     let said: Vec<_> = said.lines().map(str::trim_end).collect();
     assert_eq!(said.join("\n"), unindent(expected));
@@ -205,9 +206,12 @@ fn a_position_file_that_two_sources_share() {
         <worker 1>
           <source>
             @type tail
-            pos_file /q
+            pos_file /p
           </source>
         </worker>
+        <system>
+          workers 2
+        </system>
         ",
         "
         error: Other 'in_tail' plugin already use same pos_file path: pos_file path = /p
@@ -220,6 +224,17 @@ fn a_position_file_that_two_sources_share() {
           |              ^^ used again here
           |
           = help: give each source a position file of its own
+
+        error: Other 'in_tail' plugin already use same pos_file path: pos_file path = /p
+          --> f.conf:14:14
+           |
+         3 |   pos_file /p
+           |            -- first used here
+        ...
+        14 |     pos_file /p
+           |              ^^ used again here
+           |
+           = help: give each source a position file of its own
         ",
     );
 }

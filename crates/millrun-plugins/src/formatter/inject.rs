@@ -79,7 +79,7 @@ pub(crate) fn plugin_formatter(
     let Some(section) = plugin.elements_named("inject").next() else {
         return Some(formatter);
     };
-    let worker = assembly.system.worker;
+    let worker = assembly.worker();
     let fields = fields(section, worker, assembly.diagnostics)?;
     Some(if fields.is_empty() {
         formatter

@@ -11,5 +11,5 @@ pub(crate) fn register(registry: &mut Registry) {
         forward::ForwardParameters::SCHEMA,
         forward::build,
     );
-    registry.add_input("tail", tail::TailParameters::SCHEMA, tail::build);
+    registry.add_input_of_one_worker("tail", tail::TailParameters::SCHEMA, tail::build);
 }

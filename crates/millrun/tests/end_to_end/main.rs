@@ -24,3 +24,4 @@ mod rotation;
 mod ruby;
 mod signals;
 mod wire;
+mod workers;

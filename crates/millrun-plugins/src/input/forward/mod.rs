@@ -63,7 +63,7 @@ struct Sockets {
 
 impl Input for Forward {
     fn prepare(&mut self, listeners: &dyn Listeners) -> Result<(), StartError> {
-        let address = self.plan.address;
+        let address = self.plan.address()?;
         let tcp = listeners.tcp(address, self.plan.backlog)?;
         // Port 0 asks for any free one; heartbeats come to the one that was given.
         let port = tcp

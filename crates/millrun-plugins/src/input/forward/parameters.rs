@@ -4,7 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use millrun_config::{Diagnostic, Diagnostics, Element, Size, parameters};
-use millrun_core::PluginId;
+use millrun_core::{PluginId, StartError};
 use millrun_forward::ReceiverSettings;
 
 parameters! {
@@ -55,7 +55,8 @@ parameters! {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) id: PluginId,
-    pub(super) address: SocketAddr,
+    bind: String,
+    port: u16,
     pub(super) backlog: Option<u32>,
     pub(super) deny_keepalive: bool,
     pub(super) send_keepalive_packet: bool,
@@ -108,11 +109,6 @@ impl Plan {
         if let Some(security) = &parameters.security {
             faults.section(security, "in_forward does not check shared keys yet");
         }
-        let address = resolve(&parameters.bind, parameters.port);
-        if address.is_none() {
-            let fault = format!("'{}' is no address of this host", parameters.bind);
-            faults.add("bind", &fault, "write an IP address, 0.0.0.0 or :: for all");
-        }
         if faults.found {
             return None;
         }
@@ -124,7 +120,8 @@ impl Plan {
         receiver.decompression_bytes_max = parameters.decompression_size_limit.0;
         Some(Self {
             id: id.clone(),
-            address: address?,
+            bind: parameters.bind.clone(),
+            port: parameters.port,
             backlog: parameters.backlog,
             deny_keepalive: parameters.deny_keepalive,
             send_keepalive_packet: parameters.send_keepalive_packet,
@@ -135,6 +132,24 @@ impl Plan {
                 .map(String::into_bytes),
             receiver,
         })
+    }
+}
+
+impl Plan {
+    /// The address to listen on. A name is looked up, so this belongs to the start: a check asks
+    /// nobody.
+    pub(super) fn address(&self) -> Result<SocketAddr, StartError> {
+        let host = self.bind.trim_matches(['[', ']']);
+        let fault = |reason: String| {
+            let bind = &self.bind;
+            let advice = "write an IP address into bind, 0.0.0.0 or :: for all";
+            StartError::new(format!(
+                "'{bind}' is no address of this host{reason}; {advice}"
+            ))
+        };
+        let found = (host, self.port).to_socket_addrs();
+        let mut found = found.map_err(|error| fault(format!(" ({error})")))?;
+        found.next().ok_or_else(|| fault(String::new()))
     }
 }
 
@@ -160,11 +175,4 @@ impl Faults<'_> {
         self.diagnostics.push(fault.hint(hint));
         self.found = true;
     }
-}
-
-fn resolve(bind: &str, port: u16) -> Option<SocketAddr> {
-    (bind.trim_matches(['[', ']']), port)
-        .to_socket_addrs()
-        .ok()?
-        .next()
 }

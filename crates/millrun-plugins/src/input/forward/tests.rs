@@ -250,11 +250,24 @@ fn faults_of_the_section_are_shown_where_they_stand() {
         fault.contains("'add_tag_prefix' parameter must not be empty"),
         "{fault}"
     );
-    let fault = plan("bind not.an.address.invalid").unwrap_err();
-    assert!(fault.contains("is no address of this host"), "{fault}");
     let fault = plan("<security>\nshared_key k\nself_hostname h\n</security>").unwrap_err();
     assert!(fault.contains("does not check shared keys yet"), "{fault}");
     let fault = plan("<transport tls>\n</transport>").unwrap_err();
     assert!(fault.contains("does not speak TLS yet"), "{fault}");
     assert!(plan("<transport tcp>\n</transport>\nbind ::1").is_ok());
+}
+
+/// A check must not ask the network, so a name is looked up when the source starts.
+#[test]
+fn a_name_to_listen_on_is_looked_up_at_the_start_only() {
+    let address = |text| plan(text).unwrap().address();
+    let found = address("bind [::1]\nport 24225").unwrap();
+    assert_eq!(found.to_string(), "[::1]:24225");
+    let fault = address("bind not.an.address.invalid").unwrap_err();
+    let text = fault.to_string();
+    assert!(
+        text.starts_with("'not.an.address.invalid' is no address of this host")
+            && text.ends_with("; write an IP address into bind, 0.0.0.0 or :: for all"),
+        "{text}"
+    );
 }
