@@ -5,23 +5,22 @@
 //! ledger record makes all of that true at once. Where anything fails, nothing of it is kept and
 //! the source has the batch again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millrun_buffer::{
-    AppendError, Claim, Ledger, LedgerError, LossKey, Origin, OverflowAction, Seen, Shard,
-    SourceState, StateDirectory, Timestamp,
+    Claim, Ledger, LedgerError, Origin, OverflowAction, Seen, Shard, SourceState, StateDirectory,
 };
-use millrun_event::json::{self, FloatText};
-use millrun_event::{Cursor, Entry, Events, Malformed};
+use millrun_event::{Events, Malformed};
 use thiserror::Error;
 
 use crate::alarm::Alarm;
 use crate::buffered::BufferedNode;
 use crate::graph::{Graph, HOPS_MAX, RouterId};
 use crate::loss::Losses;
-use crate::passage::{Failure, Passage, Workspace, is_shown};
+use crate::passage::Failure;
 use crate::stop::Stop;
+use crate::workplace::Workplace;
 
 /// How long a source that waits for room in a buffer sleeps before it looks whether it must end.
 pub const BLOCK_POLL: Duration = Duration::from_millis(100);
@@ -50,19 +49,26 @@ pub enum EmitError {
     Ledger(#[from] LedgerError),
 }
 
+impl EmitError {
+    pub(crate) fn neighbours(error: std::io::Error) -> Self {
+        Self::Refused(format!(
+            "cannot read the ledgers of the other workers: {error}"
+        ))
+    }
+}
+
 /// The way of one source's events into the graph. It belongs to the source's thread, which is
 /// the shard of the delivery contract.
 pub struct Emitter {
-    shard: Shard,
+    /// Shared with whoever releases what stages hold back; nobody else wants it.
+    place: Arc<Mutex<Workplace>>,
+    ledger: Arc<Ledger>,
+    shard: usize,
     state: Arc<StateDirectory>,
-    graph: Arc<Graph>,
     entry: RouterId,
     buffers: Arc<[Arc<BufferedNode>]>,
     stop: Stop,
     alarm: Alarm,
-    work: Workspace,
-    no_match_calls: u64,
-    error_calls: u64,
 }
 
 impl Emitter {
@@ -75,29 +81,31 @@ impl Emitter {
         stop: Stop,
         alarm: Alarm,
     ) -> Self {
-        let work = Workspace::default();
         Self {
-            shard,
+            ledger: Arc::clone(shard.ledger()),
+            shard: shard.number(),
+            place: Arc::new(Mutex::new(Workplace::new(shard, Arc::clone(&state), graph))),
             state,
-            graph,
             entry,
             buffers,
             stop,
             alarm,
-            work,
-            no_match_calls: 0,
-            error_calls: 0,
         }
+    }
+
+    /// Where this emitter's transactions are made.
+    pub(crate) fn place(&self) -> &Arc<Mutex<Workplace>> {
+        &self.place
     }
 
     /// The shard's ledger: where its sources stand.
     pub fn ledger(&self) -> &Arc<Ledger> {
-        self.shard.ledger()
+        &self.ledger
     }
 
     /// Where a source of this key stands, which from now on is read by this shard.
     pub fn resume_source(&self, key: &str) -> Result<Option<SourceState>, LedgerError> {
-        self.state.resume_source(key, self.shard.number())
+        self.state.resume_source(key, self.shard)
     }
 
     /// All sources the instance knows, of whichever shard.
@@ -111,11 +119,7 @@ impl Emitter {
     /// Where several workers share a listening socket, the sender is to be claimed before.
     pub fn seen(&self, sender: &[u8; 16], sequence: u64, hash: u32) -> Result<Seen, EmitError> {
         let seen = self.state.seen(sender, sequence, hash);
-        seen.map_err(|error| {
-            EmitError::Refused(format!(
-                "cannot read the ledgers of the other workers: {error}"
-            ))
-        })
+        seen.map_err(EmitError::neighbours)
     }
 
     /// Waits for the right to commit chunks of a sender, until the stop.
@@ -159,18 +163,13 @@ impl Emitter {
         lost: &Losses,
     ) -> Result<(), EmitError> {
         loop {
-            let overflows = self.work.overflows;
-            match self.try_emit(tag, events, origin.clone(), lost) {
-                Ok(unmatched) => {
-                    if self.work.overflows == overflows {
-                        self.work.overflows = 0;
-                    }
-                    if unmatched {
-                        self.warn_no_match(tag);
-                    }
-                    self.warn_errors();
-                    return Ok(());
-                }
+            let outcome = self
+                .place
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(self.entry, tag, events, origin.clone(), lost);
+            match outcome {
+                Ok(()) => return Ok(()),
                 Err(Failure::Error(error)) => {
                     if let EmitError::Ledger(error) = &error {
                         self.alarm.check(error);
@@ -189,110 +188,4 @@ impl Emitter {
             }
         }
     }
-
-    /// One try; answers whether no `<match>` took some of it.
-    fn try_emit(
-        &mut self,
-        tag: &str,
-        events: Events<'_>,
-        origin: Origin,
-        lost: &Losses,
-    ) -> Result<bool, Failure> {
-        self.work.losses.clear();
-        self.work.errors.clear();
-        self.work.late_errors.clear();
-        let now = Timestamp::now();
-        let in_files = match &origin {
-            Origin::Peer {
-                sender,
-                sequence,
-                hash,
-                ..
-            } => self.seen(sender, *sequence, *hash)? == Seen::InFiles,
-            _ => false,
-        };
-        let begun = match in_files {
-            true => self.shard.begin_replay(origin),
-            false => self.shard.begin(origin),
-        };
-        let transaction = begun.map_err(EmitError::from)?;
-        let work = &mut self.work;
-        let mut passage = Passage {
-            graph: &self.graph,
-            transaction,
-            work,
-            unmatched: false,
-            now,
-        };
-        if !events.is_empty() {
-            passage.route(self.entry, tag, events, 0)?;
-        }
-        passage.route_errors()?;
-        let Passage {
-            mut transaction,
-            unmatched,
-            work,
-            ..
-        } = passage;
-        for loss in work.losses.entries().iter().chain(lost.entries()) {
-            let key = LossKey {
-                plugin: loss.plugin.clone(),
-                reason: loss.reason.word().into(),
-            };
-            transaction.lose(key, loss.count);
-        }
-        transaction.commit().map_err(|error| match error {
-            AppendError::Ledger(error) => EmitError::Ledger(error),
-            error => EmitError::Refused(error.to_string()),
-        })?;
-        Ok(unmatched)
-    }
-
-    /// Warns on calls 1, 2, 4 … 256 and then on every 512th, as Fluentd does.
-    fn warn_no_match(&mut self, tag: &str) {
-        self.no_match_calls += 1;
-        if is_shown(self.no_match_calls) {
-            tracing::warn!(tag, "no patterns matched");
-        }
-    }
-
-    /// Warns of the error events of the transaction, as seldom as of what no pattern matched.
-    fn warn_errors(&mut self) {
-        let goes_to_label = self.graph.error.is_some();
-        let sent = self
-            .work
-            .errors
-            .groups()
-            .iter()
-            .map(|group| (group, goes_to_label));
-        let late = self.work.late_errors.groups().iter();
-        for (group, is_sent) in sent.chain(late.map(|group| (group, false))) {
-            self.error_calls += 1;
-            if !is_shown(self.error_calls) {
-                continue;
-            }
-            let (plugin, tag, error) = (&*group.plugin, &*group.tag, &*group.error);
-            let count = group.events.count();
-            if is_sent {
-                tracing::warn!(plugin, tag, error, count, "send an error event to @ERROR:");
-            } else {
-                let record = first_record(group.events.as_events());
-                tracing::warn!(plugin, tag, error, count, record, "dump an error event:");
-            }
-        }
-    }
-}
-
-/// Most bytes of a record that a warning shows.
-const SHOWN_BYTES_MAX: usize = 1024;
-
-/// The first record of a stream, as JSON.
-fn first_record(events: Events<'_>) -> String {
-    let mut text = Vec::new();
-    if let Ok(entry) = Entry::read(&mut Cursor::new(events.bytes)) {
-        // What cannot be shown is shown as far as it goes.
-        let _ = json::write_value(entry.record_bytes(), FloatText::Ruby, &mut text);
-    }
-    text.truncate(SHOWN_BYTES_MAX);
-    String::from_utf8_lossy(&text).into_owned()
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! source ──▶ Router 0 (root) ──▶ Node
 //!        └─▶ Router n (label) ──▶ Node ── Relabel ──▶ Router m …
-//! Node = Direct | Buffered | Copy of nodes | Relabel | Nothing
+//!                           Node ── Rewrite, with new tags ──▶ Router m …
+//! Node = Direct | Buffered | Copy of nodes | Relabel | Rewrite
 //! ```
 //!
 //! Built once by [`Assembly`](crate::Assembly), read by all shards, changed by none.
@@ -11,7 +12,7 @@
 use std::sync::Arc;
 
 use crate::buffered::BufferedNode;
-use crate::plugin::{DirectOutput, PluginId};
+use crate::plugin::{DirectOutput, Filter, PluginId, Rewriter};
 use crate::route::Router;
 
 /// How many labels and copies an event may pass. A chain that goes in a circle ends here with an
@@ -58,6 +59,20 @@ pub enum Node {
     Copy(Vec<Branch>),
     /// Another router.
     Relabel(RouterId),
+    /// A router, with other tags.
+    Rewrite(Arc<Rewrite>),
+}
+
+/// An output that gives its events back to the graph.
+pub struct Rewrite {
+    /// The plugin's id.
+    pub id: PluginId,
+    /// What it does to the events before, where it holds some back: a filter with a stage.
+    pub stage: Option<Arc<dyn Filter>>,
+    /// What gives them their tags.
+    pub tags: Arc<dyn Rewriter>,
+    /// The router that takes what names no label.
+    pub router: RouterId,
 }
 
 /// One `<store>` of a copy.

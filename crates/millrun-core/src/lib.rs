@@ -34,6 +34,7 @@ mod emitter;
 mod explain;
 mod flush;
 mod graph;
+mod held;
 mod lint;
 mod listeners;
 pub mod log;
@@ -44,12 +45,15 @@ mod placeholder;
 mod plugin;
 mod promise;
 mod registry;
+mod release;
 mod report;
 mod route;
+mod stage;
 mod stop;
 mod system;
 mod view;
 mod workers;
+mod workplace;
 
 pub use assembly::{Assembly, InputPart, Parts, assemble, assemble_all};
 pub use buffer_plan::BufferReading;
@@ -61,7 +65,7 @@ pub use check::{Checked, check};
 pub use chunk_keys::{ChunkKeys, FieldKey, Partition, TimeKey, lookup};
 pub use emitter::{BLOCK_POLL, EmitError, Emitter};
 pub use explain::explain;
-pub use graph::{Branch, Graph, HOPS_MAX, Node, RouterId};
+pub use graph::{Branch, Graph, HOPS_MAX, Node, Rewrite, RouterId};
 pub use lint::lint;
 pub use listeners::{Listeners, OwnListeners, cannot_listen};
 pub use loss::{Loss, LossReason, Losses};
@@ -69,11 +73,13 @@ pub use pipeline::{FlushHandle, Pipeline, SHUTDOWN_FLUSH_MAX};
 pub use placeholder::{Expansion, PlaceholderError, expand, text_of};
 pub use plugin::{
     AtEnd, BatchFormatter, BufferedOutput, Content, DeliveryError, DirectOutput, Filter, Input,
-    PluginId, Progress, Sender, Settled, StartError,
+    PluginId, Progress, Rewriter, Sender, Settled, StartError,
 };
 pub use promise::{Promise, PromiseName};
 pub use registry::{FilterFactory, InputFactory, OutputFactory, Registration, Registry};
+pub use release::RELEASE_POLL;
 pub use report::{Batch, ERROR_TEXT_BYTES_MAX, ErrorEvents, ErrorGroup, Fate, Report};
 pub use route::{ROUTES_CACHED_MAX, Route, RouteCache, Router};
+pub use stage::{Due, Emission, Emissions, HELD_BYTES_MAX, Holder, Stage};
 pub use stop::Stop;
 pub use system::{DurabilityName, StateEnvironment, System, SystemParameters};

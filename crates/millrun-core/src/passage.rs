@@ -8,11 +8,13 @@ use millrun_event::{Cursor, Entry, EventBuffer, EventTime, Events, Malformed};
 use crate::buffered::BufferedNode;
 use crate::chunk_keys::Partition;
 use crate::emitter::EmitError;
-use crate::graph::{Branch, Graph, HOPS_MAX, Node, RouterId};
+use crate::graph::{Branch, Graph, HOPS_MAX, Node, Rewrite, RouterId};
+use crate::held::{Held, StagePart, Way};
 use crate::loss::{LossReason, Losses};
 use crate::plugin::{Content, DeliveryError, Filter};
 use crate::report::{Batch, ErrorEvents, Report};
 use crate::route::RouteCache;
+use crate::stage::{Due, Emissions};
 
 /// What one transaction uses and the next one uses again.
 #[derive(Default)]
@@ -28,6 +30,10 @@ pub(crate) struct Workspace {
     pub(crate) late_errors: ErrorEvents,
     /// Writes that found a buffer full since the last transaction that found none.
     pub(crate) overflows: u64,
+    /// What stages hold back.
+    pub(crate) held: Held,
+    /// Memory for what is emitted again.
+    pub(crate) emissions: Vec<Emissions>,
 }
 
 /// Why a batch did not get through; what it wrote is taken back.
@@ -65,6 +71,18 @@ impl Passage<'_> {
         events: Events<'_>,
         hops: usize,
     ) -> Result<(), Failure> {
+        self.route_behind(router, None, tag, events, hops)
+    }
+
+    /// The way of a batch from behind the filter `behind`, or from the start.
+    fn route_behind(
+        &mut self,
+        router: RouterId,
+        behind: Option<&Arc<dyn Filter>>,
+        tag: &str,
+        events: Events<'_>,
+        hops: usize,
+    ) -> Result<(), Failure> {
         if hops >= HOPS_MAX {
             return Err(EmitError::Circle.into());
         }
@@ -80,14 +98,22 @@ impl Passage<'_> {
             return Ok(());
         };
         let route = cache.route(rules, tag);
-        let Some((first, others)) = route.filters.split_first() else {
+        let passed = behind.and_then(|behind| {
+            let place = route
+                .filters
+                .iter()
+                .position(|filter| Arc::ptr_eq(filter, behind));
+            Some(place? + 1)
+        });
+        let filters = route.filters.get(passed.unwrap_or(0)..).unwrap_or_default();
+        let Some((first, others)) = filters.split_first() else {
             return self.end(route.target.as_deref(), tag, events, hops);
         };
         let mut current = self.scratch();
-        self.filter(&**first, tag, events, &mut current);
+        self.filter(first, tag, events, &mut current);
         for filter in others {
             let mut next = self.scratch();
-            self.filter(&**filter, tag, current.as_events(), &mut next);
+            self.filter(filter, tag, current.as_events(), &mut next);
             self.work.events.push(std::mem::replace(&mut current, next));
         }
         let outcome = self.end(route.target.as_deref(), tag, current.as_events(), hops);
@@ -97,18 +123,105 @@ impl Passage<'_> {
 
     fn filter(
         &mut self,
-        filter: &dyn Filter,
+        filter: &Arc<dyn Filter>,
         tag: &str,
         events: Events<'_>,
         out: &mut EventBuffer,
     ) {
+        let now = self.event_time();
+        let batch = Batch { tag, events, now };
+        let mut report = Report::new(&mut self.work.losses, &mut self.work.errors);
+        let holder = match filter.stage() {
+            Some(_) => self.work.held.touch(filter),
+            None => None,
+        };
+        match holder {
+            Some(holder) => holder.filter(batch, out, &mut report),
+            None => filter.filter(batch, out, &mut report),
+        }
+    }
+
+    fn event_time(&self) -> EventTime {
         let micros = self.now.as_micros();
-        let now = EventTime::new(
+        EventTime::new(
             u32::try_from(micros / 1_000_000).unwrap_or(u32::MAX),
             (micros % 1_000_000) as u32 * 1_000,
-        );
+        )
+    }
+
+    /// Takes what stages have held long enough on its way.
+    pub(crate) fn release(&mut self, due: Due) -> Result<(), Failure> {
+        for number in 0..self.work.held.len() {
+            if !self.work.held.is_due(number, due) {
+                continue;
+            }
+            let mut emissions = self.emissions();
+            let mut report = Report::new(&mut self.work.losses, &mut self.work.errors);
+            let part = self
+                .work
+                .held
+                .release(number, due, &mut emissions, &mut report);
+            let outcome = part.map_or(Ok(()), |part| self.go_on(&part, &emissions));
+            self.work.emissions.push(emissions);
+            outcome?;
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self, part: &StagePart, emissions: &Emissions) -> Result<(), Failure> {
+        for group in emissions.groups() {
+            let events = group.as_events();
+            match (&part.way, group.label) {
+                (_, Some(label)) => self.route(label, &group.tag, events, 0)?,
+                (Way::Behind(router), None) => {
+                    self.route_behind(*router, Some(&part.filter), &group.tag, events, 0)?;
+                }
+                (Way::Rewrite(rewrite), None) => self.rewrite(rewrite, &group.tag, events, 0)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives events other tags and sends them on.
+    fn rewrite(
+        &mut self,
+        rewrite: &Rewrite,
+        tag: &str,
+        events: Events<'_>,
+        hops: usize,
+    ) -> Result<(), Failure> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let now = self.event_time();
+        let mut emissions = self.emissions();
         let mut report = Report::new(&mut self.work.losses, &mut self.work.errors);
-        filter.filter(Batch { tag, events, now }, out, &mut report);
+        rewrite
+            .tags
+            .rewrite(Batch { tag, events, now }, &mut emissions, &mut report);
+        let hops = hops + 1;
+        let mut outcome = Ok(());
+        if hops >= HOPS_MAX {
+            // Which tags an event gets hangs on its content: one that goes in a circle must not stop its source.
+            let (id, lost) = (&rewrite.id, emissions.count());
+            self.work.losses.add(&id.text, LossReason::Circle, lost);
+        } else {
+            for group in emissions.groups() {
+                let router = group.label.unwrap_or(rewrite.router);
+                outcome = self.route(router, &group.tag, group.as_events(), hops);
+                if outcome.is_err() {
+                    break;
+                }
+            }
+        }
+        self.work.emissions.push(emissions);
+        outcome
+    }
+
+    fn emissions(&mut self) -> Emissions {
+        let mut emissions = self.work.emissions.pop().unwrap_or_default();
+        emissions.clear();
+        emissions
     }
 
     /// Sends the error events to their label; those that arise on that way go nowhere again.
@@ -169,6 +282,16 @@ impl Passage<'_> {
             Node::Buffered(node) => self.append(node, tag, events),
             Node::Relabel(router) => self.route(*router, tag, events, hops + 1),
             Node::Copy(branches) => self.copy(branches, tag, events, hops + 1),
+            Node::Rewrite(rewrite) => match &rewrite.stage {
+                Some(stage) => {
+                    let mut passed = self.scratch();
+                    self.filter(stage, tag, events, &mut passed);
+                    let outcome = self.rewrite(rewrite, tag, passed.as_events(), hops);
+                    self.work.events.push(passed);
+                    outcome
+                }
+                None => self.rewrite(rewrite, tag, events, hops),
+            },
         }
     }
 

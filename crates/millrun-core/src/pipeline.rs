@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start   state directory (locked, recovered) → buffers → flush threads → inputs prepared → input threads
-//! stop    inputs → staged chunks queued (flush_at_shutdown) → flush threads drain → last acts of inputs
+//! stop    inputs → what stages hold back → staged chunks queued (flush_at_shutdown) → flush threads drain → last acts of inputs
 //!         → state released
 //! ```
 
@@ -20,14 +20,19 @@ use crate::assembly::Parts;
 use crate::buffered::BufferedNode;
 use crate::emitter::Emitter;
 use crate::flush::{FlushStop, Flusher};
+use crate::held::stages;
 use crate::listeners::Listeners;
 use crate::plugin::{AtEnd, StartError};
+use crate::release::{self, Workplaces};
 use crate::stop::Stop;
 use crate::system::{DurabilityName, System};
 
 /// How long the outputs may take at the end to deliver what is queued. It lies below the time
 /// after which the control process stops being graceful.
 pub const SHUTDOWN_FLUSH_MAX: Duration = Duration::from_secs(20);
+
+/// How long what stages hold back may wait for room at the end.
+const RELEASE_MAX: Duration = Duration::from_secs(2);
 
 /// How often the end looks whether the flush threads are done.
 const SHUTDOWN_POLL: Duration = Duration::from_millis(2);
@@ -54,6 +59,8 @@ pub struct Pipeline {
     at_end: Vec<AtEnd>,
     flushers: Vec<JoinHandle<()>>,
     buffered: Arc<[Arc<BufferedNode>]>,
+    places: Workplaces,
+    releaser: Option<JoinHandle<()>>,
     input_stop: Stop,
     flush_stop: FlushStop,
     alarm: Alarm,
@@ -97,6 +104,8 @@ impl Pipeline {
             at_end: Vec::new(),
             flushers: Vec::new(),
             buffered: parts.buffered.into(),
+            places: Arc::new([]),
+            releaser: None,
             input_stop: Stop::new(),
             flush_stop: FlushStop::default(),
             alarm: Alarm::new(wake.clone()),
@@ -123,6 +132,7 @@ impl Pipeline {
                 pipeline.flushers.push(thread);
             }
         }
+        let mut places = Vec::new();
         for (number, part) in inputs.into_iter().enumerate() {
             let Some(ledger) = pipeline._state.ledgers().get(number) else {
                 continue;
@@ -136,6 +146,7 @@ impl Pipeline {
                 pipeline.input_stop.clone(),
                 pipeline.alarm.clone(),
             );
+            places.push(Arc::clone(emitter.place()));
             let stop = pipeline.input_stop.clone();
             let input = part.input;
             pipeline.at_end.extend(input.at_end());
@@ -148,6 +159,12 @@ impl Pipeline {
             };
             let thread = spawn(format!("input-{}", part.id.text), &pipeline.alarm, run)?;
             pipeline.inputs.push(thread);
+        }
+        if !stages(&graph).is_empty() {
+            pipeline.places = places.into();
+            let (places, stop) = (Arc::clone(&pipeline.places), pipeline.input_stop.clone());
+            let run = move || release::run(&places, &stop);
+            pipeline.releaser = Some(spawn("release".to_owned(), &pipeline.alarm, run)?);
         }
         Ok(pipeline)
     }
@@ -169,10 +186,11 @@ impl Pipeline {
     /// position behind it, or is counted in the log.
     pub fn stop(self) {
         self.input_stop.set();
-        for thread in self.inputs {
+        for thread in self.inputs.into_iter().chain(self.releaser) {
             // A panic was logged where it happened.
             let _ = thread.join();
         }
+        release::finish(&self.places, Instant::now() + RELEASE_MAX);
         for node in self.buffered.iter() {
             if let (Some(buffer), true) = (node.buffer(), node.plan.flush_at_shutdown) {
                 buffer.enqueue_all();

@@ -18,6 +18,7 @@ use thiserror::Error;
 use crate::emitter::Emitter;
 use crate::listeners::Listeners;
 use crate::report::{Batch, Report};
+use crate::stage::{Emissions, Stage};
 use crate::stop::Stop;
 
 /// Anything an input, output or filter may fail with at start: the message says what, where and
@@ -79,6 +80,19 @@ pub trait Filter: Send + Sync {
     /// Appends to `out` what becomes of the events of `batch`. What is dropped on purpose is no
     /// loss; what cannot be handled is told in `report`.
     fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, report: &mut Report<'_>);
+
+    /// Its stage, where it holds events back from one batch to another. Then the holders of the stage filter, and
+    /// [`filter`](Self::filter) is not called.
+    fn stage(&self) -> Option<&dyn Stage> {
+        None
+    }
+}
+
+/// What gives events other tags, in an output that emits them again.
+pub trait Rewriter: Send + Sync {
+    /// Gives out what becomes of the events of `batch`. What is dropped on purpose is no loss; what cannot be handled is
+    /// told in `report`.
+    fn rewrite(&self, batch: Batch<'_>, out: &mut Emissions, report: &mut Report<'_>);
 }
 
 /// An output that finishes with a batch before it returns.

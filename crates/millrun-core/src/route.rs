@@ -58,6 +58,22 @@ impl Router {
         });
     }
 
+    /// Its filters, in file order.
+    pub fn filters(&self) -> impl Iterator<Item = &Arc<dyn Filter>> {
+        self.rules.iter().filter_map(|rule| match &rule.kind {
+            RuleKind::Filter(filter) => Some(filter),
+            RuleKind::Match(_) => None,
+        })
+    }
+
+    /// What its `<match>` sections lead to, in file order.
+    pub fn targets(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.rules.iter().filter_map(|rule| match &rule.kind {
+            RuleKind::Filter(_) => None,
+            RuleKind::Match(target) => Some(target),
+        })
+    }
+
     /// The route of `tag`, by going through the rules.
     pub fn route(&self, tag: &str) -> Route {
         let mut filters = Vec::new();

@@ -8,6 +8,8 @@
     reason = "each test file uses its part, and helpers of tests may be blunt"
 )]
 
+mod stages;
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender as ChannelSender, channel};
@@ -159,7 +161,7 @@ impl Bench {
     }
 }
 
-fn batch(messages: &[&str]) -> EventBuffer {
+pub(crate) fn batch(messages: &[&str]) -> EventBuffer {
     let mut events = EventBuffer::default();
     for message in messages {
         events.push(EventTime::new(1_700_000_000, 0), |record| {
@@ -180,6 +182,7 @@ fn registry() -> Registry {
     });
     registry.add_filter("drop_x", schema, |_, _, _| Some(Arc::new(DropX)));
     registry.add_filter("reject_x", schema, |_, _, _| Some(Arc::new(RejectX)));
+    stages::register(&mut registry);
     registry.add_output("direct", schema, |element, id, assembly| {
         let name = name(element, assembly)?;
         Some(Node::Direct {
