@@ -4,9 +4,9 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::belongings::Belongings;
-use crate::config::Config;
+use crate::config::{Config, ConfigSource};
 use crate::daemon::{Daemonized, daemonize};
-use crate::log::{Level, Log};
+use crate::log::{Level, Log, StderrLog};
 use crate::pid_file::PidFile;
 use crate::privilege::{self, Identity};
 use crate::server::{Above, Server, exit_status, serve, worker_identity};
@@ -27,14 +27,15 @@ const EXIT_ERROR: u8 = 1;
 pub struct Engine<S, F> {
     server: S,
     build_worker: F,
+    source: ConfigSource,
     config: Config,
 }
 
 /// Puts a server together.
 ///
 /// `build_worker` is called with a worker's number, in the server process, before each start of that
-/// worker.
-pub fn create<S, F, W>(server: S, build_worker: F, config: Config) -> Engine<S, F>
+/// worker. `config` is a [`Config`], or a function that returns one: see [`ConfigSource`].
+pub fn create<S, F, W>(server: S, build_worker: F, config: impl Into<ConfigSource>) -> Engine<S, F>
 where
     S: Server,
     F: FnMut(usize) -> W,
@@ -43,7 +44,8 @@ where
     Engine {
         server,
         build_worker,
-        config,
+        source: config.into(),
+        config: Config::default(),
     }
 }
 
@@ -64,6 +66,13 @@ where
             log.log(Level::Fatal, text);
             ExitCode::from(code)
         };
+        match self.source.load() {
+            Ok(config) => self.config = config,
+            Err(error) => {
+                let text = format!("configuration: {error}");
+                return fatal(&StderrLog, EXIT_CONFIG, &text);
+            }
+        }
         if let Err(text) = self.config.check() {
             let text = format!("configuration: {text}");
             return fatal(&*self.config.log, EXIT_CONFIG, &text);

@@ -74,7 +74,12 @@ mod sys;
 mod words;
 mod worker;
 
-pub use crate::config::{Config, RestartParallel, WORKERS_MAX};
+#[cfg(feature = "files")]
+pub use crate::config::Format;
+pub use crate::config::{
+    Application, Config, ConfigBuilder, ConfigError, ConfigProblem, ConfigSource, IntoSetting,
+    RestartParallel, WORKERS_MAX, reference_table,
+};
 pub use crate::core::Backoff;
 pub use crate::engine::{Engine, create};
 pub use crate::flag::BlockingFlag;

@@ -132,6 +132,40 @@ impl SignalMeanings {
         }
     }
 
+    /// Gives a signal another meaning.
+    pub(crate) fn set(&mut self, signal: Signal, meaning: Meaning) {
+        *self.place(signal) = meaning;
+    }
+
+    /// Gives those that have one meaning another one.
+    pub(crate) fn replace(&mut self, before: Meaning, after: Meaning) {
+        for signal in Signal::ALL {
+            let place = self.place(signal);
+            if *place == before {
+                *place = after;
+            }
+        }
+    }
+
+    /// Returns the first signal of a meaning.
+    pub(crate) fn signal(&self, meaning: Meaning) -> Option<Signal> {
+        Signal::ALL
+            .into_iter()
+            .find(|signal| self.meaning(*signal) == meaning)
+    }
+
+    fn place(&mut self, signal: Signal) -> &mut Meaning {
+        match signal {
+            Signal::Term => &mut self.term,
+            Signal::Int => &mut self.int,
+            Signal::Quit => &mut self.quit,
+            Signal::Usr1 => &mut self.usr1,
+            Signal::Usr2 => &mut self.usr2,
+            Signal::Hup => &mut self.hup,
+            Signal::Cont => &mut self.cont,
+        }
+    }
+
     pub(crate) fn command(&self, signal: Signal) -> Option<Command> {
         Some(match self.meaning(signal) {
             Meaning::GracefulStop => Command::Stop(Mode::Graceful),
@@ -162,6 +196,37 @@ impl SignalMeanings {
 }
 
 impl Signal {
+    /// All of them.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Term,
+        Self::Int,
+        Self::Quit,
+        Self::Usr1,
+        Self::Usr2,
+        Self::Hup,
+        Self::Cont,
+    ];
+
+    /// Returns the name, without `SIG`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Term => "TERM",
+            Self::Int => "INT",
+            Self::Quit => "QUIT",
+            Self::Usr1 => "USR1",
+            Self::Usr2 => "USR2",
+            Self::Hup => "HUP",
+            Self::Cont => "CONT",
+        }
+    }
+
+    /// Returns the signal of this name, with or without `SIG`.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let name = name.to_ascii_uppercase();
+        let name = name.strip_prefix("SIG").unwrap_or(&name);
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+
     /// Returns the signal of this number, if it is one that can be given a meaning.
     #[must_use]
     pub fn from_number(number: i32) -> Option<Self> {

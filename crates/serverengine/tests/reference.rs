@@ -9,94 +9,14 @@ use std::path::Path;
 
 use serverengine::{Signal, SignalMeanings};
 
-/// What of these a reload can change.
-const RELOADABLE: [(&str, &str); 2] = [
-    ("workers", "by `Server::workers`"),
-    ("logger", "its level, by `DaemonLogger::set_level`"),
-];
-
-/// A field of `Config`.
-#[derive(Default)]
-struct Key {
-    name: String,
-    kind: String,
-    meaning: String,
-}
-
-fn keys(source: &str) -> Vec<Key> {
-    let (_, fields) = source.split_once("pub struct Config {").unwrap();
-    let (fields, _) = fields.split_once("\n}").unwrap();
-    let mut keys = Vec::new();
-    let mut meaning = String::new();
-    for line in fields.lines().map(str::trim) {
-        if let Some(text) = line.strip_prefix("/// ") {
-            meaning.push_str(text);
-            meaning.push(' ');
-        } else if let Some(field) = line.strip_prefix("pub ") {
-            let (name, kind) = field.trim_end_matches(',').split_once(": ").unwrap();
-            keys.push(Key {
-                name: name.to_owned(),
-                kind: kind.to_owned(),
-                meaning: std::mem::take(&mut meaning),
-            });
-        }
-    }
-    keys
-}
-
-fn default_of<'a>(source: &'a str, name: &str) -> &'a str {
-    let (_, defaults) = source.split_once("impl Default for Config").unwrap();
-    let start = format!("            {name}: ");
-    let line = defaults.lines().find_map(|line| line.strip_prefix(&start));
-    line.expect(name).trim_end_matches(',')
-}
-
-/// Says what a person would.
-fn in_words(expression: &str) -> String {
-    let inner = |open: &str| expression.split_once(open).map(|(_, rest)| rest);
-    if let Some(seconds) = inner("from_secs(") {
-        return format!("{} s", seconds.trim_end_matches(')'));
-    }
-    match expression {
-        "Duration::ZERO" => "0 s".to_owned(),
-        "None" => "none".to_owned(),
-        "Vec::new()" => "empty".to_owned(),
-        "Arc::new(StderrLog)" => "`StderrLog`".to_owned(),
-        other if other.ends_with("::default()") => "see there".to_owned(),
-        other => format!("`{other}`"),
-    }
-}
-
 fn reference() -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let source = std::fs::read_to_string(folder.join("src/config.rs")).unwrap();
     let mut text = "# Reference\n\nMade from the code by `tests/reference.rs`.\n\n## Configuration\n\n\
-        Times are durations. What is not marked is fixed when the server is started.\n\n| Key | Type | Default | Reloadable | Meaning |\n|---|---|---|---|---|\n"
+        The fields of `Config`, and the keys of a configuration file by the same names. Numbers of the unit s \
+        are seconds, with a fraction if need be; in a file a time can also be written `250ms`, `10s`, `2m` or \
+        `1h`. What has – under *In a file* can only be given by the program; what has – under *Reload* is fixed \
+        when the server is started.\n\n"
         .to_owned();
-    for Key {
-        name,
-        kind,
-        meaning,
-    } in keys(&source)
-    {
-        let default = in_words(default_of(&source, &name));
-        let reloadable = RELOADABLE
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map_or("–", |(_, how)| how);
-        let meaning = meaning.trim().replace('|', "\\|");
-        let meaning = meaning.split("](").enumerate().map(|(place, part)| {
-            // Links lead into the crate's documentation, which is not here.
-            let rest = part.split_once(')').map_or(part, |(_, rest)| rest);
-            if place == 0 { part } else { rest }
-        });
-        let meaning = meaning.collect::<Vec<_>>().join("").replace(['[', ']'], "");
-        writeln!(
-            text,
-            "| `{name}` | `{kind}` | {default} | {reloadable} | {meaning} |"
-        )
-        .unwrap();
-    }
+    text.push_str(&serverengine::reference_table());
     text.push_str(
         "\n## Signals\n\nThe default meaning of each to supervisor and server; `Config::signals` changes it.\n\n\
          | Signal | Meaning |\n|---|---|\n",
@@ -133,4 +53,31 @@ fn the_reference_says_what_the_code_says() {
         written == reference,
         "REFERENCE.md is not up to date: SERVERENGINE_UPDATE=1 cargo test --test reference"
     );
+}
+
+/// Every key of ServerEngine 2.4.0, documented there or not.
+const SERVERENGINE_KEYS: &str = "
+    daemonize pid_path supervisor worker_type disable_sigdump daemon_process_name chuser chgroup chumask
+    daemonize_error_exit_code command_sender command_pipe windows_daemon_cmdline server_process_name
+    restart_server_process enable_detach exit_on_detach disable_reload server_restart_wait
+    server_detach_wait server_heartbeat_interval server_heartbeat_timeout server_graceful_kill_interval
+    server_graceful_kill_interval_increment server_graceful_kill_timeout server_immediate_kill_interval
+    server_immediate_kill_interval_increment server_immediate_kill_timeout workers start_worker_delay
+    start_worker_delay_rand restart_worker_interval worker_process_name worker_heartbeat_interval
+    worker_heartbeat_timeout worker_graceful_kill_interval worker_graceful_kill_interval_increment
+    worker_graceful_kill_timeout worker_immediate_kill_interval worker_immediate_kill_interval_increment
+    worker_immediate_kill_timeout worker_chuser worker_chgroup worker_chumask worker_reload_signal
+    unrecoverable_exit_codes stop_immediately_at_unrecoverable_exit log logger logger_class log_level
+    log_rotate_age log_rotate_size log_stdout log_stderr signal_graceful_stop signal_detach
+    signal_immediate_stop signal_graceful_restart signal_immediate_restart signal_reload signal_dump";
+
+#[test]
+fn every_key_of_serverengine_is_there_or_absent_for_a_reason() {
+    let table = serverengine::reference_table();
+    for key in SERVERENGINE_KEYS.split_whitespace() {
+        assert!(
+            table.contains(&format!("| `{key}` |")) || table.contains(&format!("* `{key}`: ")),
+            "{key}"
+        );
+    }
 }

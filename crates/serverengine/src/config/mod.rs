@@ -1,4 +1,33 @@
 //! What a server can be told: one struct of public fields, each with a default.
+//!
+//! ```text
+//!   the list below ──keys!──► Config, ConfigBuilder, FIELDS (name, type, unit, default, reload, doc)
+//!                                                       │
+//!   file ─► json │ yaml │ toml ─► Node (with places) ─► read ─► Config ─► check
+//!                                                       │
+//! ```
+
+mod application;
+#[cfg(feature = "files")]
+mod bridge;
+mod builder;
+mod convert;
+#[cfg(feature = "files")]
+mod file;
+mod json;
+pub(crate) mod keys;
+mod node;
+mod problem;
+#[cfg(feature = "files")]
+mod read;
+mod reference;
+mod source;
+#[cfg(feature = "files")]
+mod suggestion;
+#[cfg(feature = "toml")]
+mod toml;
+#[cfg(feature = "yaml")]
+mod yaml;
 
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -11,6 +40,16 @@ use crate::log::{Log, StderrLog};
 use crate::logger::DaemonLogger;
 use crate::signals::{Signal, SignalMeanings};
 use crate::worker::{CommandSender, WorkerType};
+
+use keys::keys;
+
+pub use application::Application;
+pub use builder::{ConfigBuilder, IntoSetting};
+#[cfg(feature = "files")]
+pub use file::Format;
+pub use problem::{ConfigError, ConfigProblem};
+pub use reference::reference_table;
+pub use source::ConfigSource;
 
 /// Most workers of one server.
 pub const WORKERS_MAX: usize = 4096;
@@ -41,228 +80,161 @@ impl RestartParallel {
     }
 }
 
-/// Configuration of a server.
-///
-/// ```
-/// use serverengine::Config;
-///
-/// let config = Config { workers: 4, ..Config::default() };
-/// assert_eq!(config.worker_immediate_kill_timeout, Some(std::time::Duration::from_secs(5)));
-/// ```
-///
-/// The names are ServerEngine's where the meaning is the same.
-#[derive(Clone)]
-pub struct Config {
+keys! {
+    /// Configuration of a server.
+    ///
+    /// ```
+    /// use serverengine::Config;
+    ///
+    /// let config = Config { workers: 4, ..Config::default() };
+    /// assert_eq!(config.worker_immediate_kill_timeout, Some(std::time::Duration::from_secs(5)));
+    /// ```
+    ///
+    /// The names are ServerEngine's where the meaning is the same. [`Config::builder`] checks what it
+    /// builds; a file is read by `Config::from_file` of the features `yaml`, `toml` and `json`.
+    pub struct Config;
+
     /// Number of workers, 1 to [`WORKERS_MAX`]. Each has a number from 0 that is stable over restarts.
-    pub workers: usize,
+    workers: usize = 1, "workers", Live;
     /// What workers are: forked processes, threads, or programs.
-    pub worker_type: WorkerType,
+    worker_type: WorkerType = WorkerType::Process, "", Fixed;
     /// Puts a supervisor above the server. It holds the listening sockets, restarts a server that dies,
     /// and finds and kills what a dead server's workers left behind.
-    pub supervisor: bool,
+    supervisor: bool = false, "", Fixed;
     /// Under a supervisor: a restart replaces the server process, not only its workers.
-    pub restart_server_process: bool,
+    restart_server_process: bool = false, "", Fixed;
     /// Least distance between two starts of the server by its supervisor.
-    pub server_restart_wait: Duration,
+    server_restart_wait: Duration = Duration::from_secs(1), "s", Live;
     /// Under a supervisor: a reload or restart calls [`Server::reload_config`](crate::Server::reload_config)
     /// in the server only, not in the supervisor, which starts a later server with what it began with.
-    pub disable_reload: bool,
+    disable_reload: bool = false, "", Fixed;
     /// How often a server tells its supervisor that it is alive.
-    pub server_heartbeat_interval: Duration,
+    server_heartbeat_interval: Duration = Duration::from_secs(1), "s", NextStart;
     /// A server that was silent this long (frozen, or in a hook that does not return) is replaced. `None`:
     /// never.
-    pub server_heartbeat_timeout: Option<Duration>,
+    server_heartbeat_timeout: Option<Duration> = Some(Duration::from_secs(30)), "s", Live;
     /// A supervisor's patience after a graceful stop of its server, before the immediate one. `None`: as
-    /// long as the server has with its workers, and 2 s. `Duration::MAX`: for ever.
-    pub server_graceful_kill_timeout: Option<Duration>,
+    /// long as the server has with its workers, and 2 s. `Duration::MAX`, in a file -1: for ever.
+    server_graceful_kill_timeout: Option<Duration> = None, "s", Live, forever;
     /// Its patience after an immediate stop, before the kill. `None` and `Duration::MAX` as above.
-    pub server_immediate_kill_timeout: Option<Duration>,
+    server_immediate_kill_timeout: Option<Duration> = None, "s", Live, forever;
     /// The schedule of [`worker_graceful_kill_interval`](Self::worker_graceful_kill_interval) for the server.
-    pub server_graceful_kill_interval: Option<Duration>,
+    server_graceful_kill_interval: Option<Duration> = None, "s", Live;
     /// By how much `server_graceful_kill_interval` grows with each repetition.
-    pub server_graceful_kill_interval_increment: Duration,
+    server_graceful_kill_interval_increment: Duration = Duration::from_secs(10), "s", Live;
     /// The schedule of [`worker_immediate_kill_interval`](Self::worker_immediate_kill_interval) for the server.
-    pub server_immediate_kill_interval: Option<Duration>,
+    server_immediate_kill_interval: Option<Duration> = None, "s", Live;
     /// By how much `server_immediate_kill_interval` grows with each repetition.
-    pub server_immediate_kill_interval_increment: Duration,
+    server_immediate_kill_interval_increment: Duration = Duration::from_secs(10), "s", Live;
 
     /// Under a supervisor: a detach ([`Meaning::Detach`](crate::Meaning::Detach)) is a live restart. The server stops
     /// gracefully, and if it has not ended after `server_detach_wait`, a new one is started beside it.
     /// Otherwise a detach is a graceful stop.
-    pub enable_detach: bool,
+    enable_detach: bool = false, "", Fixed;
     /// With `enable_detach`: instead of starting a new server, the supervisor leaves the old one behind,
     /// which finishes by itself, and ends.
-    pub exit_on_detach: bool,
+    exit_on_detach: bool = false, "", Fixed;
     /// How long a detached server may take before that.
-    pub server_detach_wait: Duration,
+    server_detach_wait: Duration = Duration::from_secs(10), "s", Live;
 
     /// Least distance between two starts of workers, the replacement of a dead one included.
-    pub start_worker_delay: Duration,
+    start_worker_delay: Duration = Duration::ZERO, "s", Live;
     /// Random part of `start_worker_delay`: the distance lies within `delay · (1 ± rand/2)`.
-    pub start_worker_delay_rand: f64,
+    start_worker_delay_rand: f64 = 0.2, "", Live;
     /// Wait between a worker's exit and its replacement.
-    pub restart_worker_interval: Duration,
+    restart_worker_interval: Duration = Duration::ZERO, "s", Live;
     /// What happens to a worker that keeps dying young.
-    pub restart_backoff: Backoff,
+    restart_backoff: Backoff = Backoff::default(), "", Live;
     /// How many workers a graceful restart replaces at the same time.
-    pub restart_parallel: RestartParallel,
+    restart_parallel: RestartParallel = RestartParallel::default(), "workers", Live;
 
     /// Whether a worker says itself when it is ready, by
     /// [`WorkerContext::ready`](crate::WorkerContext::ready). Otherwise it counts as ready when `run` is
     /// called. A graceful restart goes on to the next worker when the last one is ready.
-    pub explicit_readiness: bool,
+    explicit_readiness: bool = false, "", NextStart;
     /// A worker that is not ready after this time is replaced. `None`: never.
-    pub worker_start_timeout: Option<Duration>,
+    worker_start_timeout: Option<Duration> = Some(Duration::from_secs(60)), "s", Live;
     /// How often a worker says that it is alive.
-    pub worker_heartbeat_interval: Duration,
+    worker_heartbeat_interval: Duration = Duration::from_secs(1), "s", NextStart;
     /// A worker that was silent this long (frozen, not merely busy) is replaced. `None`: never.
-    pub worker_heartbeat_timeout: Option<Duration>,
+    worker_heartbeat_timeout: Option<Duration> = Some(Duration::from_secs(30)), "s", Live;
     /// Patience after a graceful stop, before the immediate one. `None`: for ever.
-    pub worker_graceful_kill_timeout: Option<Duration>,
+    worker_graceful_kill_timeout: Option<Duration> = Some(Duration::from_secs(30)), "s", Live;
     /// Patience after an immediate stop, before the kill. `None`: for ever.
-    pub worker_immediate_kill_timeout: Option<Duration>,
+    worker_immediate_kill_timeout: Option<Duration> = Some(Duration::from_secs(5)), "s", Live;
 
     /// ServerEngine's schedule: until the end of its patience a graceful stop is repeated after this time
     /// (15 s there), and after more each time. `None`: it is sent once.
-    pub worker_graceful_kill_interval: Option<Duration>,
+    worker_graceful_kill_interval: Option<Duration> = None, "s", Live;
     /// By how much `worker_graceful_kill_interval` grows with each repetition.
-    pub worker_graceful_kill_interval_increment: Duration,
+    worker_graceful_kill_interval_increment: Duration = Duration::from_secs(10), "s", Live;
     /// The same for the immediate stop (10 s there). The kill then comes with the first repetition that is
     /// due after `worker_immediate_kill_timeout`, rather than at that time. `None`: it is sent once.
-    pub worker_immediate_kill_interval: Option<Duration>,
+    worker_immediate_kill_interval: Option<Duration> = None, "s", Live;
     /// By how much `worker_immediate_kill_interval` grows with each repetition.
-    pub worker_immediate_kill_interval_increment: Duration,
+    worker_immediate_kill_interval_increment: Duration = Duration::from_secs(10), "s", Live;
 
     /// A listening socket that no worker of the running generation asked for is closed when the workers
     /// have been ready for this long.
-    pub listener_release_after: Duration,
+    listener_release_after: Duration = Duration::from_secs(10), "s", Live;
 
     /// Exit codes after which a worker is not replaced. The server ends with such a code when no worker
     /// is left.
-    pub unrecoverable_exit_codes: Vec<i32>,
+    unrecoverable_exit_codes: Vec<i32> = Vec::new(), "exit codes", Live;
     /// Whether one unrecoverable exit stops the other workers, too.
-    pub stop_immediately_at_unrecoverable_exit: bool,
+    stop_immediately_at_unrecoverable_exit: bool = false, "", Live;
 
     /// Runs in the background: in a session of its own, with standard streams that lead nowhere. The
     /// process that was started returns from [`Engine::run`](crate::Engine::run) when the server is ready, with
     /// code 0, or when it failed.
-    pub daemonize: bool,
+    daemonize: bool = false, "", Fixed;
     /// Exit code of a daemon's launcher when it failed.
-    pub daemonize_error_exit_code: u8,
+    daemonize_error_exit_code: u8 = 1, "", Fixed;
     /// A file with the number of the topmost process. It is locked while that process lives: a second server
     /// with the same file is refused.
-    pub pid_path: Option<PathBuf>,
+    pid_path: Option<PathBuf> = None, "", Fixed;
     /// User of all processes, by name or number: with exactly the groups that the system knows of.
-    pub chuser: Option<String>,
+    chuser: Option<String> = None, "", Fixed;
     /// Group of all processes; without it the one of `chuser`.
-    pub chgroup: Option<String>,
+    chgroup: Option<String> = None, "", Fixed;
     /// File mode creation mask of all processes, for example `0o027`.
-    pub chumask: Option<u32>,
+    chumask: Option<u32> = None, "", Fixed;
     /// User of the workers, if they are processes. The server must be root for that.
-    pub worker_chuser: Option<String>,
+    worker_chuser: Option<String> = None, "", NextStart;
     /// Group of the workers.
-    pub worker_chgroup: Option<String>,
+    worker_chgroup: Option<String> = None, "", NextStart;
     /// File mode creation mask of the workers.
-    pub worker_chumask: Option<u32>,
+    worker_chumask: Option<u32> = None, "", NextStart;
 
     /// Name of the topmost process, as `ps` shows it: its command line, and its `comm` of 15 bytes.
-    pub daemon_process_name: Option<String>,
+    daemon_process_name: Option<String> = None, "", Fixed;
     /// Name of the server process.
-    pub server_process_name: Option<String>,
+    server_process_name: Option<String> = None, "", Fixed;
     /// Name of a worker process; `%d` stands for the worker's number.
-    pub worker_process_name: Option<String>,
+    worker_process_name: Option<String> = None, "", NextStart;
 
     /// Where the topmost process reads command words from, one per line, beside obeying signals: those
     /// of [`CommandSender::Pipe`]. Usually the reading end of a pipe, or standard input. When it is
     /// closed, signals still work.
-    pub command_pipe: Option<Arc<OwnedFd>>,
+    command_pipe: Option<Arc<OwnedFd>> = None;
     /// How commands reach a worker that is a program.
-    pub command_sender: CommandSender,
+    command_sender: CommandSender = CommandSender::Signal, "", Fixed;
     /// The signal that makes a worker that is a program reload, if there is one. It is not needed with
     /// [`CommandSender::Pipe`].
-    pub worker_reload_signal: Option<Signal>,
+    worker_reload_signal: Option<Signal> = None, "", Fixed;
     /// Writes no dump files; a dump is in the log only, and the workers' dump hooks are called.
-    pub disable_sigdump: bool,
+    disable_sigdump: bool = false, "", Live;
     /// Folder of the dump files, `sigdump-<pid>.log`, one for each process. `None`: the runtime folder of
     /// the service (`$RUNTIME_DIRECTORY`) or of the user (`$XDG_RUNTIME_DIR`), or the folder for temporary
     /// files. The files are private: a link or a file of somebody else in their place is refused.
-    pub sigdump_folder: Option<PathBuf>,
+    sigdump_folder: Option<PathBuf> = None, "", Fixed;
     /// What each signal means to the server.
-    pub signals: SignalMeanings,
+    signals: SignalMeanings = SignalMeanings::default();
     /// The log of all processes, written by a process of its own; it takes the place of `log`. `None`:
     /// there is no such process, and what server and workers print is left alone.
-    pub logger: Option<Arc<DaemonLogger>>,
+    logger: Option<Arc<DaemonLogger>> = None;
     /// Where the engine's messages go.
-    pub log: Arc<dyn Log>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            workers: 1,
-            worker_type: WorkerType::Process,
-            supervisor: false,
-            restart_server_process: false,
-            server_restart_wait: Duration::from_secs(1),
-            disable_reload: false,
-            server_heartbeat_interval: Duration::from_secs(1),
-            server_heartbeat_timeout: Some(Duration::from_secs(30)),
-            server_graceful_kill_timeout: None,
-            server_immediate_kill_timeout: None,
-            server_graceful_kill_interval: None,
-            server_graceful_kill_interval_increment: Duration::from_secs(10),
-            server_immediate_kill_interval: None,
-            server_immediate_kill_interval_increment: Duration::from_secs(10),
-            enable_detach: false,
-            exit_on_detach: false,
-            server_detach_wait: Duration::from_secs(10),
-            start_worker_delay: Duration::ZERO,
-            start_worker_delay_rand: 0.2,
-            restart_worker_interval: Duration::ZERO,
-            restart_backoff: Backoff::default(),
-            restart_parallel: RestartParallel::default(),
-            explicit_readiness: false,
-            worker_start_timeout: Some(Duration::from_secs(60)),
-            worker_heartbeat_interval: Duration::from_secs(1),
-            worker_heartbeat_timeout: Some(Duration::from_secs(30)),
-            worker_graceful_kill_timeout: Some(Duration::from_secs(30)),
-            worker_immediate_kill_timeout: Some(Duration::from_secs(5)),
-            worker_graceful_kill_interval: None,
-            worker_graceful_kill_interval_increment: Duration::from_secs(10),
-            worker_immediate_kill_interval: None,
-            worker_immediate_kill_interval_increment: Duration::from_secs(10),
-            listener_release_after: Duration::from_secs(10),
-            unrecoverable_exit_codes: Vec::new(),
-            stop_immediately_at_unrecoverable_exit: false,
-            daemonize: false,
-            daemonize_error_exit_code: 1,
-            pid_path: None,
-            chuser: None,
-            chgroup: None,
-            chumask: None,
-            worker_chuser: None,
-            worker_chgroup: None,
-            worker_chumask: None,
-            daemon_process_name: None,
-            server_process_name: None,
-            worker_process_name: None,
-            command_pipe: None,
-            command_sender: CommandSender::Signal,
-            worker_reload_signal: None,
-            disable_sigdump: false,
-            sigdump_folder: None,
-            signals: SignalMeanings::default(),
-            logger: None,
-            log: Arc::new(StderrLog),
-        }
-    }
-}
-
-impl Config {
-    /// Says what is wrong with these values, if anything.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        crate::check::check(self)
-    }
+    log: Arc<dyn Log> = Arc::new(StderrLog);
 }
 
 impl fmt::Debug for Config {
@@ -272,5 +244,27 @@ impl fmt::Debug for Config {
             .field("workers", &self.workers)
             .field("supervisor", &self.supervisor)
             .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// Begins a configuration with the default of each key.
+    ///
+    /// ```
+    /// use serverengine::Config;
+    ///
+    /// # fn main() -> Result<(), serverengine::ConfigError> {
+    /// let config = Config::builder().workers(4).pid_path("/run/app.pid").build()?;
+    /// assert_eq!(config.workers, 4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::default()
+    }
+
+    /// Says what is wrong with these values, if anything.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        crate::check::check(self)
     }
 }
