@@ -80,7 +80,7 @@ pub use parser::{Parsed, parse_str, parse_with};
 pub use read::{
     FromElement, FromSections, SectionPath, read_parameter, read_sections, warn_unused,
 };
-pub use reference::{reference_page, summary};
+pub use reference::{ReferencePage, summary};
 pub use schema::{DefaultValue, Kind, Occurrence, Parameter, Schema, Section};
 pub use secret::{MASK, Secret};
 pub use source::{FileId, MAX_FILE_BYTES, Position, Source, Sources, Span};

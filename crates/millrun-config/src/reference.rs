@@ -7,29 +7,75 @@ use crate::{DefaultValue, Kind, Legacy, Occurrence, Parameter, Schema, Section};
 /// Deepest section shown; deeper ones are the same again.
 const MAX_SECTION_DEPTH: usize = 4;
 
-/// A page in Markdown. `title` is its first line, for example ``output `forward` ``.
-#[must_use]
-pub fn reference_page(title: &str, schema: &'static Schema) -> String {
-    let mut page = format!("# {title}\n\n");
-    paragraphs(schema.doc, &mut page);
-    page.push_str(&format!("```text\n{}```\n", example(schema)));
-    body(schema, "", 0, &mut page);
-    if !schema.legacy.is_empty() {
-        let names: Vec<_> = schema
-            .legacy
-            .iter()
-            .map(|legacy| legacy_name(*legacy))
-            .collect();
-        put(
-            &mut page,
-            format_args!(
-                "\nOld files write {} as flat parameters; they are read with a warning that shows \
-                 the new form.\n",
-                names.join(", ")
-            ),
-        );
+/// What a page is made of.
+pub struct ReferencePage<'a> {
+    /// Its first line, for example ``output `forward` ``.
+    pub title: &'a str,
+    /// The `@type` of the plugin, if it is one: one declaration may serve several.
+    pub plugin_type: Option<&'a str>,
+    /// The declaration.
+    pub schema: &'static Schema,
+    /// Where a section is described that the declaration leaves to others, in Markdown.
+    pub elsewhere: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl ReferencePage<'_> {
+    /// The page in Markdown.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let schema = self.schema;
+        let mut page = format!("# {}\n\n", self.title);
+        paragraphs(schema.doc, &mut page);
+        let example = example(schema, self.plugin_type);
+        page.push_str(&format!("```text\n{example}```\n"));
+        self.body(schema, "", 0, &mut page);
+        if !schema.legacy.is_empty() {
+            let names: Vec<_> = schema
+                .legacy
+                .iter()
+                .map(|legacy| legacy_name(*legacy))
+                .collect();
+            put(
+                &mut page,
+                format_args!(
+                    "\nOld files write {} as flat parameters; they are read with a warning that \
+                     shows the new form.\n",
+                    names.join(", ")
+                ),
+            );
+        }
+        page
     }
-    page
+
+    fn body(&self, schema: &'static Schema, path: &str, depth: usize, page: &mut String) {
+        let mut parameters = schema.all_parameters().peekable();
+        if parameters.peek().is_some() {
+            if path.is_empty() {
+                page.push_str("\n## Parameters\n");
+            }
+            page.push_str("\n| Name | Type | Default | |\n|---|---|---|---|\n");
+            for parameter in parameters {
+                row(parameter, page);
+            }
+        }
+        for section in schema.all_sections() {
+            let path = format!("{path}<{}>", section.name);
+            put(page, format_args!("\n## `{path}`\n\n"));
+            paragraphs(section.doc, page);
+            put(page, format_args!("{}\n", occurrence(section)));
+            match section.schema {
+                Some(inner) if depth < MAX_SECTION_DEPTH => {
+                    self.body(inner, &format!("{path} "), depth + 1, page);
+                }
+                Some(_) => {}
+                None => {
+                    if let Some(elsewhere) = (self.elsewhere)(section.name) {
+                        put(page, format_args!("\n{elsewhere}\n"));
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// The first line of a declaration's documentation.
@@ -43,13 +89,13 @@ fn legacy_name(legacy: Legacy) -> String {
 }
 
 /// The section with what must be written.
-fn example(schema: &'static Schema) -> String {
+fn example(schema: &'static Schema, plugin_type: Option<&str>) -> String {
     let argument = match schema.directive {
         "match" | "filter" => " PATTERN",
         _ => "",
     };
     let mut text = format!("<{}{argument}>\n", schema.directive);
-    if let Some(plugin_type) = schema.plugin_type {
+    if let Some(plugin_type) = plugin_type {
         text.push_str(&format!("  @type {plugin_type}\n"));
     }
     required(schema, "  ", 0, &mut text);
@@ -71,28 +117,6 @@ fn required(schema: &'static Schema, indent: &str, depth: usize, text: &mut Stri
                 required(inner, &format!("{indent}  "), depth + 1, text);
             }
             put(text, format_args!("{indent}</{}>\n", section.name));
-        }
-    }
-}
-
-fn body(schema: &'static Schema, path: &str, depth: usize, page: &mut String) {
-    let mut parameters = schema.all_parameters().peekable();
-    if parameters.peek().is_some() {
-        if path.is_empty() {
-            page.push_str("\n## Parameters\n");
-        }
-        page.push_str("\n| Name | Type | Default | |\n|---|---|---|---|\n");
-        for parameter in parameters {
-            row(parameter, page);
-        }
-    }
-    for section in schema.all_sections() {
-        let path = format!("{path}<{}>", section.name);
-        put(page, format_args!("\n## `{path}`\n\n"));
-        paragraphs(section.doc, page);
-        put(page, format_args!("{}\n", occurrence(section)));
-        if let Some(inner) = section.schema.filter(|_| depth < MAX_SECTION_DEPTH) {
-            body(inner, &format!("{path} "), depth + 1, page);
         }
     }
 }
@@ -134,6 +158,8 @@ fn kind(kind: Kind) -> String {
             let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
             words.join(", ")
         }
+        Kind::Size => "size in bytes".to_owned(),
+        Kind::Time => "time in seconds".to_owned(),
         other => cell(&other.to_string().replace('<', " of ").replace('>', "")),
     }
 }

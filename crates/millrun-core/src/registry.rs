@@ -22,6 +22,9 @@ pub struct Registry {
     inputs: BTreeMap<&'static str, Registration<InputFactory>>,
     filters: BTreeMap<&'static str, Registration<FilterFactory>>,
     outputs: BTreeMap<&'static str, Registration<OutputFactory>>,
+    parsers: BTreeMap<&'static str, &'static Schema>,
+    formatters: BTreeMap<&'static str, &'static Schema>,
+    sections: BTreeMap<&'static str, &'static Schema>,
 }
 
 /// A plugin's factory and what it may be configured with.
@@ -93,6 +96,22 @@ impl Registry {
         self.outputs.insert(name, registration);
     }
 
+    /// Makes known what a `<parse>` section of type `name` may say. Parsers are made by the plugins
+    /// that use them.
+    pub fn add_parser(&mut self, name: &'static str, schema: &'static Schema) {
+        self.parsers.insert(name, schema);
+    }
+
+    /// Makes known what a `<format>` section of type `name` may say.
+    pub fn add_formatter(&mut self, name: &'static str, schema: &'static Schema) {
+        self.formatters.insert(name, schema);
+    }
+
+    /// Makes known what a section that many plugins have may say.
+    pub fn add_section(&mut self, schema: &'static Schema) {
+        self.sections.insert(schema.directive, schema);
+    }
+
     /// The inputs, by name.
     pub fn inputs(&self) -> &BTreeMap<&'static str, Registration<InputFactory>> {
         &self.inputs
@@ -108,14 +127,51 @@ impl Registry {
         &self.outputs
     }
 
-    /// What the plugin that `element` describes may be configured with.
+    /// The parsers, by name.
+    pub fn parsers(&self) -> &BTreeMap<&'static str, &'static Schema> {
+        &self.parsers
+    }
+
+    /// The formatters, by name.
+    pub fn formatters(&self) -> &BTreeMap<&'static str, &'static Schema> {
+        &self.formatters
+    }
+
+    /// The sections that many plugins have, by name.
+    pub fn sections(&self) -> &BTreeMap<&'static str, &'static Schema> {
+        &self.sections
+    }
+
+    /// What the plugin or the section that `element` describes may be configured with.
     pub fn schema_of(&self, element: &Element) -> Option<&'static Schema> {
-        let kind = element.plugin_type()?;
-        match element.name() {
+        let name = element.name();
+        if let Some(schema) = self.sections.get(name) {
+            return Some(schema);
+        }
+        self.plugin(name, element.plugin_type()?)
+    }
+
+    /// What the plugin named in a section of this name may be configured with.
+    pub fn plugin(&self, section: &str, kind: &str) -> Option<&'static Schema> {
+        match section {
             "source" => self.inputs.get(kind).map(|known| known.schema),
             "filter" => self.filters.get(kind).map(|known| known.schema),
             "match" | "store" | "secondary" => self.outputs.get(kind).map(|known| known.schema),
+            "parse" => self.parsers.get(kind).copied(),
+            "format" => self.formatters.get(kind).copied(),
             _ => None,
+        }
+    }
+
+    /// The names of the plugins that a section of this name may name; none where it names none.
+    pub fn plugin_names(&self, section: &str) -> Vec<&'static str> {
+        match section {
+            "source" => self.inputs.keys().copied().collect(),
+            "filter" => self.filters.keys().copied().collect(),
+            "match" | "store" | "secondary" => self.outputs.keys().copied().collect(),
+            "parse" => self.parsers.keys().copied().collect(),
+            "format" => self.formatters.keys().copied().collect(),
+            _ => Vec::new(),
         }
     }
 }

@@ -25,7 +25,7 @@ pub mod parser;
 mod repeats;
 mod time_section;
 
-use millrun_core::Registry;
+use millrun_core::{BufferParameters, Registry};
 
 /// Every plugin of this build.
 pub fn registry() -> Registry {
@@ -33,5 +33,13 @@ pub fn registry() -> Registry {
     input::register(&mut registry);
     filter::register(&mut registry);
     output::register(&mut registry);
+    for (name, schema) in parser::PARSERS {
+        registry.add_parser(name, schema);
+    }
+    for (name, schema) in formatter::FORMATTERS {
+        registry.add_formatter(name, schema);
+    }
+    registry.add_section(BufferParameters::SCHEMA);
+    registry.add_section(formatter::InjectParameters::SCHEMA);
     registry
 }

@@ -10,6 +10,7 @@ use millrun_config::{FileKind, inline_text};
 use tracing::level_filters::LevelFilter;
 
 use crate::check::CheckArguments;
+use crate::completion::CompletionArguments;
 use crate::explain::ExplainArguments;
 use crate::reference::ReferenceArguments;
 
@@ -110,6 +111,8 @@ pub(crate) enum Command {
     Explain(ExplainArguments),
     /// Show what the plugins of this build can be told.
     Reference(ReferenceArguments),
+    /// Print the file with which a shell completes this command line.
+    Completion(CompletionArguments),
 }
 
 impl Command {
@@ -119,6 +122,7 @@ impl Command {
             Self::Check(arguments) => arguments.run(),
             Self::Explain(arguments) => arguments.run(),
             Self::Reference(arguments) => arguments.run(),
+            Self::Completion(arguments) => arguments.run(),
         }
     }
 }

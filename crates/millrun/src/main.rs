@@ -10,6 +10,7 @@
 mod alone;
 mod check;
 mod command_line;
+mod completion;
 mod configuration;
 mod control;
 mod environment;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use millrun_config::{Schema, reference_page, summary};
-use millrun_core::{BufferParameters, SystemParameters};
+use millrun_config::{ReferencePage, Schema, summary};
+use millrun_core::{Registry, SystemParameters};
 
 /// What stands first on each page: only pages with it are written over or removed.
 const MARK: &str = "<!-- Made by `millrun reference` from the plugins' declarations. -->\n";
@@ -74,44 +74,107 @@ fn print(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
+/// The names of all pages, in the order of the index.
+pub(crate) fn page_names() -> Vec<String> {
+    pages().into_iter().map(|page| page.name).collect()
+}
+
 /// All pages, in the order of the index.
 fn pages() -> Vec<Page> {
     let registry = millrun_plugins::registry();
-    let mut pages = vec![
-        page("system", "the `<system>` section", SystemParameters::SCHEMA),
-        page("buffer", "the `<buffer>` section", BufferParameters::SCHEMA),
-    ];
-    let inputs = registry.inputs().iter();
-    pages.extend(inputs.map(|(name, known)| plugin("input", name, known.schema)));
-    let filters = registry.filters().iter();
-    pages.extend(filters.map(|(name, known)| plugin("filter", name, known.schema)));
-    let outputs = registry.outputs().iter();
-    pages.extend(outputs.map(|(name, known)| plugin("output", name, known.schema)));
+    let mut pages = vec![section(&registry, SystemParameters::SCHEMA)];
+    let sections = registry.sections().values();
+    pages.extend(sections.map(|schema| section(&registry, schema)));
+    for (what, directive) in KINDS {
+        for name in registry.plugin_names(directive) {
+            if let Some(schema) = registry.plugin(directive, name) {
+                pages.push(page(
+                    &registry,
+                    &format!("{what}_{name}"),
+                    &format!("{what} `{name}`"),
+                    Some(name),
+                    schema,
+                ));
+            }
+        }
+    }
     pages
 }
 
-fn plugin(what: &str, name: &str, schema: &'static Schema) -> Page {
+/// The kinds of plugins and the sections that name them.
+const KINDS: [(&str, &str); 5] = [
+    ("input", "source"),
+    ("filter", "filter"),
+    ("output", "match"),
+    ("parser", "parse"),
+    ("formatter", "format"),
+];
+
+fn section(registry: &Registry, schema: &'static Schema) -> Page {
+    let name = schema.directive;
     page(
-        &format!("{what}_{name}"),
-        &format!("{what} `{name}`"),
+        registry,
+        name,
+        &format!("the `<{name}>` section"),
+        None,
         schema,
     )
 }
 
-fn page(name: &str, title: &str, schema: &'static Schema) -> Page {
+fn page(
+    registry: &Registry,
+    name: &str,
+    title: &str,
+    plugin_type: Option<&str>,
+    schema: &'static Schema,
+) -> Page {
+    let elsewhere = |section: &str| elsewhere(registry, section);
+    let page = ReferencePage {
+        title,
+        plugin_type,
+        schema,
+        elsewhere: &elsewhere,
+    };
     Page {
         name: name.to_owned(),
         summary: summary(schema),
-        text: format!("{MARK}{}", reference_page(title, schema)),
+        text: format!("{MARK}{}", page.text()),
     }
+}
+
+/// Where the content of a section is described that a plugin only hands on.
+fn elsewhere(registry: &Registry, section: &str) -> Option<String> {
+    if registry.sections().contains_key(section) {
+        return Some(format!("See [the `<{section}>` section]({section}.md)."));
+    }
+    let directive = match section {
+        "store" | "secondary" => "match",
+        other => other,
+    };
+    let (what, _) = KINDS.iter().find(|(_, known)| *known == directive)?;
+    let names = registry.plugin_names(directive);
+    let links: Vec<_> = names
+        .iter()
+        .map(|name| format!("[`{name}`]({what}_{name}.md)"))
+        .collect();
+    Some(format!("Its `@type` is one of {}.", links.join(", ")))
 }
 
 fn index(pages: &[Page]) -> String {
     let mut text = format!(
         "{MARK}# Reference\n\nEvery plugin also takes `@type`, `@id` (its name in log lines, unique), \
-         `@log_level` (trace, debug, info, warn, error, fatal) and, where it emits events, `@label`.\n\n"
+         `@log_level` (trace, debug, info, warn, error, fatal) and, where it emits events, `@label`.\n"
     );
+    let mut group = "";
     for Page { name, summary, .. } in pages {
+        let mut kinds = KINDS.iter().map(|(what, _)| *what);
+        let what = kinds.find(|what| name.starts_with(&format!("{what}_")));
+        let what = what.unwrap_or("section");
+        if what != group {
+            let (first, rest) = what.split_at(1);
+            text.push_str(&format!("\n## {}{rest}s\n\n", first.to_uppercase()));
+            group = what;
+        }
         text.push_str(&format!("* [{name}]({name}.md): {summary}\n"));
     }
     text

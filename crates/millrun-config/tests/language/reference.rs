@@ -2,8 +2,8 @@
 
 use crate::support::unindent;
 use millrun_config::{
-    Diagnostics, Element, Environment, NoIncludes, Secret, Size, parameters, parse_str,
-    reference_page, summary, words,
+    Diagnostics, Element, Environment, NoIncludes, ReferencePage, Secret, Size, parameters,
+    parse_str, summary, words,
 };
 
 words! {
@@ -79,7 +79,7 @@ fn a_page_shows_the_whole_declaration() {
         | Name | Type | Default | |
         |---|---|---|---|
         | `tag` | string | required | What must be written. |
-        | `limit` | size | `8m` | How \\| much. Old name: `size`. |
+        | `limit` | size in bytes | `8m` | How \\| much. Old name: `size`. |
         | `how` | `text`, `gzip` | `text` | How it is sent. |
         | `names` | array of string | empty | Names. |
         | `old` | bool | – | Old. Deprecated: it has no effect. |
@@ -102,11 +102,20 @@ fn a_page_shows_the_whole_declaration() {
 
         At most once.
 
+        See [its page](buffer.md).
+
         Old files write `<buffer>`, `<inject>` as flat parameters; they are read with a warning that \
          shows the new form.
     ";
     assert_eq!(
-        reference_page("output `sender`", Sender::SCHEMA).trim_end(),
+        ReferencePage {
+            title: "output `sender`",
+            plugin_type: Some("sender"),
+            schema: Sender::SCHEMA,
+            elsewhere: &|name| (name == "buffer").then(|| "See [its page](buffer.md).".to_owned()),
+        }
+        .text()
+        .trim_end(),
         unindent(expected).trim_end()
     );
 }

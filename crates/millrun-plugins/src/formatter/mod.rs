@@ -37,13 +37,13 @@ use thiserror::Error;
 
 pub(crate) use csv::Csv;
 pub(crate) use hash::Hash;
-pub(crate) use inject::plugin_formatter;
+pub(crate) use inject::{InjectParameters, plugin_formatter};
 pub(crate) use json::Json;
 pub(crate) use ltsv::Ltsv;
 pub(crate) use msgpack::Msgpack;
 pub(crate) use out_file::OutFile;
 pub(crate) use ruby_text::write_text as write_ruby_text;
-pub(crate) use section::format_section;
+pub(crate) use section::{FORMATTERS, format_section};
 pub(crate) use single_value::SingleValue;
 pub(crate) use stdout::Stdout;
 pub(crate) use time_text::{LastTime, TimeText};

@@ -1,6 +1,6 @@
 //! From a `<format>` section to the formatter it names.
 
-use millrun_config::{Diagnostic, Diagnostics, Element, nearest, parameters, words};
+use millrun_config::{Diagnostic, Diagnostics, Element, Schema, nearest, parameters, words};
 use millrun_event::json::FloatText;
 use millrun_pattern::{Accessor, Zone};
 
@@ -150,17 +150,17 @@ parameters! {
     }
 }
 
-/// The formatters of this build.
-const NAMES: [&str; 9] = [
-    "csv",
-    "hash",
-    "json",
-    "ltsv",
-    "msgpack",
-    "out_file",
-    "single_value",
-    "stdout",
-    "tsv",
+/// The formatters of this build, and what they may be told.
+pub(crate) const FORMATTERS: [(&str, &Schema); 9] = [
+    ("csv", CsvParameters::SCHEMA),
+    ("hash", HashParameters::SCHEMA),
+    ("json", JsonParameters::SCHEMA),
+    ("ltsv", LtsvParameters::SCHEMA),
+    ("msgpack", MsgpackParameters::SCHEMA),
+    ("out_file", OutFileParameters::SCHEMA),
+    ("single_value", SingleValueParameters::SCHEMA),
+    ("stdout", StdoutParameters::SCHEMA),
+    ("tsv", TsvParameters::SCHEMA),
 ];
 
 /// The formatter of the `<format>` section of `plugin`, or of the legacy parameter `format`, or
@@ -323,9 +323,10 @@ fn unknown(name: &str, section: &Element, diagnostics: &mut Diagnostics) {
     let span = section
         .value("@type")
         .map_or(section.span(), |value| value.span);
-    let hint = match nearest(name, NAMES) {
+    let names = FORMATTERS.map(|(name, _)| name);
+    let hint = match nearest(name, names) {
         Some(near) => format!("did you mean {near}?"),
-        None => format!("this build has: {}", NAMES.join(", ")),
+        None => format!("this build has: {}", names.join(", ")),
     };
     diagnostics.push(
         Diagnostic::error(format!("Unknown formatter plugin '{name}'"))

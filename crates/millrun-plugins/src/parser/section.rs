@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use millrun_config::{Diagnostic, Diagnostics, Element, Entry, Regexp, Value, nearest};
+use millrun_config::{Diagnostic, Diagnostics, Element, Entry, Regexp, Schema, Value, nearest};
 use millrun_pattern::{Flags, Matcher, Regex, TimeType};
 
 use super::{
@@ -20,25 +20,25 @@ use super::{
 };
 use crate::time_section::TimeTypeName;
 
-/// The parsers of this build.
-const NAMES: [&str; 17] = [
-    "apache",
-    "apache2",
-    "apache_error",
-    "cri",
-    "csv",
-    "grok",
-    "json",
-    "ltsv",
-    "msgpack",
-    "multi_format",
-    "multiline",
-    "multiline_grok",
-    "nginx",
-    "none",
-    "regexp",
-    "syslog",
-    "tsv",
+/// The parsers of this build, and what they may be told.
+pub(crate) const PARSERS: [(&str, &Schema); 17] = [
+    ("apache", BuiltInParameters::SCHEMA),
+    ("apache2", Apache2Parameters::SCHEMA),
+    ("apache_error", BuiltInParameters::SCHEMA),
+    ("cri", CriParameters::SCHEMA),
+    ("csv", CsvParameters::SCHEMA),
+    ("grok", GrokParameters::SCHEMA),
+    ("json", JsonParameters::SCHEMA),
+    ("ltsv", LtsvParameters::SCHEMA),
+    ("msgpack", MsgpackParameters::SCHEMA),
+    ("multi_format", MultiFormatParameters::SCHEMA),
+    ("multiline", MultilineParameters::SCHEMA),
+    ("multiline_grok", GrokParameters::SCHEMA),
+    ("nginx", BuiltInParameters::SCHEMA),
+    ("none", NoneParameters::SCHEMA),
+    ("regexp", RegexpParameters::SCHEMA),
+    ("syslog", SyslogParameters::SCHEMA),
+    ("tsv", TsvParameters::SCHEMA),
 ];
 
 /// The parser of the `<parse>` section of `plugin`, or of the legacy parameter `format`; `None`
@@ -435,9 +435,10 @@ impl Builder<'_> {
     }
 
     fn unknown(&mut self, name: &str) {
-        let hint = match nearest(name, NAMES) {
+        let names = PARSERS.map(|(name, _)| name);
+        let hint = match nearest(name, names) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("this build has: {}", NAMES.join(", ")),
+            None => format!("this build has: {}", names.join(", ")),
         };
         let span = self.section.span_of("@type");
         self.diagnostics.push(
