@@ -81,6 +81,7 @@ pub use crate::config::{
     RestartParallel, WORKERS_MAX, reference_table,
 };
 pub use crate::core::Backoff;
+pub use crate::dump::{Allocator, SystemAllocator};
 pub use crate::engine::{Engine, create};
 pub use crate::flag::BlockingFlag;
 pub use crate::listen::{ListenError, ListenOptions};

@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::Backoff;
+use crate::dump::{Allocator, SystemAllocator};
 use crate::log::{Log, StderrLog};
 use crate::logger::DaemonLogger;
 use crate::signals::{Signal, SignalMeanings};
@@ -228,6 +229,8 @@ keys! {
     /// the service (`$RUNTIME_DIRECTORY`) or of the user (`$XDG_RUNTIME_DIR`), or the folder for temporary
     /// files. The files are private: a link or a file of somebody else in their place is refused.
     sigdump_folder: Option<PathBuf> = None, "", Fixed;
+    /// What dumps say of the allocator: for a program that does not use the C library's.
+    allocator: Arc<dyn Allocator> = Arc::new(SystemAllocator);
     /// What each signal means to the server.
     signals: SignalMeanings = SignalMeanings::default();
     /// The log of all processes, written by a process of its own; it takes the place of `log`. `None`:

@@ -1,6 +1,6 @@
 //! Memory that a process shares with the children it forks.
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::unistd::Pid;
 
 /// The kernel maps no less.
 const LENGTH: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
@@ -16,6 +18,18 @@ const LENGTH: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 pub(crate) fn memory_file() -> io::Result<OwnedFd> {
     let name = c"serverengine";
     Ok(memfd_create(name, MFdFlags::MFD_CLOEXEC)?)
+}
+
+/// Reads memory of this process, at most as much as the buffer holds. What is not mapped is an error, or
+/// the end.
+pub(crate) fn read_own_memory(address: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let base = usize::try_from(address).map_err(io::Error::other)?;
+    let remote = [RemoteIoVec {
+        base,
+        len: buffer.len(),
+    }];
+    let mut local = [IoSliceMut::new(buffer)];
+    Ok(process_vm_readv(Pid::this(), &mut local, &remote)?)
 }
 
 /// Words that are the same in this process and all that are forked from it. Zero at first.

@@ -4,6 +4,8 @@
 //! function here decides anything.
 #![allow(unsafe_code)] // This module is the one exception of the crate; each block says why it is sound.
 
+mod allocator;
+mod capture;
 mod descriptors;
 mod memory;
 mod process;
@@ -13,10 +15,14 @@ mod time;
 mod title;
 mod user;
 
+pub(crate) use allocator::{allocator_classes, allocator_totals};
+#[cfg(feature = "backtrace")]
+pub(crate) use capture::REGISTERS;
+pub(crate) use capture::{Camera, Snapshot, capture_signal};
 pub(crate) use descriptors::{
     allow_only, close_all_but, open_null, put_onto, read, set_nonblocking,
 };
-pub(crate) use memory::{SharedPage, memory_file};
+pub(crate) use memory::{SharedPage, memory_file, read_own_memory};
 pub(crate) use process::{
     Fork, PidFd, children_of_this_process, clear_parent_death_signal, exit_now, fork, kill_child,
     kill_group, new_session, own_process_group, parent_id, reap, reap_blocking,

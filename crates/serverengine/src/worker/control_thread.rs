@@ -7,6 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use crate::core::{Mode, Order};
+use crate::dump::DumpRules;
 use crate::heart::Heart;
 use crate::lifeline::Message;
 use crate::lifeline::frame::Frame;
@@ -38,6 +39,7 @@ pub(super) enum Home {
     Process {
         signals: SignalFd,
         heart: Arc<Heart>,
+        dump: DumpRules,
         heartbeat_interval: Duration,
     },
     /// On a thread of the server process, which gets the signals and knows that it is alive.
@@ -52,6 +54,7 @@ impl ControlThread {
                 signals,
                 heart,
                 heartbeat_interval,
+                ..
             } => self.listen(signals, heart, *heartbeat_interval),
             Home::Thread => self.listen_to_lifeline(),
         };
@@ -129,7 +132,7 @@ impl ControlThread {
                 WorkerMeaning::Reload => self.call(Hook::Reload),
                 // systemd sends CONT to every process after each stop signal.
                 WorkerMeaning::Dump if self.context.stopping().is_set() => {}
-                WorkerMeaning::Dump => self.call(Hook::Dump),
+                WorkerMeaning::Dump => self.dump(),
                 WorkerMeaning::Hook(signal) => self.call(Hook::Signal(signal)),
             }
         }
@@ -195,13 +198,21 @@ impl ControlThread {
                 Home::Thread => self.stop(),
             },
             Order::Reload => self.call(Hook::Reload),
-            Order::Dump => self.call(Hook::Dump),
+            Order::Dump => self.dump(),
             Order::Forward(number) => {
                 if let Some(signal) = Signal::from_number(number) {
                     self.call(Hook::Signal(signal));
                 }
             }
         }
+    }
+
+    /// Writes the dump even if an earlier hook does not return: that is when it is asked for.
+    fn dump(&self) {
+        if let Home::Process { dump, .. } = &self.home {
+            dump.write_aside(&self.log, vec![self.context.describe()]);
+        }
+        self.call(Hook::Dump);
     }
 
     fn stop(&self) {

@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use crate::dump::DumpRules;
 use crate::log::{Level, Log};
 use crate::signals::Signal;
 
@@ -23,13 +22,11 @@ pub(super) enum Hook {
     Signal(Signal),
 }
 
-/// Calls hooks, one after the other, for as long as the worker lives. `dump`: the process is its own, and
-/// so is its dump file.
+/// Calls hooks, one after the other, for as long as the worker lives.
 pub(super) fn run<W: Worker>(
     worker: &Arc<W>,
     context: &WorkerContext,
     hooks: &Receiver<Hook>,
-    dump: Option<&DumpRules>,
     log: &dyn Log,
 ) {
     while let Ok(hook) = hooks.recv() {
@@ -40,12 +37,7 @@ pub(super) fn run<W: Worker>(
                 worker.reload();
                 context.acknowledge_config();
             }
-            Hook::Dump => {
-                if let Some(dump) = dump {
-                    dump.write(log, &[context.describe()]);
-                }
-                worker.dump();
-            }
+            Hook::Dump => worker.dump(),
             Hook::Signal(signal) => worker.signal(signal),
         };
         // The panic hook has printed why; the worker goes on, and can still be stopped.

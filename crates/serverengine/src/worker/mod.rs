@@ -5,11 +5,12 @@
 //!   main                   Worker::run                            yes, it is the user's
 //!   serverengine-hooks     stop, reload, dump, signal             yes
 //!   serverengine-control   signals, life-line, heartbeats, exits  never
+//!   serverengine-dump      one dump, then it ends                 on its file
 //! ```
 //!
 //! The control thread calls no user code, so an immediate stop acts at once whatever the other two do, and
 //! a worker that is busy is still heard. What it reads from signalfd and life-line it hands to the hooks
-//! thread in order.
+//! thread in order; a dump is written even when that one is stuck.
 
 mod context;
 mod control_thread;

@@ -91,25 +91,19 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
     ));
     let (hook_sender, hook_receiver) = sync_channel(hooks::WAITING_MAX);
     let hook_context = Arc::clone(&context);
-    let dump = settings.dump.clone();
     let hooked = Arc::clone(&worker);
     let hook_log = Arc::clone(&settings.log);
     thread::Builder::new()
         .name("serverengine-hooks".to_owned())
         .spawn(move || {
-            hooks::run(
-                &hooked,
-                &hook_context,
-                &hook_receiver,
-                Some(&dump),
-                &*hook_log,
-            );
+            hooks::run(&hooked, &hook_context, &hook_receiver, &*hook_log);
         })?;
     let control = ControlThread {
         context: Arc::clone(&context),
         home: Home::Process {
             signals: signal_descriptor,
             heart: birth.heart,
+            dump: settings.dump.clone(),
             heartbeat_interval: settings.heartbeat_interval,
         },
         signals: settings.signals,

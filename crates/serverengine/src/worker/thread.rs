@@ -44,7 +44,7 @@ pub(crate) fn start_worker<W: Worker>(
     let (hooked, hook_log) = (Arc::clone(worker), Arc::clone(&settings.log));
     thread::Builder::new()
         .name(format!("hooks:{slot}"))
-        .spawn(move || hooks::run(&hooked, &hook_context, &hook_receiver, None, &*hook_log))?;
+        .spawn(move || hooks::run(&hooked, &hook_context, &hook_receiver, &*hook_log))?;
     let control = ControlThread {
         context: Arc::clone(&context),
         home: Home::Thread,

@@ -14,6 +14,7 @@ mod daemons;
 mod death;
 mod detach;
 mod driver;
+mod dumps;
 mod examples;
 mod exits;
 mod idle;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         daemons::TESTS,
         death::TESTS,
         detach::TESTS,
+        dumps::TESTS,
         examples::TESTS,
         exits::TESTS,
         idle::TESTS,

@@ -302,6 +302,7 @@ impl SubjectWorker {
                     }
                 }
             }
+            Some("threads") => threads(),
             Some("unix") => {
                 let path = self.options.text("path").unwrap();
                 let listener = context.listen_unix(path, ListenOptions::default())?;
@@ -392,6 +393,9 @@ impl Worker for SubjectWorker {
             logger.debug("the worker sees the level");
         }
         say("worker -", "reload");
+        if self.options.has("reload_hangs") {
+            std::thread::sleep(Duration::from_secs(60));
+        }
     }
 
     fn dump(&self) {
@@ -400,6 +404,51 @@ impl Worker for SubjectWorker {
 
     fn signal(&self, signal: Signal) {
         say("worker -", &format!("signal {signal:?}"));
+    }
+}
+
+/// Starts a thread of each kind that a dump has to cope with, and waits until they are what they are.
+fn threads() {
+    let name = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    name("blocked").spawn(blocks).unwrap();
+    name("spinning").spawn(spins).unwrap();
+    name("deaf")
+        .spawn(|| {
+            nix::sys::signal::SigSet::all().thread_block().unwrap();
+            std::thread::sleep(Duration::from_secs(60));
+        })
+        .unwrap();
+    // To be stopped by the test.
+    name("wedged").spawn(blocks).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+}
+
+#[inline(never)]
+fn blocks() {
+    deeper(20);
+    std::hint::black_box(());
+}
+
+#[inline(never)]
+fn deeper(depth: u32) {
+    if depth == 0 {
+        deepest();
+    } else {
+        deeper(depth - 1);
+    }
+    std::hint::black_box(());
+}
+
+#[inline(never)]
+fn deepest() {
+    std::thread::sleep(Duration::from_secs(60));
+    std::hint::black_box(());
+}
+
+#[inline(never)]
+fn spins() {
+    loop {
+        std::hint::spin_loop();
     }
 }
 
