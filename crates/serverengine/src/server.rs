@@ -8,7 +8,7 @@ use crate::belongings::Belongings;
 use crate::check::check_workers;
 use crate::config::Config;
 use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
-use crate::core::{Delegation, Policy, Repeat, SlotId};
+use crate::core::{Change, Command, Delegation, Mode, Policy, Repeat, SlotId};
 use crate::dump::DumpRules;
 use crate::log::Level;
 use crate::privilege::{self, Identity};
@@ -22,13 +22,50 @@ use crate::worker::{CommandSender, Worker, WorkerType};
 /// Exit code of a server that could not do its work.
 const EXIT_ERROR: i32 = 1;
 
-/// Hooks of the server process, called on its one thread.
+/// Hooks of the server.
 ///
-/// They must not leave a thread running: a process with threads cannot fork workers safely, and the
+/// ```text
+///   in the supervisor, or without one in the server process
+///     initialize               each time a server is about to be started
+///   in the supervisor
+///     after_start              when the server process was forked
+///     reload_config            with each reload and restart, unless Config::disable_reload
+///   in the server process, on its one thread
+///     install_signal_handlers  before_run     [workers live]     after_run
+///     stop, restart, dump, detach              with the command, before anything is done about it
+///     reload_config                            with each reload and restart
+///     reload                                   with a reload, when reload_config has succeeded
+/// ```
+///
+/// A supervisor has a copy of its own of this value. Each server process begins with what that copy is at
+/// the fork, so what `initialize` and the supervisor's `reload_config` did lasts, and what a server process
+/// did ends with it.
+///
+/// Hooks must not leave a thread running: a process with threads cannot fork workers safely, and the
 /// engine refuses. They hold up the control loop while they run; under a supervisor, `reload_config` must
 /// take less than [`Config::server_heartbeat_timeout`], or the server counts as frozen. `()` is a server
 /// without hooks.
 pub trait Server {
+    /// Prepares a server that is about to be started: in the supervisor before each fork of a server,
+    /// without a supervisor once.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes it pointless to start. At the first start everything ends with status 1; later the
+    /// supervisor tries again, ever more slowly.
+    fn initialize(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    /// Is called in the supervisor when it has forked a server process.
+    fn after_start(&mut self, process_id: u32) {
+        let _ = process_id;
+    }
+
+    /// Is called in the server process, before `before_run`: the place to handle signals that the engine
+    /// does not take over. Those of [`Signal`] are the engine's; [`Config::signals`] says what they mean.
+    fn install_signal_handlers(&mut self) {}
+
     /// Is called once, before any worker exists. What it opens or builds, workers inherit.
     ///
     /// # Errors
@@ -40,6 +77,26 @@ pub trait Server {
 
     /// Is called when the last worker has ended, before the process does.
     fn after_run(&mut self) {}
+
+    /// Is told that the server was asked to stop, gracefully or at once; it will.
+    fn stop(&mut self, graceful: bool) {
+        let _ = graceful;
+    }
+
+    /// Is told that the workers were asked to be replaced, gracefully or at once.
+    fn restart(&mut self, graceful: bool) {
+        let _ = graceful;
+    }
+
+    /// Is told of a reload, after `reload_config` and before the workers are.
+    fn reload(&mut self) {}
+
+    /// Writes down what a person needs to see what this server is doing.
+    fn dump(&mut self) {}
+
+    /// Is told that the server finishes since another one takes over, or since nobody is to; `stop`
+    /// follows.
+    fn detach(&mut self) {}
 
     /// Loads the configuration anew, before a reload and before a restart. Workers that are started from
     /// then on see what it changed.
@@ -59,8 +116,8 @@ pub trait Server {
         None
     }
 
-    /// Returns how many workers there are to be after a successful `reload_config`; `None`: as many as
-    /// before. Missing ones start at once, surplus ones, those with the highest numbers, stop gracefully.
+    /// Returns how many workers there are to be. It is asked for after `before_run` and after each
+    /// successful `reload_config`; `None`: as many as before, at first [`Config::workers`]. Missing ones start at once, surplus ones, those with the highest numbers, stop gracefully.
     fn workers(&self) -> Option<usize> {
         None
     }
@@ -98,12 +155,25 @@ where
         Ok(identity) => identity,
         Err(text) => return fatal(&format!("configuration: {text}")),
     };
-    if let Err(error) = server.before_run() {
-        return fatal(&format!("the server could not start: {error}"));
-    }
     let (upstream, belongings) = match above {
         Above::Supervisor(upstream) => (Some(upstream), Belongings::default()),
         Above::Nobody(belongings) => (None, belongings),
+    };
+    let begun = if upstream.is_none() {
+        server.initialize()
+    } else {
+        Ok(())
+    };
+    let begun = begun.and_then(|()| {
+        server.install_signal_handlers();
+        server.before_run()
+    });
+    if let Err(error) = begun {
+        return fatal(&format!("the server could not start: {error}"));
+    }
+    let policy = match policy_of(&server, policy(config)) {
+        Ok(policy) => policy,
+        Err(text) => return fatal(&format!("configuration: {text}")),
     };
     let logging = match Logging::new(config, upstream.is_none()) {
         Ok(logging) => logging,
@@ -117,10 +187,11 @@ where
         command_sender: config.command_sender,
         reload_signal: config.worker_reload_signal.map(Signal::number),
         settings: settings(config, identity),
+        policy: policy.clone(),
     };
     match Control::new(
         role,
-        policy(config),
+        policy,
         config.signals,
         logging,
         upstream,
@@ -146,6 +217,8 @@ struct ServerRole<S, F, W> {
     command_sender: CommandSender,
     reload_signal: Option<i32>,
     settings: Settings,
+    /// What the configuration asks for.
+    policy: Policy,
 }
 
 /// A worker before its start.
@@ -232,16 +305,35 @@ where
         self.server.worker_config()
     }
 
-    fn load_config(&mut self) -> Result<Option<usize>, String> {
+    fn load_config(&mut self, _change: Change) -> Result<Option<Policy>, String> {
         self.server
             .reload_config()
             .map_err(|error| error.to_string())?;
-        match self.server.workers() {
-            _ if self.worker_type == WorkerType::Embedded => Ok(None),
-            Some(workers) => check_workers(workers).map(Some),
-            None => Ok(None),
+        self.policy = policy_of(&self.server, self.policy.clone())?;
+        Ok(Some(self.policy.clone()))
+    }
+
+    fn hook(&mut self, command: Command) {
+        match command {
+            Command::Stop(mode) => self.server.stop(mode == Mode::Graceful),
+            Command::Restart(mode) => self.server.restart(mode == Mode::Graceful),
+            Command::Reload => self.server.reload(),
+            Command::Dump => self.server.dump(),
+            Command::Detach => self.server.detach(),
+            Command::Forward(_) => {}
         }
     }
+}
+
+/// Returns the rules, with as many workers as the server wants.
+fn policy_of<S: Server>(server: &S, policy: Policy) -> Result<Policy, String> {
+    Ok(match server.workers() {
+        Some(workers) if policy.may_scale => Policy {
+            slots: check_workers(workers)?,
+            ..policy
+        },
+        Some(_) | None => policy,
+    })
 }
 
 /// Looks up who workers are to be.
@@ -260,6 +352,7 @@ fn settings(config: &Config, identity: Identity) -> Settings {
         name: config.worker_process_name.clone(),
         explicit_readiness: config.explicit_readiness,
         heartbeat_interval: config.worker_heartbeat_interval,
+        teardown_timeout: config.worker_graceful_kill_timeout,
         signals: config.signals,
         dump: DumpRules::of(config),
         log: Arc::clone(&config.log),
@@ -289,6 +382,7 @@ fn policy(config: &Config) -> Policy {
         unrecoverable_exit_codes: config.unrecoverable_exit_codes.clone(),
         stop_at_unrecoverable_exit: config.stop_immediately_at_unrecoverable_exit,
         restart: Delegation::Here,
+        may_scale: config.worker_type != WorkerType::Embedded,
         graceful_repeat: Repeat::every(
             config.worker_graceful_kill_interval,
             config.worker_graceful_kill_interval_increment,

@@ -197,7 +197,7 @@ impl SignalMeanings {
 
 impl Signal {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub const ALL: [Self; 7] = [
         Self::Term,
         Self::Int,
         Self::Quit,

@@ -16,8 +16,8 @@ use std::time::Duration;
 use crate::belongings::Belongings;
 use crate::config::Config;
 use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
-use crate::core::{Delegation, Detachment, Policy, Repeat, SlotId};
-use crate::log::Level;
+use crate::core::{Change, Delegation, Detachment, Policy, Repeat, SlotId};
+use crate::log::{Level, Log};
 use crate::privilege::Identity;
 use crate::server::{Above, Server, serve};
 use crate::sys;
@@ -32,7 +32,7 @@ const SERVER_STOP_MARGIN: Duration = Duration::from_secs(2);
 
 /// Is the supervisor process: keeps a server running until told to stop, and returns the exit code.
 pub(crate) fn supervise<S, F, W>(
-    server: S,
+    mut server: S,
     build_worker: F,
     config: Config,
     belongings: Belongings,
@@ -58,8 +58,13 @@ where
         Ok(logging) => logging,
         Err(error) => return fatal(&format!("cannot watch the logger process: {error}")),
     };
+    if let Err(error) = server.initialize() {
+        return fatal(&format!("the server could not start: {error}"));
+    }
     let role = SupervisorRole {
         parts: Some((server, build_worker, config)),
+        initialized: true,
+        log: Arc::clone(&log),
     };
     match Control::new(role, policy, signals, logging, None, release_after)
         .and_then(|control| control.with_belongings(belongings, daemonize))
@@ -73,6 +78,9 @@ where
 struct SupervisorRole<S, F> {
     /// Used up in the forked child only; the supervisor keeps its copy untouched.
     parts: Option<(S, F, Config)>,
+    /// The first server was initialized before the loop, where an error ends everything.
+    initialized: bool,
+    log: Arc<dyn Log>,
 }
 
 impl<S, F, W> Role for SupervisorRole<S, F>
@@ -95,7 +103,13 @@ where
     }
 
     fn prepare(&mut self, _slot: SlotId) -> Result<(), String> {
-        Ok(())
+        if std::mem::take(&mut self.initialized) {
+            return Ok(());
+        }
+        let server = self.parts.as_mut().map(|(server, _, _)| server);
+        server.map_or(Ok(()), |server| {
+            server.initialize().map_err(|error| error.to_string())
+        })
     }
 
     fn be_child(&mut self, (): (), birth: Birth) -> ! {
@@ -127,11 +141,31 @@ where
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn after_start(&mut self, (): (), _pid: i32) {}
+    fn after_start(&mut self, (): (), pid: i32) {
+        if let Some((server, _, _)) = &mut self.parts {
+            server.after_start(pid.unsigned_abs());
+        }
+    }
 
-    fn load_config(&mut self) -> Result<Option<usize>, String> {
-        // The server loads it; this only lets the order pass.
-        Ok(None)
+    /// Loads it for later servers. The one that runs loads its own, whatever comes of this; only where it
+    /// is replaced as a whole nothing happens with a configuration that is refused.
+    fn load_config(&mut self, change: Change) -> Result<Option<Policy>, String> {
+        let Some((server, _, config)) = &mut self.parts else {
+            return Ok(None);
+        };
+        if config.disable_reload {
+            return Ok(None);
+        }
+        let replaced = matches!(change, Change::Restart(_)) && config.restart_server_process;
+        match server.reload_config() {
+            Err(error) if replaced => Err(error.to_string()),
+            Err(error) => {
+                let text = format!("the supervisor keeps the configuration it has: {error}");
+                self.log.log(Level::Error, &text);
+                Ok(None)
+            }
+            Ok(()) => Ok(None),
+        }
     }
 }
 
@@ -147,6 +181,7 @@ fn policy(config: &Config) -> Policy {
     Policy {
         noun: "Server",
         slots: 1,
+        may_scale: false,
         start_delay: config.server_restart_wait,
         start_delay_rand: 0.0,
         restart_interval: Duration::ZERO,

@@ -22,15 +22,7 @@ fn reference() -> String {
          | Signal | Meaning |\n|---|---|\n",
     );
     let meanings = SignalMeanings::default();
-    for signal in [
-        Signal::Term,
-        Signal::Int,
-        Signal::Quit,
-        Signal::Usr1,
-        Signal::Hup,
-        Signal::Usr2,
-        Signal::Cont,
-    ] {
+    for signal in Signal::ALL {
         let name = format!("{signal:?}").to_uppercase();
         writeln!(text, "| {name} | `{:?}` |", meanings.meaning(signal)).unwrap();
     }

@@ -104,7 +104,7 @@ impl Child {
             (Order::Forward(signal), _) => Some(signal),
             (_, Some(words)) => return words.send(order.into()),
             (Order::Reload, None) => reload_signal,
-            (Order::Stop(_) | Order::Restart(_) | Order::Dump, None) => None,
+            (Order::Stop(_) | Order::Restart(_) | Order::Dump | Order::Detach, None) => None,
         };
         let signal = signal.and_then(|number| NixSignal::try_from(number).ok());
         match (signal, self.process()) {
@@ -406,6 +406,7 @@ impl From<Order> for Command {
             Order::Restart(mode) => Self::Restart(mode),
             Order::Reload => Self::Reload,
             Order::Dump => Self::Dump,
+            Order::Detach => Self::Detach,
             Order::Forward(signal) => Self::Forward(signal),
         }
     }

@@ -50,7 +50,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal as NixSignal;
 
 use crate::belongings::Belongings;
-use crate::core::{Action, Event, Generation, Monotonic, Policy, State, step};
+use crate::core::{Action, Command, Event, Generation, Monotonic, Policy, State, step};
 use crate::daemon::{self, Readiness};
 use crate::dump::DumpRules;
 use crate::heart::Hearts;
@@ -284,15 +284,30 @@ impl<R: Role> Control<R> {
                 }
             }
             Action::LoadConfig(change) => {
-                let result = role::guarded("the reload hook", || self.role.load_config())
-                    .and_then(|slots| self.publish_config().map(|()| slots));
+                let result = role::guarded("the reload hook", || self.role.load_config(change))
+                    .and_then(|policy| self.publish_config().map(|()| policy.map(Box::new)));
                 self.events
                     .push_back(Event::ConfigLoaded { change, result });
             }
             Action::ReopenLog => self.logging.log.reopen(),
             Action::Dump => self.dump(),
-            Action::Log(level, message) => self.logging.log.log(level, &message),
+            Action::Log(message) => {
+                let text = message.text(self.state.policy.noun);
+                self.logging.log.log(message.level(), &text);
+            }
+            Action::Hook(command) => self.call_hook(command),
             Action::Exit(code) => self.exit_code = Some(code),
+        }
+    }
+
+    fn call_hook(&mut self, command: Command) {
+        let role = &mut self.role;
+        let called = role::guarded("the server's hook", || {
+            role.hook(command);
+            Ok(())
+        });
+        if let Err(text) = called {
+            self.logging.log.log(Level::Error, &text);
         }
     }
 
@@ -305,8 +320,11 @@ impl<R: Role> Control<R> {
                 .and_then(|life| self.children.get(&life.generation));
             let name = child.map_or_else(|| "-".to_owned(), Child::name);
             lines.push(format!(
-                "{} {number} {name} failures {} {:?}",
-                self.state.policy.noun, slot.failures, slot.phase
+                "{} {number} {name} configuration {} failures {} {:?}",
+                self.state.policy.noun,
+                child.map_or(0, Child::config_version),
+                slot.failures,
+                slot.phase()
             ));
         }
         for line in &lines {

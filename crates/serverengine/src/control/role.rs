@@ -3,7 +3,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::core::SlotId;
+use crate::core::{Change, Command, Policy, SlotId};
 
 use super::Birth;
 
@@ -51,9 +51,14 @@ pub(crate) trait Role {
         None
     }
 
-    /// Loads the configuration anew, and returns the number of slots if it changed. An error keeps
-    /// everything as it is.
-    fn load_config(&mut self) -> Result<Option<usize>, String>;
+    /// Loads the configuration anew, and returns the rules that follow from it if they may have changed.
+    /// An error keeps everything as it is.
+    fn load_config(&mut self, change: Change) -> Result<Option<Policy>, String>;
+
+    /// Calls the user's hook for a command.
+    fn hook(&mut self, command: Command) {
+        let _ = command;
+    }
 }
 
 /// What children are.

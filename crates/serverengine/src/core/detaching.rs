@@ -13,13 +13,13 @@
 
 use std::time::Duration;
 
-use crate::log::Level;
-
+use super::message::Message;
 use super::policy::Detachment;
 use super::slot::{Phase, Slot, Then};
 use super::state::Detaching;
+use super::table::SlotEvent;
 use super::transition::Step;
-use super::{Action, Generation, Mode, SlotId};
+use super::{Action, Generation, Mode, Order, SlotId};
 
 /// A release that was not acknowledged is repeated after this time.
 const RELEASE_REPEAT: Duration = Duration::from_secs(5);
@@ -29,7 +29,6 @@ impl Step<'_> {
         if self.state.stopping.is_some() {
             return;
         }
-        let noun = self.state.policy.noun;
         let one_is_left = self.state.detaching.is_some()
             || self
                 .state
@@ -38,10 +37,11 @@ impl Step<'_> {
                 .skip(self.state.policy.slots)
                 .any(|slot| slot.life().is_some());
         if one_is_left && !rules.exit {
-            let text = format!("detach refused: an earlier {noun} is still finishing");
-            return self.log(Level::Warn, text);
+            return self.log(Message::DetachRefused);
         }
-        self.log(Level::Info, "Received detach".to_owned());
+        self.log(Message::Detach);
+        // A control process below has a hook for it.
+        self.order_all(Order::Detach);
         let generation = self
             .state
             .slots
@@ -103,7 +103,7 @@ impl Step<'_> {
         let Some(place) = self.state.slots.get_mut(slot) else {
             return;
         };
-        let (Phase::Draining { then, .. } | Phase::Killing { then, .. }) = &mut place.phase else {
+        let (Phase::Draining { then, .. } | Phase::Killing { then, .. }) = place.phase_mut() else {
             return;
         };
         if self.state.stopping.is_some() || *then == Then::Leave {
@@ -112,13 +112,11 @@ impl Step<'_> {
         *then = Then::Leave;
         let old = std::mem::replace(place, Slot::new(now));
         let mut surplus = self.state.slots.iter_mut().skip(slots);
-        match surplus.find(|it| it.phase == Phase::Empty) {
+        match surplus.find(|it| *it.phase() == Phase::Empty) {
             Some(free) => *free = old,
             None => self.state.slots.push(old),
         }
-        let noun = self.state.policy.noun;
-        let text = format!("{noun} {slot} is still finishing: starting another one beside it");
-        self.log(Level::Info, text);
+        self.log(Message::Overlap(slot));
     }
 
     /// A child has taken its release: it is nobody's any more.
@@ -131,11 +129,9 @@ impl Step<'_> {
             && awaited
             && place.is_at(generation)
         {
-            place.phase = Phase::Empty;
+            place.change(SlotEvent::Released, Phase::Empty);
             self.state.detaching = None;
-            let noun = self.state.policy.noun;
-            let text = format!("{noun} {slot} is released and finishes by itself");
-            self.log(Level::Info, text);
+            self.log(Message::Released(slot));
         }
     }
 }

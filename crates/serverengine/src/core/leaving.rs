@@ -2,113 +2,113 @@
 
 use std::time::Duration;
 
-use crate::log::Level;
-
+use super::message::{Message, Overdue};
 use super::slot::{Again, Life, Phase, Then};
+use super::table::{SlotEvent, SlotState, next};
 use super::transition::Step;
 use super::{Action, Mode, Monotonic, SlotId, Urgency};
 
 /// A kill that did not end its child (it is stuck in the kernel) is repeated after this time.
 const KILL_REPEAT: Duration = Duration::from_secs(5);
 
+/// A child that seems silent for so much longer than its timeout was not watched: this process itself was
+/// frozen or suspended. Its children may have been, too, and get the time of one more timeout.
+const OVERSLEPT: Duration = Duration::from_secs(1);
+
 impl Step<'_> {
     /// Asks the child of a slot to leave, or asks harder, and notes what follows. A slot without a child
     /// is given up if nothing is to follow.
     pub(super) fn ask_to_leave(&mut self, slot: SlotId, mode: Mode, then: Then) {
-        let now = self.now;
-        let policy = &self.state.policy;
-        let Some(place) = self.state.slots.get_mut(slot) else {
+        let event = match (then, mode) {
+            (Then::Leave, Mode::Graceful) => SlotEvent::GiveUp,
+            (Then::Leave, Mode::Immediate) => SlotEvent::GiveUpAtOnce,
+            (Then::Replace, Mode::Graceful) => SlotEvent::Replace,
+            (Then::Replace, Mode::Immediate) => SlotEvent::ReplaceAtOnce,
+            (Then::ReplaceFailed, _) => SlotEvent::Overdue,
+        };
+        self.leave(slot, event, then);
+    }
+
+    fn leave(&mut self, slot: SlotId, event: SlotEvent, then: Then) {
+        let Some(place) = self.state.slots.get(slot) else {
             return;
         };
-        let graceful_until = policy
-            .graceful_timeout
-            .map(|limit| now.saturating_add(limit));
-        let immediate_until = policy
-            .immediate_timeout
-            .map(|limit| now.saturating_add(limit));
-        let again = Again::first(policy.graceful_repeat, now);
-        let immediate_again = Again::first(policy.immediate_repeat, now);
-        let killing = |life: Life, then: Then| Phase::Killing {
-            life,
-            then,
-            killed: false,
-            escalate_at: immediate_until,
-            again: immediate_again,
-        };
-        let (phase, urgency) = match (place.phase.clone(), mode) {
-            (Phase::Empty | Phase::Backoff { .. }, _) => match then {
-                Then::Leave => (Phase::Empty, None),
-                Then::Replace | Then::ReplaceFailed => return,
-            },
-            (Phase::Failed, _) => return,
-            (Phase::Starting(life) | Phase::Ready(life), Mode::Graceful) => (
-                Phase::Draining {
-                    life,
-                    then,
-                    escalate_at: graceful_until,
-                    again,
-                },
-                Some((life, Urgency::Graceful)),
-            ),
-            (Phase::Starting(life) | Phase::Ready(life), Mode::Immediate) => {
-                (killing(life, then), Some((life, Urgency::Immediate)))
+        let phase = match (*place.phase(), next(place.state(), event)) {
+            (Phase::Starting(life) | Phase::Ready(life), SlotState::Draining) => {
+                self.draining(life, then)
+            }
+            (Phase::Starting(life) | Phase::Ready(life), SlotState::Killing) => {
+                self.killing(life, then)
             }
             (
                 Phase::Draining {
-                    life,
-                    then: before,
-                    escalate_at,
-                    again,
+                    life, then: was, ..
                 },
-                Mode::Graceful,
-            ) => (
-                Phase::Draining {
-                    life,
-                    then: merge(before, then),
-                    escalate_at,
-                    again,
-                },
-                None,
-            ),
+                SlotState::Killing,
+            ) => self.killing(life, merge(was, then)),
+            // It was asked like that before: what was said last may still change what follows.
+            (mut same, SlotState::Draining | SlotState::Killing) => {
+                if let Phase::Draining { then: was, .. } | Phase::Killing { then: was, .. } =
+                    &mut same
+                {
+                    *was = merge(*was, then);
+                }
+                same
+            }
+            (_, SlotState::Empty) => Phase::Empty,
             (
-                Phase::Draining {
-                    life, then: before, ..
-                },
-                Mode::Immediate,
-            ) => (
-                killing(life, merge(before, then)),
-                Some((life, Urgency::Immediate)),
-            ),
-            (
-                Phase::Killing {
-                    life,
-                    then: before,
-                    killed,
-                    escalate_at,
-                    again,
-                },
-                _,
-            ) => (
-                Phase::Killing {
-                    life,
-                    then: merge(before, then),
-                    killed,
-                    escalate_at,
-                    again,
-                },
-                None,
-            ),
+                same,
+                SlotState::Backoff | SlotState::Starting | SlotState::Ready | SlotState::Failed,
+            ) => same,
         };
-        if phase == Phase::Empty {
-            place.rolling = false;
+        let Some(place) = self.state.slots.get_mut(slot) else {
+            return;
+        };
+        let before = place.state();
+        place.change(event, phase);
+        if before == place.state() {
+            return;
         }
-        place.phase = phase;
-        if let Some((life, urgency)) = urgency {
-            self.actions.push(Action::Stop {
-                slot,
-                generation: life.generation,
-                urgency,
-            });
+        let (Phase::Draining { life, .. } | Phase::Killing { life, .. }) = phase else {
+            return;
+        };
+        self.actions.push(Action::Stop {
+            slot,
+            generation: life.generation,
+            urgency: match phase {
+                Phase::Killing { .. } => Urgency::Immediate,
+                Phase::Draining { .. }
+                | Phase::Empty
+                | Phase::Backoff { .. }
+                | Phase::Starting(_)
+                | Phase::Ready(_)
+                | Phase::Failed => Urgency::Graceful,
+            },
+        });
+    }
+
+    fn draining(&self, life: Life, then: Then) -> Phase {
+        let policy = &self.state.policy;
+        Phase::Draining {
+            life,
+            then,
+            escalate_at: policy
+                .graceful_timeout
+                .map(|limit| self.now.saturating_add(limit)),
+            again: Again::first(policy.graceful_repeat, self.now),
+        }
+    }
+
+    fn killing(&self, life: Life, then: Then) -> Phase {
+        let policy = &self.state.policy;
+        Phase::Killing {
+            life,
+            then,
+            killed: false,
+            escalate_at: policy
+                .immediate_timeout
+                .map(|limit| self.now.saturating_add(limit)),
+            again: Again::first(policy.immediate_repeat, self.now),
         }
     }
 
@@ -121,97 +121,114 @@ impl Step<'_> {
 
     fn check_deadline(&mut self, slot: SlotId) {
         let now = self.now;
-        let policy = &self.state.policy;
-        let noun = policy.noun;
         let Some(place) = self.state.slots.get_mut(slot) else {
             return;
         };
-        let passed = |since: Monotonic, limit: Option<Duration>| {
-            limit.filter(|limit| since.saturating_add(*limit) <= now)
-        };
-        match &mut place.phase {
-            Phase::Empty | Phase::Backoff { .. } | Phase::Failed => return,
-            Phase::Starting(_) | Phase::Ready(_) | Phase::Draining { .. } => {}
-            Phase::Killing {
+        match place.phase_mut() {
+            Phase::Empty | Phase::Backoff { .. } | Phase::Failed => {}
+            Phase::Starting(_) | Phase::Ready(_) => self.check_silence(slot),
+            Phase::Draining {
                 life,
-                killed,
                 escalate_at,
                 again,
                 ..
             } => {
                 let generation = life.generation;
-                let timed_out = *killed || escalate_at.is_some_and(|moment| moment <= now);
-                match again {
-                    Some(again) if now < again.at => return,
-                    Some(again) => again.next(now),
-                    None if !timed_out => return,
-                    None => {}
+                if escalate_at.is_some_and(|moment| moment <= now) {
+                    return self.overdue(slot, Overdue::Stop);
                 }
-                if !timed_out {
+                if let Some(again) = again
+                    && again.at <= now
+                {
+                    again.next(now);
                     self.actions.push(Action::Stop {
                         slot,
                         generation,
-                        urgency: Urgency::Immediate,
+                        urgency: Urgency::Graceful,
                     });
-                    return;
                 }
-                let repeated = std::mem::replace(killed, true);
-                if again.is_none() {
-                    if escalate_at.is_some_and(|moment| now < moment) {
-                        return;
-                    }
-                    *escalate_at = Some(now.saturating_add(KILL_REPEAT));
-                }
-                self.actions.push(Action::Stop {
-                    slot,
-                    generation,
-                    urgency: Urgency::Kill,
-                });
-                if !repeated {
-                    self.log(Level::Warn, format!("{noun} {slot} did not stop: killed"));
-                }
+                self.check_silence(slot);
+            }
+            Phase::Killing { .. } => self.check_kill(slot),
+        }
+    }
+
+    /// A child may have been silent, or have been getting ready, for too long.
+    fn check_silence(&mut self, slot: SlotId) {
+        let now = self.now;
+        let policy = &self.state.policy;
+        let Some(place) = self.state.slots.get_mut(slot) else {
+            return;
+        };
+        let starting = place.state() == SlotState::Starting;
+        let Some(life) = place.life_mut() else { return };
+        let passed = |since: Monotonic, limit: Duration| since.saturating_add(limit) <= now;
+        if let (Some(heard), Some(limit)) = (life.heard, policy.heartbeat_timeout)
+            && passed(heard, limit)
+        {
+            if passed(heard, limit.saturating_add(OVERSLEPT)) {
+                life.heard = Some(now);
                 return;
             }
+            return self.overdue(slot, Overdue::Speak(limit));
         }
-        let Some(life) = place.life().copied() else {
-            return;
-        };
-        let why = if let Some(limit) = life
-            .heard
-            .and_then(|heard| passed(heard, policy.heartbeat_timeout))
+        if let Some(limit) = policy.start_timeout
+            && starting
+            && passed(life.started, limit)
         {
-            format!("was silent for {limit:?}")
-        } else if let (Phase::Starting(_), Some(limit)) =
-            (&place.phase, passed(life.started, policy.start_timeout))
-        {
-            format!("was not ready within {limit:?}")
-        } else if let Phase::Draining {
-            escalate_at: Some(moment),
-            ..
-        } = &place.phase
-            && *moment <= now
-        {
-            "did not stop in time".to_owned()
-        } else {
-            if let Phase::Draining {
-                again: Some(again), ..
-            } = &mut place.phase
-                && again.at <= now
-            {
-                again.next(now);
-                self.actions.push(Action::Stop {
-                    slot,
-                    generation: life.generation,
-                    urgency: Urgency::Graceful,
-                });
-            }
-            return;
-        };
-        self.log(
-            Level::Warn,
-            format!("{noun} {slot} {why}: stopping it immediately"),
-        );
+            self.overdue(slot, Overdue::GetReady(limit));
+        }
+    }
+
+    fn overdue(&mut self, slot: SlotId, what: Overdue) {
+        self.log(Message::Overdue(slot, what));
         self.ask_to_leave(slot, Mode::Immediate, Then::ReplaceFailed);
+    }
+
+    /// The immediate stop is to be repeated, or the kill is due, or due again.
+    fn check_kill(&mut self, slot: SlotId) {
+        let now = self.now;
+        let Some(place) = self.state.slots.get_mut(slot) else {
+            return;
+        };
+        let Phase::Killing {
+            life,
+            killed,
+            escalate_at,
+            again,
+            ..
+        } = place.phase_mut()
+        else {
+            return;
+        };
+        let generation = life.generation;
+        let timed_out = escalate_at.is_some_and(|moment| moment <= now);
+        let urgency = match again {
+            // With a schedule everything waits for its turn, the kill included.
+            Some(again) if now < again.at => return,
+            Some(again) => {
+                again.next(now);
+                if *killed || timed_out {
+                    Urgency::Kill
+                } else {
+                    Urgency::Immediate
+                }
+            }
+            None if !timed_out => return,
+            None => {
+                *escalate_at = Some(now.saturating_add(KILL_REPEAT));
+                Urgency::Kill
+            }
+        };
+        let first_kill = urgency == Urgency::Kill && !std::mem::replace(killed, true);
+        self.actions.push(Action::Stop {
+            slot,
+            generation,
+            urgency,
+        });
+        if first_kill {
+            self.log(Message::Killed(slot));
+        }
     }
 }
 

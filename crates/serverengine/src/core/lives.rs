@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::log::Level;
-
+use super::message::{Cause, Message};
 use super::slot::{Phase, Then};
+use super::table::SlotEvent;
 use super::transition::Step;
 use super::{ExitReason, Generation, Mode, SlotId};
 
@@ -14,10 +14,10 @@ impl Step<'_> {
         let Some(place) = self.state.slots.get_mut(slot) else {
             return;
         };
-        if let Phase::Starting(life) = &place.phase
+        if let Phase::Starting(life) = *place.phase()
             && life.generation == generation
         {
-            place.phase = Phase::Ready(*life);
+            place.change(SlotEvent::Ready, Phase::Ready(life));
             place.rolling = false;
         }
     }
@@ -36,18 +36,14 @@ impl Step<'_> {
         }
     }
 
-    pub(super) fn spawn_failed(&mut self, slot: SlotId, generation: Generation, message: &str) {
+    pub(super) fn spawn_failed(&mut self, slot: SlotId, generation: Generation, message: String) {
         if self
             .state
             .slots
             .get(slot)
             .is_some_and(|place| place.is_at(generation))
         {
-            let noun = self.state.policy.noun;
-            self.log(
-                Level::Error,
-                format!("{noun} {slot} could not be started: {message}"),
-            );
+            self.log(Message::NotStarted(slot, message));
             self.after_failure(slot);
         }
     }
@@ -67,8 +63,8 @@ impl Step<'_> {
         if life.generation != generation {
             return;
         }
-        let then = match &place.phase {
-            Phase::Draining { then, .. } | Phase::Killing { then, .. } => Some(*then),
+        let then = match *place.phase() {
+            Phase::Draining { then, .. } | Phase::Killing { then, .. } => Some(then),
             Phase::Empty
             | Phase::Backoff { .. }
             | Phase::Starting(_)
@@ -79,7 +75,10 @@ impl Step<'_> {
         if lived >= self.state.policy.backoff.reset_after {
             place.failures = 0;
         }
-        self.log_exit(slot, then, reason);
+        self.log(match then {
+            Some(_) => Message::Finished(slot, reason),
+            None => Message::Exited(slot, reason),
+        });
 
         if let ExitReason::Code(code) = reason
             && self.state.policy.unrecoverable_exit_codes.contains(&code)
@@ -90,47 +89,31 @@ impl Step<'_> {
         // One that was too many may be wanted again by now.
         let wanted = slot < self.state.policy.slots;
         if self.state.stopping.is_some() || !wanted {
-            self.set_phase(slot, Phase::Empty);
+            self.change(slot, SlotEvent::ExitedForGood, Phase::Empty);
             return;
         }
         // A clean exit after some work is a wish to be recycled, not a failure.
         let recycled = reason == ExitReason::Code(0) && lived >= self.state.policy.backoff.first;
         if matches!(then, Some(Then::Replace | Then::Leave)) || (then.is_none() && recycled) {
             let until = self.now.saturating_add(self.state.policy.restart_interval);
-            self.set_phase(slot, Phase::Backoff { until });
+            self.change(slot, SlotEvent::Exited, Phase::Backoff { until });
             return;
         }
         self.after_failure(slot);
     }
 
-    fn log_exit(&mut self, slot: SlotId, then: Option<Then>, reason: ExitReason) {
-        let noun = self.state.policy.noun;
-        let (level, verb) = match (then, reason) {
-            (Some(_), _) => (Level::Info, "finished with"),
-            (None, ExitReason::Code(0)) => (Level::Info, "exited with"),
-            (None, ExitReason::Code(_) | ExitReason::Signal(_)) => {
-                (Level::Error, "exited unexpectedly with")
-            }
-        };
-        self.log(level, format!("{noun} {slot} {verb} {reason}"));
-    }
-
     fn fail(&mut self, slot: SlotId, code: i32) {
         self.state.exit_code = code;
-        self.set_phase(slot, Phase::Failed);
-        let noun = self.state.policy.noun;
-        self.log(
-            Level::Error,
-            format!("{noun} {slot} is not restarted: exit code {code} is unrecoverable"),
-        );
+        self.change(slot, SlotEvent::ExitedUnrecoverably, Phase::Failed);
+        self.log(Message::Unrecoverable(slot, code));
         if self.state.policy.stop_at_unrecoverable_exit {
-            self.stop(Mode::Graceful, " (unrecoverable exit)");
+            self.stop(Mode::Graceful, Cause::UnrecoverableExit);
         }
     }
 
     fn after_failure(&mut self, slot: SlotId) {
         if self.state.stopping.is_some() || slot >= self.state.policy.slots {
-            self.set_phase(slot, Phase::Empty);
+            self.change(slot, SlotEvent::ExitedForGood, Phase::Empty);
             return;
         }
         let random = self.state.next_random();
@@ -144,26 +127,20 @@ impl Step<'_> {
             .backoff
             .delay(failures, random)
             .max(policy.restart_interval);
-        place.phase = Phase::Backoff {
-            until: self.now.saturating_add(delay),
-        };
+        let until = self.now.saturating_add(delay);
+        place.change(SlotEvent::Exited, Phase::Backoff { until });
         if failures > 1 {
-            let noun = policy.noun;
-            self.log(
-                Level::Warn,
-                format!(
-                    "{noun} {slot} failed {failures} times in a row: next start in {delay:.1?}"
-                ),
-            );
+            self.log(Message::Failing {
+                slot,
+                failures,
+                delay,
+            });
         }
     }
 
-    fn set_phase(&mut self, slot: SlotId, phase: Phase) {
+    fn change(&mut self, slot: SlotId, event: SlotEvent, phase: Phase) {
         if let Some(place) = self.state.slots.get_mut(slot) {
-            if matches!(phase, Phase::Empty | Phase::Failed) {
-                place.rolling = false;
-            }
-            place.phase = phase;
+            place.change(event, phase);
         }
     }
 }

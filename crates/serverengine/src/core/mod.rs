@@ -6,8 +6,8 @@
 //!   child ready  ─┤                       ├─ Stop(slot, generation, Graceful | Immediate | Kill)
 //!   heartbeat    ─┼─► step(state, event, ─┼─ Order(slot, generation, Reload | Dump | …)
 //!   command      ─┤        now)           ├─ LoadConfig, ReopenLog, Dump
-//!   config loaded─┤                       ├─ Log(level, message)
-//!   timer        ─┘                       └─ Exit(code)
+//!   config loaded─┤                       ├─ Log(message)
+//!   timer        ─┘                       └─ Hook(command), Exit(code)
 //!
 //!   slot:   Empty ──► Backoff(until) ──► Starting ──► Ready
 //!             ▲            ▲                │ exit      │ exit
@@ -35,9 +35,11 @@
 mod detaching;
 mod leaving;
 mod lives;
+mod message;
 mod policy;
 mod slot;
 mod state;
+mod table;
 mod transition;
 
 #[cfg(test)]
@@ -48,8 +50,7 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
-use crate::log::Level;
-
+pub(crate) use message::Message;
 pub use policy::Backoff;
 pub(crate) use policy::{Delegation, Detachment, Policy, Repeat};
 pub(crate) use state::State;
@@ -112,6 +113,8 @@ pub(crate) enum Order {
     Restart(Mode),
     Reload,
     Dump,
+    /// A graceful stop, since another server takes over.
+    Detach,
     Forward(i32),
 }
 
@@ -134,7 +137,7 @@ pub(crate) enum Change {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Event {
     /// A deadline may have passed. Also the first event of all: it starts the first child.
     Timer,
@@ -164,10 +167,10 @@ pub(crate) enum Event {
         message: String,
     },
     Command(Command),
-    /// The configuration was loaded anew, with this number of slots (`None`: as before), or was refused.
+    /// The configuration was loaded anew, with these rules (`None`: as before), or was refused.
     ConfigLoaded {
         change: Change,
-        result: Result<Option<usize>, String>,
+        result: Result<Option<Box<Policy>>, String>,
     },
 }
 
@@ -194,9 +197,12 @@ pub(crate) enum Action {
         generation: Generation,
     },
     LoadConfig(Change),
+    /// Call the user's hook for a command: for a reload when the configuration was loaded, for all
+    /// others first of all.
+    Hook(Command),
     ReopenLog,
     Dump,
-    Log(Level, String),
+    Log(Message),
     /// Everything has ended. The last action of a state's life.
     Exit(i32),
 }

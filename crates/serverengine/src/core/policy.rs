@@ -7,11 +7,13 @@ use std::time::Duration;
 const BACKOFF_DOUBLINGS_MAX: u32 = 20;
 
 /// Rules of one control process. Times are spans of the monotonic clock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Policy {
     /// What a child is called in messages: "Worker" or "Server".
     pub(crate) noun: &'static str,
     pub(crate) slots: usize,
+    /// Whether a reload may change that.
+    pub(crate) may_scale: bool,
     /// Least distance between two starts of any children.
     pub(crate) start_delay: Duration,
     /// Part of `start_delay` that is random: `d·(1 ± rand/2)`.

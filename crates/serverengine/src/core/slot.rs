@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::policy::Repeat;
+use super::table::{SlotEvent, SlotState, next};
 use super::{Generation, Monotonic};
 
 /// Place of one child.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
-    pub(crate) phase: Phase,
+    phase: Phase,
     /// Deaths in a row that came too early; see [`super::Backoff`].
     pub(crate) failures: u32,
     /// A restart reached this slot's child and has not replaced it yet: the child of this generation
@@ -19,7 +20,7 @@ pub(crate) struct Slot {
 }
 
 /// Where a slot is in its life.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// No child and none wanted.
     Empty,
@@ -95,6 +96,20 @@ pub(crate) enum Then {
     ReplaceFailed,
 }
 
+impl Phase {
+    pub(crate) fn state(&self) -> SlotState {
+        match self {
+            Self::Empty => SlotState::Empty,
+            Self::Backoff { .. } => SlotState::Backoff,
+            Self::Starting(_) => SlotState::Starting,
+            Self::Ready(_) => SlotState::Ready,
+            Self::Draining { .. } => SlotState::Draining,
+            Self::Killing { .. } => SlotState::Killing,
+            Self::Failed => SlotState::Failed,
+        }
+    }
+}
+
 impl Slot {
     pub(crate) fn new(until: Monotonic) -> Self {
         Self {
@@ -103,6 +118,33 @@ impl Slot {
             replace_up_to: None,
             rolling: false,
         }
+    }
+
+    pub(crate) fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// The details of a phase may change without an event; the state stays.
+    pub(crate) fn phase_mut(&mut self) -> &mut Phase {
+        &mut self.phase
+    }
+
+    pub(crate) fn state(&self) -> SlotState {
+        self.phase.state()
+    }
+
+    /// Goes to another phase because of an event: to the one that the table names.
+    pub(crate) fn change(&mut self, event: SlotEvent, phase: Phase) {
+        debug_assert_eq!(
+            next(self.state(), event),
+            phase.state(),
+            "{event:?} leads from {:?} to {phase:?}",
+            self.phase
+        );
+        if matches!(phase, Phase::Empty | Phase::Failed) {
+            self.rolling = false;
+        }
+        self.phase = phase;
     }
 
     /// Returns the child that runs, in whatever state.

@@ -27,7 +27,7 @@ pub(crate) struct State {
     pub(crate) detaching: Option<Detaching>,
     next_generation: u64,
     /// No child is started before this moment.
-    next_start: Monotonic,
+    pub(super) next_start: Monotonic,
     random: u64,
 }
 
@@ -59,7 +59,7 @@ impl State {
             .map(|slot| {
                 let deadline =
                     slot.deadline(self.policy.start_timeout, self.policy.heartbeat_timeout);
-                match slot.phase {
+                match *slot.phase() {
                     Phase::Backoff { .. } => deadline.map(|until| until.max(self.next_start)),
                     Phase::Empty
                     | Phase::Starting(_)
@@ -91,7 +91,7 @@ impl State {
         }
         self.slots
             .iter()
-            .position(|slot| matches!(slot.phase, Phase::Backoff { until } if until <= now))
+            .position(|slot| matches!(*slot.phase(), Phase::Backoff { until } if until <= now))
     }
 
     /// Takes the name of the next child and notes when another one may start.

@@ -1,9 +1,9 @@
 //! `step`: what one event changes, and what is to be done about it.
 
-use crate::log::Level;
-
+use super::message::{Cause, Message};
 use super::slot::{Life, Phase, Slot, Then};
-use super::{Action, Change, Command, Delegation, Event, Mode, Monotonic, Order, State};
+use super::table::SlotEvent;
+use super::{Action, Change, Command, Delegation, Event, Mode, Monotonic, Order, Policy, State};
 
 /// Takes in one event at the time `now` and appends to `actions` what the shell has to do.
 pub(crate) fn step(state: &mut State, event: Event, now: Monotonic, actions: &mut Vec<Action>) {
@@ -42,7 +42,7 @@ pub(crate) fn step(state: &mut State, event: Event, now: Monotonic, actions: &mu
             generation,
             message,
         } => {
-            step.spawn_failed(slot, generation, &message);
+            step.spawn_failed(slot, generation, message);
         }
         Event::Command(command) => step.command(command),
         Event::ConfigLoaded { change, result } => step.config_loaded(change, result),
@@ -64,30 +64,32 @@ pub(super) struct Step<'a> {
 impl Step<'_> {
     fn command(&mut self, command: Command) {
         match command {
-            Command::Stop(mode) => self.stop(mode, ""),
+            Command::Stop(mode) => self.stop(mode, Cause::Command),
             Command::Detach => match self.state.policy.detach {
                 Some(rules) => self.detach(rules),
-                None => self.stop(Mode::Graceful, " (detach)"),
+                None => {
+                    if self.state.stopping.is_none() {
+                        self.actions.push(Action::Hook(Command::Detach));
+                    }
+                    self.stop(Mode::Graceful, Cause::Detach);
+                }
             },
             // What a process that ends would do with these, nobody needs. A dump in particular is
             // asked for by systemd, which sends CONT after each stop signal.
             _ if self.state.stopping.is_some() => {}
             Command::Restart(mode) => {
-                self.log(Level::Info, format!("Received {} restart", name(mode)));
+                self.log(Message::Restart(mode));
+                self.actions.push(Action::Hook(command));
                 self.actions.push(Action::ReopenLog);
-                match self.state.policy.restart {
-                    Delegation::Here => {
-                        self.actions.push(Action::LoadConfig(Change::Restart(mode)));
-                    }
-                    Delegation::Children => self.order_all(Order::Restart(mode)),
-                }
+                self.actions.push(Action::LoadConfig(Change::Restart(mode)));
             }
             Command::Reload => {
-                self.log(Level::Info, "Received reload".to_owned());
+                self.log(Message::Reload);
                 self.actions.push(Action::ReopenLog);
                 self.actions.push(Action::LoadConfig(Change::Reload));
             }
             Command::Dump => {
+                self.actions.push(Action::Hook(command));
                 self.actions.push(Action::Dump);
                 self.order_all(Order::Dump);
             }
@@ -95,11 +97,12 @@ impl Step<'_> {
         }
     }
 
-    pub(super) fn stop(&mut self, mode: Mode, note: &str) {
+    pub(super) fn stop(&mut self, mode: Mode, cause: Cause) {
         if self.state.stopping.is_some_and(|current| current >= mode) {
             return;
         }
-        self.log(Level::Info, format!("Received {} stop{note}", name(mode)));
+        self.log(Message::Stop(mode, cause));
+        self.actions.push(Action::Hook(Command::Stop(mode)));
         self.state.stopping = Some(mode);
         self.state.detaching = None;
         for slot in 0..self.state.slots.len() {
@@ -107,47 +110,39 @@ impl Step<'_> {
         }
     }
 
-    fn config_loaded(&mut self, change: Change, result: Result<Option<usize>, String>) {
+    fn config_loaded(&mut self, change: Change, result: Result<Option<Box<Policy>>, String>) {
         if self.state.stopping.is_some() {
             return;
         }
-        let slots = match result {
-            Ok(slots) => slots,
-            Err(message) => return self.config_refused(change, &message),
-        };
-        if let Some(slots) = slots {
-            self.scale(slots);
+        match result {
+            Ok(Some(policy)) => self.follow(*policy),
+            Ok(None) => {}
+            Err(reason) => return self.log(Message::ConfigRefused(change, reason)),
         }
-        match change {
-            Change::Reload => self.order_all(Order::Reload),
-            Change::Restart(mode) => self.restart(mode),
+        match (change, self.state.policy.restart) {
+            (Change::Reload, _) => {
+                self.actions.push(Action::Hook(Command::Reload));
+                self.order_all(Order::Reload);
+            }
+            (Change::Restart(mode), Delegation::Here) => self.restart(mode),
+            (Change::Restart(mode), Delegation::Children) => self.order_all(Order::Restart(mode)),
         }
     }
 
-    fn config_refused(&mut self, change: Change, message: &str) {
-        let kept = match change {
-            Change::Reload => "nothing was reloaded",
-            Change::Restart(_) => "nothing was restarted",
-        };
-        let text = format!("new configuration refused, {kept}: {message}");
-        self.log(Level::Error, text);
-    }
-
-    /// Grows at once; what is too many leaves at once, the highest numbers first.
-    fn scale(&mut self, slots: usize) {
-        let before = std::mem::replace(&mut self.state.policy.slots, slots);
+    /// Works by other rules from now on. Grows at once; what is too many leaves at once, the highest
+    /// numbers first.
+    fn follow(&mut self, policy: Policy) {
+        let slots = policy.slots;
+        let before = std::mem::replace(&mut self.state.policy, policy).slots;
         if before == slots {
             return;
         }
-        let noun = self.state.policy.noun;
-        self.log(
-            Level::Info,
-            format!("{noun} slots: {before} before, {slots} now"),
-        );
+        self.log(Message::Scaled { before, now: slots });
         let now = self.now;
         for place in self.state.slots.iter_mut().take(slots) {
-            if place.phase == Phase::Empty {
-                *place = Slot::new(now);
+            if *place.phase() == Phase::Empty {
+                place.failures = 0;
+                place.change(SlotEvent::Wanted, Phase::Backoff { until: now });
             }
         }
         while self.state.slots.len() < slots {
@@ -164,7 +159,7 @@ impl Step<'_> {
         for slot in &mut self.state.slots {
             slot.replace_up_to = Some(youngest);
             slot.failures = 0;
-            if let Phase::Backoff { until } = &mut slot.phase {
+            if let Phase::Backoff { until } = slot.phase_mut() {
                 *until = now;
             }
         }
@@ -183,9 +178,9 @@ impl Step<'_> {
     }
 
     /// Hands an order to every child that nobody has asked to leave.
-    fn order_all(&mut self, order: Order) {
+    pub(super) fn order_all(&mut self, order: Order) {
         for (slot, place) in self.state.slots.iter().enumerate() {
-            if let Phase::Starting(life) | Phase::Ready(life) = &place.phase {
+            if let Phase::Starting(life) | Phase::Ready(life) = place.phase() {
                 self.actions.push(Action::Order {
                     slot,
                     generation: life.generation,
@@ -233,7 +228,7 @@ impl Step<'_> {
             heard: None,
         };
         if let Some(place) = self.state.slots.get_mut(slot) {
-            place.phase = Phase::Starting(life);
+            place.change(SlotEvent::Due, Phase::Starting(life));
             self.actions.push(Action::Spawn { slot, generation });
         }
     }
@@ -243,21 +238,14 @@ impl Step<'_> {
             .state
             .slots
             .iter()
-            .all(|slot| matches!(slot.phase, Phase::Empty | Phase::Failed));
+            .all(|slot| matches!(slot.phase(), Phase::Empty | Phase::Failed));
         if nothing_left {
             self.state.ended = true;
             self.actions.push(Action::Exit(self.state.exit_code));
         }
     }
 
-    pub(super) fn log(&mut self, level: Level, message: String) {
-        self.actions.push(Action::Log(level, message));
-    }
-}
-
-fn name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Graceful => "graceful",
-        Mode::Immediate => "immediate",
+    pub(super) fn log(&mut self, message: Message) {
+        self.actions.push(Action::Log(message));
     }
 }

@@ -14,7 +14,7 @@
 //!   05 request:u32 errno:i32 text       REFUSED
 //!   06 word:u8 [signal:i32]             ORDER
 //!        1 stop graceful   2 stop immediate   3 restart graceful   4 restart immediate
-//!        5 reload          6 dump             7 forward the signal
+//!        5 reload          6 dump             7 forward the signal   8 detach
 //!   09                                  NEW LOGGER
 //!   12 version:u32                      CONFIG, with a descriptor of the text
 //!   10                                  SET FREE: the parent leaves, live on without it
@@ -139,6 +139,7 @@ impl Frame {
                     Order::Reload => (5, None),
                     Order::Dump => (6, None),
                     Order::Forward(signal) => (7, Some(*signal)),
+                    Order::Detach => (8, None),
                 };
                 bytes.push(word);
                 bytes.extend(signal.into_iter().flat_map(i32::to_le_bytes));
@@ -173,6 +174,7 @@ impl Frame {
                 5 => Order::Reload,
                 6 => Order::Dump,
                 7 => Order::Forward(rest.number()?.cast_signed()),
+                8 => Order::Detach,
                 _ => return None,
             }),
             7 => Self::Release {
@@ -297,6 +299,7 @@ mod tests {
             Frame::Order(Order::Forward(10)),
             Frame::Order(Order::Reload),
             Frame::Order(Order::Dump),
+            Frame::Order(Order::Detach),
             Frame::Listen {
                 request: 1,
                 key: key(ListenAddress::Unix("/run/x y.sock".into())),

@@ -191,7 +191,9 @@ impl ControlThread {
 
     fn obey(&self, order: Order) {
         match order {
-            Order::Stop(Mode::Graceful) | Order::Restart(Mode::Graceful) => self.stop(),
+            Order::Stop(Mode::Graceful) | Order::Restart(Mode::Graceful) | Order::Detach => {
+                self.stop();
+            }
             Order::Stop(Mode::Immediate) | Order::Restart(Mode::Immediate) => match self.home {
                 Home::Process { .. } => sys::exit_now(EXIT_IMMEDIATE_STOP),
                 // A thread cannot be ended from outside.

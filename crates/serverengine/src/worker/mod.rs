@@ -65,6 +65,16 @@ pub trait Worker: Send + Sync + 'static {
         Err("this worker has no `spawn`, which names the program to run".into())
     }
 
+    /// Ends what `run` leaves to be ended: is called on `run`'s thread when that has returned or panicked.
+    /// Exit handlers and destructors of the process do not run, this does. It may take as long as a
+    /// graceful stop ([`Config::worker_graceful_kill_timeout`](crate::Config::worker_graceful_kill_timeout)); after
+    /// that the process ends with status 1. Not for [`WorkerType::Spawn`].
+    fn teardown(&self) {}
+
+    /// Is called in the worker process, before its user changes and before `run`: the place to handle
+    /// signals that the engine does not take over. For [`WorkerType::Process`] only.
+    fn install_signal_handlers(&self) {}
+
     /// Makes `run` return. May be called more than once, from another thread than `run`'s. Usually sets a
     /// [`BlockingFlag`](crate::BlockingFlag), or nothing at all where `run` waits for
     /// [`WorkerContext::stopping`], which is set before.

@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) identity: Identity,
     pub(crate) explicit_readiness: bool,
     pub(crate) heartbeat_interval: Duration,
+    /// How long the teardown hook may take.
+    pub(crate) teardown_timeout: Option<Duration>,
     pub(crate) signals: SignalMeanings,
     pub(crate) dump: DumpRules,
     pub(crate) log: Arc<dyn Log>,
@@ -72,9 +74,8 @@ pub(crate) fn tie_to_parent(parent: i32, identity: &Identity) -> io::Result<bool
 }
 
 fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Result<i32> {
-    if !tie_to_parent(birth.parent, &settings.identity)? {
-        sys::exit_now(EXIT_ORPHANED);
-    }
+    // Before user code runs. The change of user takes it away, and it is set again.
+    sys::set_parent_death_signal()?;
     // They were blocked in the server, too: what arrived since the fork waits to be read.
     sys::block_signals(&TAKEN)?;
     let signal_descriptor = SignalFd::open(&TAKEN)?;
@@ -82,6 +83,10 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
         let name = name.replace("%d", &birth.slot.to_string());
         sys::set_name(&name)?;
         sys::set_title(&name);
+    }
+    worker.install_signal_handlers();
+    if !tie_to_parent(birth.parent, &settings.identity)? {
+        sys::exit_now(EXIT_ORPHANED);
     }
     let context = Arc::new(WorkerContext::new(
         birth.slot,
@@ -113,15 +118,30 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
     thread::Builder::new()
         .name("serverengine-control".to_owned())
         .spawn(move || control.run())?;
-    Ok(run_to_its_end(&*worker, &context, &settings))
+    let code = run(&*worker, &context, &settings);
+    if let Some(limit) = settings.teardown_timeout {
+        let log = Arc::clone(&settings.log);
+        thread::Builder::new()
+            .name("serverengine-teardown".to_owned())
+            .spawn(move || {
+                thread::sleep(limit);
+                let text = format!("the worker's teardown did not end within {limit:?}: ending it");
+                log.log(Level::Error, &text);
+                sys::exit_now(EXIT_ERROR);
+            })?;
+    }
+    Ok(tear_down(&*worker, code))
+}
+
+/// Calls the hook that follows a worker's `run`. Returns the exit code.
+pub(super) fn tear_down<W: Worker>(worker: &W, code: i32) -> i32 {
+    // The panic hook has printed why.
+    let torn_down = catch_unwind(AssertUnwindSafe(|| worker.teardown()));
+    torn_down.map_or(EXIT_PANIC, |()| code)
 }
 
 /// Runs a worker and returns its exit code.
-pub(super) fn run_to_its_end<W: Worker>(
-    worker: &W,
-    context: &WorkerContext,
-    settings: &Settings,
-) -> i32 {
+pub(super) fn run<W: Worker>(worker: &W, context: &WorkerContext, settings: &Settings) -> i32 {
     // Without a life-line nobody is left to care for the worker, and its other thread knows.
     if !settings.explicit_readiness {
         let _ = context.ready();

@@ -24,7 +24,7 @@ use super::Worker;
 use super::context::WorkerContext;
 use super::control_thread::{ControlThread, Home};
 use super::hooks;
-use super::process::{Settings, run_to_its_end};
+use super::process::{Settings, run, tear_down};
 
 /// Starts one life of a worker on threads of this process.
 pub(crate) fn start_worker<W: Worker>(
@@ -60,7 +60,7 @@ pub(crate) fn start_worker<W: Worker>(
         .name(format!("worker:{slot}"))
         .spawn(move || {
             let code = catch_unwind(AssertUnwindSafe(|| {
-                run_to_its_end(&*worker, &context, &settings)
+                tear_down(&*worker, run(&*worker, &context, &settings))
             }));
             // The worker's destructor belongs to its life; one that panics has had its say.
             let _ = catch_unwind(AssertUnwindSafe(move || drop(worker)));

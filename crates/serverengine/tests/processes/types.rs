@@ -81,7 +81,7 @@ fn b6_a_reload_reaches_threads() {
         driver.wait_for(" reload");
         assert_eq!(driver.count("reload_config"), 1);
         driver.signal(Signal::SIGCONT);
-        driver.wait_for("log INFO dump: Worker 0 thread failures 0 Ready");
+        driver.wait_for("log INFO dump: Worker 0 thread configuration");
         driver.wait_for("worker - ");
     }
 }

@@ -14,10 +14,20 @@ fn supervisor(exit: bool) -> Machine {
     })
 }
 
+/// What a server that is detached is told: why, and that it is to stop.
+fn detached(slot: SlotId, generation: u64) -> [Action; 2] {
+    let order = Action::Order {
+        slot,
+        generation: G(generation),
+        order: Order::Detach,
+    };
+    [order, stop(slot, generation, Urgency::Graceful)]
+}
+
 #[test]
 fn b2_a_slow_server_gets_a_successor_beside_it() {
     let mut machine = supervisor(false);
-    assert_eq!(machine.command(0, DETACH), [stop(0, 1, Urgency::Graceful)]);
+    assert_eq!(machine.command(0, DETACH), detached(0, 1));
     assert_eq!(machine.deadline(), Some(10_000));
     assert_eq!(machine.at(9_999, Event::Timer), []);
     assert_eq!(machine.at(10_000, Event::Timer), [spawn(0, 2)]);
@@ -36,10 +46,7 @@ fn b2_a_slow_server_gets_a_successor_beside_it() {
         ]
     );
     // And again.
-    assert_eq!(
-        machine.command(30_000, DETACH),
-        [stop(0, 2, Urgency::Graceful)]
-    );
+    assert_eq!(machine.command(30_000, DETACH), detached(0, 2));
     assert_eq!(machine.at(40_000, Event::Timer), [spawn(0, 3)]);
     assert_eq!(machine.state.slots.len(), 2, "the place was used again");
 }
@@ -87,7 +94,7 @@ fn a_stop_reaches_both_generations() {
 #[test]
 fn exit_on_detach_leaves_a_slow_server_behind_when_it_has_agreed() {
     let mut machine = supervisor(true);
-    assert_eq!(machine.command(0, DETACH), [stop(0, 1, Urgency::Graceful)]);
+    assert_eq!(machine.command(0, DETACH), detached(0, 1));
     let (slot, generation) = (0, G(1));
     for moment in [10_000, 15_000] {
         let release = Action::Release { slot, generation };

@@ -4,7 +4,9 @@ mod detaching;
 mod restarts;
 mod schedule;
 mod starts;
+mod states;
 mod stops;
+mod table;
 
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ pub(in crate::core) fn policy(slots: usize) -> Policy {
     Policy {
         noun: "Worker",
         slots,
+        may_scale: true,
         start_delay: Duration::ZERO,
         start_delay_rand: 0.0,
         restart_interval: Duration::ZERO,
@@ -46,6 +49,8 @@ pub(in crate::core) fn policy(slots: usize) -> Policy {
 struct Machine {
     state: State,
     logged: Vec<String>,
+    /// Hooks that were called.
+    hooks: Vec<Command>,
 }
 
 impl Machine {
@@ -53,6 +58,7 @@ impl Machine {
         Self {
             state: State::new(policy, 1, Duration::ZERO),
             logged: Vec::new(),
+            hooks: Vec::new(),
         }
     }
 
@@ -72,6 +78,7 @@ impl Machine {
             assert_eq!(machine.at(0, Event::ChildReady { slot, generation }), []);
         }
         machine.logged.clear();
+        machine.hooks.clear();
         machine
     }
 
@@ -80,8 +87,12 @@ impl Machine {
         let mut actions = Vec::new();
         step(&mut self.state, event, millis(now), &mut actions);
         actions.retain(|action| match action {
-            Action::Log(_, line) => {
-                self.logged.push(line.clone());
+            Action::Log(message) => {
+                self.logged.push(message.text(self.state.policy.noun));
+                false
+            }
+            Action::Hook(command) => {
+                self.hooks.push(*command);
                 false
             }
             _ => true,

@@ -140,17 +140,22 @@ fn a_supervisor_passes_restarts_down() {
         restart: Delegation::Children,
         ..policy(1)
     });
-    let order = Order::Restart(Mode::Immediate);
+    let change = Change::Restart(Mode::Immediate);
     assert_eq!(
         machine.command(0, Command::Restart(Mode::Immediate)),
-        [
-            Action::ReopenLog,
-            Action::Order {
-                slot: 0,
-                generation: G(1),
-                order
-            }
-        ]
+        [Action::ReopenLog, Action::LoadConfig(change)]
+    );
+    let order = Order::Restart(Mode::Immediate);
+    let (slot, generation) = (0, G(1));
+    let passed = Action::Order {
+        slot,
+        generation,
+        order,
+    };
+    let result = Ok(None);
+    assert_eq!(
+        machine.at(0, Event::ConfigLoaded { change, result }),
+        [passed]
     );
 }
 
@@ -189,12 +194,12 @@ fn news_of_a_past_child_change_nothing() {
 fn b19_surplus_children_leave_at_once_and_missing_ones_start_at_once() {
     let scaled = |slots| Event::ConfigLoaded {
         change: Change::Restart(Mode::Immediate),
-        result: Ok(Some(slots)),
+        result: Ok(Some(Box::new(policy(slots)))),
     };
     let mut machine = Machine::ready(policy(3));
     let reloaded = |slots| Event::ConfigLoaded {
         change: Change::Reload,
-        result: Ok(Some(slots)),
+        result: Ok(Some(Box::new(policy(slots)))),
     };
     let order = Action::Order {
         slot: 0,

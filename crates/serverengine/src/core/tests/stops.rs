@@ -93,7 +93,7 @@ fn b13_an_unrecoverable_exit_ends_the_server_with_its_code_when_nobody_is_left()
     };
     let mut machine = Machine::ready(fatal.clone());
     assert_eq!(machine.exits(0, 0, 1, 5), []);
-    assert_eq!(machine.state.slots[0].phase, Phase::Failed);
+    assert_eq!(*machine.state.slots[0].phase(), Phase::Failed);
     assert_eq!(machine.exits(0, 1, 2, 6), [Action::Exit(6)]);
 
     let at_once = Policy {
