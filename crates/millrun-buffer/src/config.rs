@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::{Compression, SingleKey};
+
 /// What a `<buffer>` section means (specification 4.3 and 4.4). Build it with [`BufferConfig::memory`] or
 /// [`BufferConfig::file`], which carry Fluentd's defaults, and set what differs.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +29,23 @@ pub struct BufferConfig {
     pub overflow_action: OverflowAction,
     /// Chunks are not queued for their age while so many are queued (full ones are).
     pub queued_chunks_limit_size: Option<usize>,
+    /// How chunks are kept.
+    pub compression: Compression,
+    /// A compressed chunk that comes to more bytes than this is damaged or a bomb.
+    pub decompression_size_limit: u64,
+    /// What chunks hold: how the events of one are counted that another program left without a count.
+    pub format: ChunkFormat,
+}
+
+/// What the bytes of a chunk are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChunkFormat {
+    /// Msgpack values back to back.
+    Values,
+    /// Lines.
+    Lines,
+    /// Nothing that can be counted.
+    Opaque,
 }
 
 /// Where chunks live.
@@ -38,12 +57,29 @@ pub enum BufferKind {
     File {
         /// The `path` parameter.
         path: PathBuf,
-        /// The `path_suffix` parameter, `.log` by default.
-        suffix: Box<str>,
+        /// Which files a chunk has.
+        layout: FileLayout,
         /// The number of this worker, when there are several.
         worker: Option<usize>,
-        /// Where chunks that cannot be read are put aside.
-        backup: PathBuf,
+        /// Directories of workers that there are no more: what they hold becomes this buffer's.
+        left_behind: Vec<PathBuf>,
+        /// Where chunks that cannot be read are put aside; nothing to throw them away.
+        backup: Option<PathBuf>,
+    },
+}
+
+/// Which files a chunk has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileLayout {
+    /// Data, and beside it metadata.
+    Pair {
+        /// The `path_suffix` parameter, `.log` by default.
+        suffix: Box<str>,
+    },
+    /// One, with the only chunk key in its name (file_single).
+    Single {
+        /// The key.
+        key: SingleKey,
     },
 }
 
@@ -85,6 +121,9 @@ impl BufferConfig {
             timekey_wait: Duration::from_secs(600),
             overflow_action: OverflowAction::ThrowException,
             queued_chunks_limit_size: Some(1),
+            compression: Compression::Text,
+            decompression_size_limit: 256 << 20,
+            format: ChunkFormat::Values,
         }
     }
 
@@ -92,9 +131,12 @@ impl BufferConfig {
     pub fn file(path: impl Into<PathBuf>, backup: impl Into<PathBuf>) -> Self {
         let kind = BufferKind::File {
             path: path.into(),
-            suffix: ".log".into(),
+            layout: FileLayout::Pair {
+                suffix: ".log".into(),
+            },
             worker: None,
-            backup: backup.into(),
+            left_behind: Vec::new(),
+            backup: Some(backup.into()),
         };
         Self {
             kind,

@@ -41,6 +41,7 @@
 mod buffer;
 mod chunk;
 mod chunk_id;
+mod compression;
 mod config;
 pub mod disk;
 mod error;
@@ -53,10 +54,13 @@ mod state_directory;
 mod timestamp;
 mod transaction;
 
-pub use self::buffer::{Appended, Buffer, Resumed, Statistics};
-pub use self::chunk::{Chunk, ChunkPaths};
+pub use self::buffer::{Appended, Broken, Buffer, Cut, Resumed, Statistics};
+pub use self::chunk::{Chunk, ChunkPaths, SingleKey};
 pub use self::chunk_id::ChunkId;
-pub use self::config::{BufferConfig, BufferKind, FlushMode, OverflowAction};
+pub use self::compression::Compression;
+pub use self::config::{
+    BufferConfig, BufferKind, ChunkFormat, FileLayout, FlushMode, OverflowAction,
+};
 pub use self::error::{AppendError, LedgerError, OpenError, StateError};
 pub use self::ledger::{Claim, Dispatch, Incarnation, Intent, Ledger, Seen, SourceState, Ticket};
 pub use self::metadata::{Metadata, Variables};

@@ -132,6 +132,12 @@ impl Retry {
         self.secondary
     }
 
+    /// Whether a try at `now` goes to the secondary output: from the moment on at which that takes over, whoever failed
+    /// last.
+    pub fn uses_secondary_at(&self, now: Timestamp) -> bool {
+        self.secondary || self.secondary_at.is_some_and(|at| now >= at)
+    }
+
     /// Whether to give up.
     pub fn limit_reached(&self) -> bool {
         self.limit_reached

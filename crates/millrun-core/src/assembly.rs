@@ -16,6 +16,7 @@ use crate::graph::{Graph, HOPS_MAX, Node, RouterId};
 use crate::plugin::{Input, PluginId};
 use crate::registry::Registry;
 use crate::route::Router;
+use crate::secondary::Primary;
 use crate::system::System;
 use crate::view::{Seat, View, views};
 use crate::workers::check_workers;
@@ -61,6 +62,8 @@ pub struct Assembly<'a> {
     pub(crate) buffered: Vec<Arc<BufferedNode>>,
     pub(crate) state_root: PathBuf,
     pub(crate) buffer_paths: HashMap<PathBuf, Span>,
+    /// While a secondary output is made: its primary one.
+    pub(crate) primary: Option<Primary>,
     /// The worker that the plugins are made for.
     pub(crate) worker: u32,
     /// How many workers run the plugin that is being made.
@@ -117,6 +120,7 @@ impl<'a> Assembly<'a> {
             buffered: Vec::new(),
             state_root: state_root.to_owned(),
             buffer_paths: HashMap::new(),
+            primary: None,
             worker: system.worker,
             workers: system.parameters.workers,
             depth: 0,

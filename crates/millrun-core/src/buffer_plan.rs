@@ -4,19 +4,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use millrun_buffer::{BufferConfig, BufferKind, FlushMode, OverflowAction, RetryConfig, RetryKind};
+use millrun_buffer::{
+    BufferConfig, BufferKind, ChunkFormat, Compression, FileLayout, FlushMode, OverflowAction,
+    RetryConfig, RetryKind, SingleKey,
+};
 use millrun_config::{Diagnostic, Element};
 use millrun_pattern::Zone;
 
 use crate::assembly::Assembly;
 use crate::buffer_section::{
-    BufferDefaults, BufferParameters, BufferType, FlushModeName, OverflowActionName, RetryTypeName,
-    chunk_keys,
+    BufferDefaults, BufferParameters, BufferType, ChunkFormatName, CompressName, FlushModeName,
+    OverflowActionName, RetryTypeName, chunk_keys,
 };
 use crate::buffered::{BufferPlan, BufferedNode};
 use crate::chunk_keys::ChunkKeys;
 use crate::graph::Node;
-use crate::plugin::{BufferedOutput, PluginId};
+use crate::plugin::{BufferedOutput, Content, PluginId};
+use crate::secondary::{Primary, Secondary};
 
 /// What a `<buffer>` section came to: an output decides by it what it writes where.
 pub struct BufferReading {
@@ -28,6 +32,7 @@ pub struct BufferReading {
     pub plan: BufferPlan,
     /// The section as it was written, for messages; the output's own where there was none.
     pub element: Element,
+    secondary: Option<Secondary>,
 }
 
 impl Assembly<'_> {
@@ -48,6 +53,18 @@ impl Assembly<'_> {
         let absent = Element::new("buffer", "", element.span());
         let section = section.unwrap_or(&absent);
         let parameters = BufferParameters::read(section, self.diagnostics)?;
+        if let Some(primary) = self.primary.clone() {
+            // A secondary output is handed the chunks of its primary one.
+            let Primary { keys, zone } = primary;
+            let plan = self.plan(section, id, &parameters, &BufferDefaults::default(), &keys)?;
+            return Some(BufferReading {
+                keys,
+                zone,
+                plan,
+                element: section.clone(),
+                secondary: None,
+            });
+        }
         let zone = self.zone(section, &parameters)?;
         let argument = match section.argument() {
             "" => defaults.keys,
@@ -66,12 +83,26 @@ impl Assembly<'_> {
             offset,
             self.diagnostics,
         )?;
-        let plan = self.plan(section, id, &parameters, defaults, &keys)?;
+        let mut plan = self.plan(section, id, &parameters, defaults, &keys)?;
+        let primary = Primary {
+            keys: keys.clone(),
+            zone: zone.clone(),
+        };
+        let secondary = self.secondary(element, primary, parameters.retry_forever)?;
+        plan.retry.secondary_threshold = secondary
+            .is_some()
+            .then_some(parameters.retry_secondary_threshold);
+        if let Some(seconds) = element.text("slow_flush_log_threshold") {
+            let seconds = seconds.trim().parse().ok();
+            let threshold = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            set(&mut plan.slow_flush_log_threshold, threshold);
+        }
         Some(BufferReading {
             keys,
             zone,
             plan,
             element: section.clone(),
+            secondary,
         })
     }
 
@@ -84,15 +115,26 @@ impl Assembly<'_> {
     ) -> Node {
         let BufferReading {
             keys,
-            plan,
+            mut plan,
             element,
+            secondary,
             ..
         } = reading;
         if let BufferKind::File { path, .. } = &plan.config.kind {
             self.claim_buffer_path(path.clone(), &element);
         }
-        let node = Arc::new(BufferedNode::new(id.clone(), output, keys, plan));
-        self.buffered.push(Arc::clone(&node));
+        if plan.config.format == ChunkFormat::Opaque {
+            plan.config.format = match output.content() {
+                Content::Events => ChunkFormat::Values,
+                Content::Formatted(_) => ChunkFormat::Lines,
+            };
+        }
+        let node = BufferedNode::new(id.clone(), output, secondary, keys, plan);
+        let node = Arc::new(node);
+        // A secondary one has no buffer to open.
+        if !self.is_secondary() {
+            self.buffered.push(Arc::clone(&node));
+        }
         Node::Buffered(node)
     }
 
@@ -127,19 +169,50 @@ impl Assembly<'_> {
         let worker = format!("worker{}", self.worker);
         let root = self.state_root.join(&worker);
         // Where those who come from Fluentd look (fluentd.md section 4.5).
+        let keeps = !parameters.disable_chunk_backup;
         let backups = self.state_root.join("backup").join(&worker);
-        let backup = backups.join(safe_name(&id.text));
+        let backup = keeps.then(|| backups.join(safe_name(&id.text)));
+        let evacuations = self.state_root.join("buffer");
+        let evacuation = keeps.then(|| evacuations.join(safe_name(&id.text)));
         let buffer_type = parameters.buffer_type.unwrap_or(defaults.buffer_type);
         let mut config = match buffer_type {
             BufferType::Memory => BufferConfig::memory(),
-            BufferType::File => {
+            BufferType::File | BufferType::FileSingle => {
+                let layout = match buffer_type {
+                    BufferType::FileSingle => FileLayout::Single {
+                        key: self.single_key(section, keys)?,
+                    },
+                    BufferType::Memory | BufferType::File => FileLayout::Pair {
+                        suffix: parameters.path_suffix.as_str().into(),
+                    },
+                };
                 let path = self.buffer_path(section, id, parameters, defaults, &root)?;
-                let mut config = BufferConfig::file(path, &backup);
-                if let BufferKind::File { suffix, worker, .. } = &mut config.kind {
-                    *suffix = parameters.path_suffix.as_str().into();
-                    *worker = (self.workers > 1).then_some(self.worker as usize);
+                let has_own_path = parameters.path.is_some() || !id.is_given;
+                let (worker, left_behind) = self.workers_directories(&path, id, has_own_path);
+                BufferConfig {
+                    kind: BufferKind::File {
+                        path,
+                        layout,
+                        worker,
+                        left_behind,
+                        backup: backup.clone(),
+                    },
+                    ..BufferConfig::file("", "")
                 }
-                config
+            }
+        };
+        config.compression = match parameters.compress {
+            CompressName::Text => Compression::Text,
+            CompressName::Gzip => Compression::Gzip,
+            CompressName::Zstd => Compression::Zstd,
+        };
+        config.decompression_size_limit = parameters.decompression_size_limit.0;
+        config.format = match (parameters.calc_num_records, parameters.chunk_format) {
+            (true, ChunkFormatName::Msgpack) => ChunkFormat::Values,
+            (true, ChunkFormatName::Text) => ChunkFormat::Lines,
+            // As the output keeps it, which is not known yet.
+            (_, ChunkFormatName::Auto | ChunkFormatName::Msgpack | ChunkFormatName::Text) => {
+                ChunkFormat::Opaque
             }
         };
         set(
@@ -157,7 +230,10 @@ impl Assembly<'_> {
         config.chunk_full_threshold = parameters.chunk_full_threshold;
         config.timekey = keys.time.map(|key| u64::from(key.seconds));
         config.timekey_wait = parameters.timekey_wait;
-        set(&mut config.flush_interval, parameters.flush_interval);
+        set(
+            &mut config.flush_interval,
+            parameters.flush_interval.map(|interval| interval.0),
+        );
         config.flush_mode = match parameters.flush_mode {
             FlushModeName::Lazy => FlushMode::Lazy,
             FlushModeName::Interval => FlushMode::Interval,
@@ -170,19 +246,101 @@ impl Assembly<'_> {
             OverflowActionName::Block => OverflowAction::Block,
             OverflowActionName::DropOldestChunk => OverflowAction::DropOldestChunk,
         };
-        let threads = parameters.flush_thread_count.max(1) as u64;
-        let queued = parameters.queued_chunks_limit_size.unwrap_or(threads);
+        let threads = u32::try_from(parameters.flush_thread_count).unwrap_or(0);
+        let queued = parameters
+            .queued_chunks_limit_size
+            .unwrap_or(threads.max(1).into());
         config.queued_chunks_limit_size = usize::try_from(queued).ok();
+        let pauses = section.entry("flush_thread_burst_interval").is_some();
+        let system = &self.system.parameters;
+        let is_memory = buffer_type == BufferType::Memory;
+        if is_memory && parameters.flush_at_shutdown == Some(false) {
+            self.warn_of_loss(section);
+        }
         Some(BufferPlan {
             config,
             retry: retry_config(parameters),
-            flush_threads: parameters.flush_thread_count,
-            flush_thread_interval: parameters.flush_thread_interval.min(FLUSH_SLEEP_MAX),
-            flush_at_shutdown: parameters
-                .flush_at_shutdown
-                .unwrap_or(buffer_type == BufferType::Memory),
-            backup: (!parameters.disable_chunk_backup).then_some(backup),
+            flush_threads: threads,
+            flush_thread_interval: parameters.flush_thread_interval.0.min(FLUSH_SLEEP_MAX),
+            flush_thread_burst_interval: pauses
+                .then_some(parameters.flush_thread_burst_interval.0)
+                .filter(|pause| !pause.is_zero()),
+            delayed_commit_timeout: parameters.delayed_commit_timeout,
+            slow_flush_log_threshold: SLOW_FLUSH_LOG_THRESHOLD,
+            flush_at_shutdown: parameters.flush_at_shutdown.unwrap_or(is_memory),
+            backup,
+            evacuation,
+            file_mode: parameters
+                .file_permission
+                .or(system.file_permission)
+                .map_or(0o644, |mode| mode.0),
+            directory_mode: parameters
+                .dir_permission
+                .or(system.dir_permission)
+                .map_or(0o755, |mode| mode.0),
         })
+    }
+
+    /// The only chunk key of a file_single buffer.
+    fn single_key(&mut self, section: &Element, keys: &ChunkKeys) -> Option<SingleKey> {
+        let fault = match (keys.tag, keys.fields.as_slice()) {
+            (false, []) => return Some(SingleKey::Nothing),
+            (true, []) => return Some(SingleKey::Tag),
+            (false, [field]) => return Some(SingleKey::Field(field.name.clone())),
+            (true, [_, ..]) | (false, [_, _, ..]) => "2 or more chunk keys is not allowed",
+        };
+        self.diagnostics.push(
+            Diagnostic::error(fault)
+                .at(section.span(), "the name of a chunk file holds one key")
+                .hint("write: @type file"),
+        );
+        None
+    }
+
+    /// Whether the worker has a directory of its own below the path, and which directories of workers there are no more whose
+    /// chunks it takes over: worker 0 does so for all.
+    fn workers_directories(
+        &self,
+        path: &Path,
+        id: &PluginId,
+        has_own_path: bool,
+    ) -> (Option<usize>, Vec<PathBuf>) {
+        let all = self.system.parameters.workers as usize;
+        let number = self.worker as usize;
+        let has_several = self.workers > 1;
+        let mut left_behind = Vec::new();
+        if number == 0 || !has_several {
+            let first = if has_own_path && !has_several {
+                0
+            } else {
+                all.max(1)
+            };
+            for worker in first..WORKERS_MAX {
+                let name = format!("worker{worker}");
+                left_behind.push(if has_own_path {
+                    path.join(name)
+                } else {
+                    let root = self.state_root.join(name);
+                    root.join(safe_name(&id.text)).join("buffer")
+                });
+            }
+            if has_own_path && has_several {
+                left_behind.push(path.to_owned());
+            }
+            left_behind.retain(|directory| directory.is_dir());
+        }
+        // Without a path of its own the buffer lies in the worker's directory anyway.
+        ((has_several && has_own_path).then_some(number), left_behind)
+    }
+
+    fn warn_of_loss(&mut self, section: &Element) {
+        let warning =
+            "'flush_at_shutdown' is false, and buffer plugin 'memory' is not persistent buffer.";
+        self.diagnostics
+            .push(Diagnostic::warning(warning).at(section.span(), "this buffer"));
+        let warning = "your configuration will lose buffered data at shutdown. please confirm your configuration again.";
+        self.diagnostics
+            .push(Diagnostic::warning(warning).at(section.span(), "this buffer"));
     }
 
     /// The path of a file buffer. Without one the plugin must have an `@id`: a name made of its
@@ -204,10 +362,13 @@ impl Assembly<'_> {
         if let Some(path) = &defaults.path {
             return Some(path.clone());
         }
-        let fault = "a file buffer needs a path, or its plugin an @id";
+        let fault = "buffer path is not configured. specify 'path' in <buffer>";
         self.diagnostics.push(
             Diagnostic::error(fault)
-                .at(section.span(), "where should its chunks be kept?")
+                .at(
+                    section.span(),
+                    "where should its chunks be kept? (or give its plugin an @id)",
+                )
                 .hint("write a line like: path /var/log/millrun/buffer/app"),
         );
         None
@@ -230,6 +391,12 @@ impl Assembly<'_> {
         }
     }
 }
+
+/// Workers that are looked for when there are fewer now.
+const WORKERS_MAX: usize = 256;
+
+/// What deliveries may take before it is logged, where the output does not say.
+const SLOW_FLUSH_LOG_THRESHOLD: Duration = Duration::from_secs(20);
 
 /// A flush thread looks at its buffer at least this often.
 const FLUSH_SLEEP_MAX: Duration = Duration::from_secs(1);

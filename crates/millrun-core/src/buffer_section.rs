@@ -4,7 +4,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use millrun_config::{Diagnostic, Diagnostics, Element, Mode, Size, parameters, words};
+use millrun_config::{
+    Conversion, Diagnostic, Diagnostics, Element, FromValue, Kind, Mode, Size, TimeSpan,
+    ValueError, parameters, words,
+};
 use millrun_pattern::Accessor;
 
 use crate::chunk_keys::{ChunkKeys, FieldKey, TimeKey};
@@ -16,6 +19,47 @@ words! {
         Memory = "memory",
         /// In files: they outlive the process.
         File = "file",
+        /// In files without a file of metadata: the only chunk key stands in the name.
+        FileSingle = "file_single",
+    }
+}
+
+words! {
+    /// How chunks are kept.
+    pub enum CompressName {
+        /// As they are.
+        Text = "text",
+        /// As gzip members.
+        Gzip = "gzip",
+        /// As zstd frames.
+        Zstd = "zstd",
+    }
+}
+
+words! {
+    /// What chunks hold, for the counting of those found without a count.
+    pub enum ChunkFormatName {
+        /// What the output keeps in them.
+        Auto = "auto",
+        /// Msgpack values.
+        Msgpack = "msgpack",
+        /// Lines.
+        Text = "text",
+    }
+}
+
+/// A time; a negative one, which Fluentd takes, is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval(pub Duration);
+
+impl FromValue for Interval {
+    const KIND: Kind = Kind::Time;
+
+    fn from_text(text: &str, conversion: &mut Conversion) -> Result<Self, ValueError> {
+        Ok(Self(match conversion.time(text)? {
+            TimeSpan::Whole(seconds) => Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
+            TimeSpan::Fraction(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or_default(),
+        }))
     }
 }
 
@@ -58,11 +102,13 @@ words! {
 parameters! {
     /// Where an output's events wait.
     pub struct BufferParameters in "buffer" {
-        /// Where chunks are kept; each output has its own default.
+        /// Where chunks are kept; each output has its own default. A chunk of `file_single` is one file, which
+        /// holds for one chunk key: `tag` or a field.
         buffer_type: Option<BufferType>, key = "@type", alias = "type";
-        /// The chunk files: a directory, or a name with `*` for what differs.
+        /// The chunk files: a directory, or a name with `*` for what differs. Without it they are below the
+        /// state directory, if the output has an `@id`.
         path: Option<PathBuf>;
-        /// What the names of chunk files end in.
+        /// What the names of chunk files end in (`file` only).
         path_suffix: String = ".log";
         /// Permissions of chunk files.
         file_permission: Option<Mode>;
@@ -72,7 +118,7 @@ parameters! {
         chunk_limit_size: Option<Size>;
         /// No chunk holds more events than this.
         chunk_limit_records: Option<u64>;
-        /// All chunks together (memory: 512m, file: 64g).
+        /// All chunks together (memory: 512m, file: 64g). A write that finds as much is met with overflow_action.
         total_limit_size: Option<Size>;
         /// As total_limit_size, counted in chunks.
         queue_limit_length: Option<u64>;
@@ -93,24 +139,34 @@ parameters! {
         /// When a chunk that is not full goes to the queue.
         flush_mode: FlushModeName = "default";
         /// The age at which it does so.
-        flush_interval: Option<Duration>;
-        /// How many threads deliver.
-        flush_thread_count: u32 = "1";
+        flush_interval: Option<Interval>;
+        /// How many threads deliver; with 0 nothing is delivered.
+        flush_thread_count: i32 = "1";
         /// Longest sleep of a flush thread; it is woken when there is work.
-        flush_thread_interval: Duration = "1.0";
-        /// Pause between two chunks when more are queued. Millrun does not pause.
-        flush_thread_burst_interval: Duration = "1.0";
-        /// How long an answer is waited for.
+        flush_thread_interval: Interval = "1.0";
+        /// Pause of a thread between two chunks when more are queued. Millrun pauses only where it is written.
+        flush_thread_burst_interval: Interval = "1.0";
+        /// How long a chunk may be under way before it is taken back and tried again, where the output does not know
+        /// better.
         delayed_commit_timeout: Duration = "60";
         /// What happens when the buffer is full.
         overflow_action: OverflowActionName = "throw_exception";
-        /// A chunk that cannot be delivered is dropped, not backed up.
+        /// How chunks are kept. Each append is compressed by itself.
+        compress: CompressName = "text";
+        /// A compressed chunk that comes to more is taken for damaged.
+        decompression_size_limit: Size = "256m";
+        /// Whether the events of a chunk found by `file_single` are counted.
+        calc_num_records: bool = "true";
+        /// What such a chunk holds.
+        chunk_format: ChunkFormatName = "auto";
+        /// A chunk that can never be delivered, or was tried long enough, is dropped; otherwise it is moved to
+        /// `backup` (in memory, or broken) or `buffer` (files that can be put back) in the state directory.
         disable_chunk_backup: bool = "false";
-        /// Retry without an end.
+        /// Retry without an end; a secondary then gets only what can never be delivered.
         retry_forever: bool = "false";
-        /// Give up this long after the first failure.
+        /// Give up a chunk this long after the first failure.
         retry_timeout: Duration = "259200";
-        /// Give up after this many retries.
+        /// Give up a chunk after this many retries.
         retry_max_times: Option<u32>;
         /// The share of that time after which the secondary takes over.
         retry_secondary_threshold: f64 = "0.8";
@@ -138,6 +194,18 @@ pub struct BufferDefaults {
     pub timekey: Option<Duration>,
     /// Where the files of a file buffer without a path are, if the output has a place for them.
     pub path: Option<PathBuf>,
+}
+
+impl Default for BufferDefaults {
+    /// Memory, without chunk keys.
+    fn default() -> Self {
+        Self {
+            buffer_type: BufferType::Memory,
+            keys: "",
+            timekey: None,
+            path: None,
+        }
+    }
 }
 
 /// Four chunk keys and more are warned about: each combination of values is a chunk.

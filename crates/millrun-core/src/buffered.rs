@@ -7,7 +7,10 @@ use std::time::Duration;
 use millrun_buffer::{Buffer, BufferConfig, BufferKind, Random, Retry, RetryConfig};
 
 use crate::chunk_keys::ChunkKeys;
+use crate::counters::{Counters, OutputStatistics};
+use crate::flush::Gate;
 use crate::plugin::{BufferedOutput, PluginId};
+use crate::secondary::Secondary;
 
 /// How many chunks of a memory buffer may be queued before sources that can wait do so. Two are
 /// under way while the others fill; more would only move a file into memory.
@@ -19,12 +22,17 @@ pub struct BufferedNode {
     pub id: PluginId,
     /// The plugin.
     pub output: Arc<dyn BufferedOutput>,
+    /// The plugin of its `<secondary>` section.
+    pub secondary: Option<Arc<dyn BufferedOutput>>,
+    /// That one is of another type than the plugin.
+    pub secondary_is_other: bool,
     /// What the events of one chunk have in common.
     pub keys: ChunkKeys,
     /// How chunks are kept and delivered.
     pub plan: BufferPlan,
+    pub(crate) counters: Counters,
     buffer: OnceLock<Arc<Buffer>>,
-    retry: Mutex<RetryState>,
+    gate: Mutex<Gate>,
 }
 
 /// What a `<buffer>` section means.
@@ -38,16 +46,22 @@ pub struct BufferPlan {
     pub flush_threads: u32,
     /// Longest sleep of a flush thread while nothing is due.
     pub flush_thread_interval: Duration,
+    /// Pause between two chunks while more are queued, where one is wanted.
+    pub flush_thread_burst_interval: Option<Duration>,
+    /// How long a chunk may be under way.
+    pub delayed_commit_timeout: Duration,
+    /// Deliveries that take longer are logged.
+    pub slow_flush_log_threshold: Duration,
     /// Whether what is left goes out at the end.
     pub flush_at_shutdown: bool,
     /// Where chunks go that can never be delivered; `None` drops them.
     pub backup: Option<PathBuf>,
-}
-
-/// The failures since the last success, and the dice for the jitter.
-pub(crate) struct RetryState {
-    pub(crate) retry: Option<Retry>,
-    pub(crate) random: Random,
+    /// Where chunk files go that were tried long enough, to be put back by hand; `None` drops them.
+    pub evacuation: Option<PathBuf>,
+    /// Permissions of chunk files.
+    pub file_mode: u32,
+    /// Permissions of their directories.
+    pub directory_mode: u32,
 }
 
 impl BufferedNode {
@@ -55,21 +69,27 @@ impl BufferedNode {
     pub fn new(
         id: PluginId,
         output: Arc<dyn BufferedOutput>,
+        secondary: Option<Secondary>,
         keys: ChunkKeys,
         plan: BufferPlan,
     ) -> Self {
-        let retry = Mutex::new(RetryState {
-            retry: None,
-            random: Random::from_entropy(),
-        });
         Self {
             id,
             output,
+            secondary_is_other: secondary.as_ref().is_some_and(|second| second.is_other),
+            secondary: secondary.map(|second| second.output),
             keys,
             plan,
+            counters: Counters::default(),
             buffer: OnceLock::new(),
-            retry,
+            gate: Mutex::new(Gate::new(Random::from_entropy())),
         }
+    }
+
+    /// What the output has done so far.
+    pub fn statistics(&self) -> OutputStatistics {
+        let retries = self.gate().retry().map_or(0, Retry::times);
+        self.counters.statistics(retries.into())
     }
 
     /// The buffer, once the pipeline has opened it.
@@ -97,7 +117,7 @@ impl BufferedNode {
         room && buffer.has_space()
     }
 
-    pub(crate) fn retry(&self) -> MutexGuard<'_, RetryState> {
-        self.retry.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -178,6 +178,12 @@ impl Emitter {
                 }
                 Err(Failure::Overflow(node, message)) => {
                     let blocks = node.plan.config.overflow_action == OverflowAction::Block;
+                    if blocks && self.stop.is_set() {
+                        tracing::error!(
+                            plugin_id = node.id.given(),
+                            "breaking block behavior to shutdown Fluentd"
+                        );
+                    }
                     if !blocks || self.stop.is_set() {
                         return Err(EmitError::Full(message));
                     }

@@ -30,6 +30,7 @@ mod buffer_section;
 mod buffered;
 mod check;
 mod chunk_keys;
+mod counters;
 mod emitter;
 mod explain;
 mod flush;
@@ -48,6 +49,7 @@ mod registry;
 mod release;
 mod report;
 mod route;
+mod secondary;
 mod stage;
 mod stop;
 mod system;
@@ -58,11 +60,13 @@ mod workplace;
 pub use assembly::{Assembly, InputPart, Parts, assemble, assemble_all};
 pub use buffer_plan::BufferReading;
 pub use buffer_section::{
-    BufferDefaults, BufferParameters, BufferType, FlushModeName, OverflowActionName, RetryTypeName,
+    BufferDefaults, BufferParameters, BufferType, ChunkFormatName, CompressName, FlushModeName,
+    Interval, OverflowActionName, RetryTypeName,
 };
 pub use buffered::{BufferPlan, BufferedNode, QUEUED_CHUNKS_ROOM};
 pub use check::{Checked, check};
 pub use chunk_keys::{ChunkKeys, FieldKey, Partition, TimeKey, lookup};
+pub use counters::{Counters, OutputStatistics};
 pub use emitter::{BLOCK_POLL, EmitError, Emitter};
 pub use explain::explain;
 pub use graph::{Branch, Graph, HOPS_MAX, Node, Rewrite, RouterId};
@@ -73,13 +77,14 @@ pub use pipeline::{FlushHandle, Pipeline, SHUTDOWN_FLUSH_MAX};
 pub use placeholder::{Expansion, PlaceholderError, expand, text_of};
 pub use plugin::{
     AtEnd, BatchFormatter, BufferedOutput, Content, DeliveryError, DirectOutput, Filter, Input,
-    PluginId, Progress, Rewriter, Sender, Settled, StartError,
+    PROBE_TIMEOUT, PluginId, Progress, Rewriter, Sender, Settled, StartError, read_chunk,
 };
 pub use promise::{Promise, PromiseName};
 pub use registry::{FilterFactory, InputFactory, OutputFactory, Registration, Registry};
 pub use release::RELEASE_POLL;
 pub use report::{Batch, ERROR_TEXT_BYTES_MAX, ErrorEvents, ErrorGroup, Fate, Report};
 pub use route::{ROUTES_CACHED_MAX, Route, RouteCache, Router};
+pub use secondary::Secondary;
 pub use stage::{Due, Emission, Emissions, HELD_BYTES_MAX, Holder, Stage};
 pub use stop::Stop;
 pub use system::{DurabilityName, StateEnvironment, System, SystemParameters};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millrun_buffer::{AppendError, OverflowAction, Timestamp, Transaction};
+use millrun_buffer::{AppendError, ChunkId, OverflowAction, Timestamp, Transaction};
 use millrun_event::{Cursor, Entry, EventBuffer, EventTime, Events, Malformed};
 
 use crate::buffered::BufferedNode;
@@ -11,7 +11,7 @@ use crate::emitter::EmitError;
 use crate::graph::{Branch, Graph, HOPS_MAX, Node, Rewrite, RouterId};
 use crate::held::{Held, StagePart, Way};
 use crate::loss::{LossReason, Losses};
-use crate::plugin::{Content, DeliveryError, Filter};
+use crate::plugin::{Content, Filter};
 use crate::report::{Batch, ErrorEvents, Report};
 use crate::route::RouteCache;
 use crate::stage::{Due, Emissions};
@@ -272,13 +272,9 @@ impl Passage<'_> {
         hops: usize,
     ) -> Result<(), Failure> {
         match node {
-            Node::Direct { output, .. } => output.emit(tag, events).map_err(|error| {
-                let (DeliveryError::Retriable(text)
-                | DeliveryError::Unconfirmed(text)
-                | DeliveryError::Held { reason: text, .. }
-                | DeliveryError::Unrecoverable(text)) = error;
-                EmitError::Refused(text).into()
-            }),
+            Node::Direct { output, .. } => output
+                .emit(tag, events)
+                .map_err(|error| EmitError::Refused(error.to_string()).into()),
             Node::Buffered(node) => self.append(node, tag, events),
             Node::Relabel(router) => self.route(*router, tag, events, hops + 1),
             Node::Copy(branches) => self.copy(branches, tag, events, hops + 1),
@@ -342,6 +338,8 @@ impl Passage<'_> {
         let Some(buffer) = node.buffer() else {
             return Ok(());
         };
+        let bytes = events.bytes.len() as u64;
+        node.counters.emitted(u64::from(events.count), bytes);
         partition.split(&node.keys, tag, events, |metadata, group| {
             let appended = match node.output.content() {
                 Content::Events => {
@@ -364,7 +362,10 @@ impl Passage<'_> {
                 }
             };
             match appended {
-                Ok(_) => Ok(()),
+                Ok(appended) => {
+                    warn_dropped(node, &appended.dropped);
+                    Ok(())
+                }
                 Err(error @ AppendError::Overflow { .. }) => {
                     *overflows += 1;
                     warn_overflow(node, *overflows);
@@ -413,6 +414,18 @@ fn warn_overflow(node: &BufferedNode, number: u64) {
         action = tracing::field::display(action),
         "failed to write data into buffer by buffer overflow"
     );
+}
+
+/// Says which chunks had to go; each is a loss.
+fn warn_dropped(node: &BufferedNode, dropped: &[ChunkId]) {
+    node.counters.dropped_oldest(dropped.len() as u64);
+    for chunk in dropped {
+        warn_overflow(node, 1);
+        tracing::warn!(
+            plugin_id = node.id.given(), chunk_id = %chunk,
+            "dropping oldest chunk to make space after buffer overflow"
+        );
+    }
 }
 
 /// Whether the call of this number is one to warn of.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use millrun_buffer::disk::{RealDisk, SharedDisk};
-use millrun_buffer::{Buffer, Durability, Random, Shard, StateDirectory};
+use millrun_buffer::disk::{RealDisk, RealDiskWithModes, SharedDisk};
+use millrun_buffer::{Broken, Buffer, Durability, Random, Resumed, Shard, StateDirectory};
 
 use crate::alarm::Alarm;
 use crate::assembly::Parts;
@@ -93,7 +93,7 @@ impl Pipeline {
             tracing::warn!("{note}");
         }
         for node in &parts.buffered {
-            open_buffer(node, &disk, &state)?;
+            open_buffer(node, &state)?;
         }
         state
             .start()
@@ -214,38 +214,75 @@ impl Pipeline {
             act();
         }
         for node in self.buffered.iter() {
+            if let Some(Err(error)) = node.buffer().map(|buffer| buffer.hand_over()) {
+                tracing::warn!(
+                    plugin_id = node.id.given(), error = %error,
+                    "cannot note that the chunk files are left in order"
+                );
+            }
             report_leftovers(node);
         }
     }
 }
 
-fn open_buffer(
-    node: &BufferedNode,
-    disk: &SharedDisk,
-    state: &StateDirectory,
-) -> Result<(), StartError> {
+fn open_buffer(node: &BufferedNode, state: &StateDirectory) -> Result<(), StartError> {
     let config = node.plan.config.clone();
-    let opened = Buffer::open(
-        &node.id.text,
-        config,
-        Arc::clone(disk),
-        state.ledgers(),
-        Random::from_entropy(),
-    );
+    let disk: SharedDisk = Arc::new(RealDiskWithModes {
+        file: node.plan.file_mode,
+        directory: node.plan.directory_mode,
+    });
+    let random = Random::from_entropy();
+    let opened = Buffer::open(&node.id.text, config, disk, state.ledgers(), random);
     let (buffer, resumed) = opened.map_err(|error| StartError::new(error.to_string()))?;
+    report_resumed(node, &resumed);
+    node.open(buffer);
+    Ok(())
+}
+
+/// Says what was found, in Fluentd's words where it has some.
+fn report_resumed(node: &BufferedNode, resumed: &Resumed) {
+    let plugin_id = node.id.given();
     for note in &resumed.notes {
-        tracing::warn!(plugin_id = node.id.given(), "{note}");
+        tracing::warn!(plugin_id, "{note}");
+    }
+    for broken in &resumed.broken {
+        report_broken(node, broken);
+    }
+    if !resumed.broken.is_empty() {
+        tracing::info!(
+            plugin_id,
+            "Since a broken chunk file was found, it is possible that other files remaining at the time of \
+             resuming were also broken. Here is the list of the files."
+        );
+        for path in &resumed.files {
+            tracing::info!(plugin_id, "  {}", path.display());
+        }
     }
     if resumed.staged + resumed.queued > 0 {
         tracing::info!(
-            plugin_id = node.id.given(),
+            plugin_id,
             staged = resumed.staged,
             queued = resumed.queued,
             "restored buffer chunks"
         );
     }
-    node.open(buffer);
-    Ok(())
+}
+
+fn report_broken(node: &BufferedNode, broken: &Broken) {
+    let plugin_id = node.id.given();
+    let Broken { id, path, .. } = broken;
+    tracing::error!(
+        plugin_id, path = path.to_string_lossy().as_ref(), mode = %format_args!(":{}", broken.mode),
+        err_msg = broken.reason,
+        "found broken chunk file during resume."
+    );
+    match &broken.backup {
+        Some(backup) => tracing::warn!(plugin_id, "bad chunk is moved to {}", backup.display()),
+        None => tracing::warn!(
+            plugin_id,
+            "disable_chunk_backup is true. {id} chunk is thrown away."
+        ),
+    }
 }
 
 /// A thread whose panic is logged, wakes the worker and makes it fail.

@@ -108,6 +108,12 @@ pub trait BufferedOutput: Send + Sync {
 
     /// The deliverer of one flush thread; it owns its connections and open files.
     fn sender(&self) -> Box<dyn Sender>;
+
+    /// Whether each of its deliveries is over when [`Sender::begin`] returns. Only such an output hands a chunk that it
+    /// can never deliver on to its secondary one, as in Fluentd.
+    fn is_synchronous(&self) -> bool {
+        true
+    }
 }
 
 /// What the bytes of a chunk are (fluentd.md section 4.1).
@@ -129,6 +135,12 @@ pub trait BatchFormatter: Sync {
         out: &mut Vec<u8>,
         ends: &mut Vec<usize>,
     ) -> u64;
+
+    /// The length of the first event of what [`format`](Self::format) made; `None` where that cannot be told, so that a chunk
+    /// that is refused is refused whole.
+    fn first_event(&self, _: &[u8]) -> Option<usize> {
+        None
+    }
 }
 
 /// Delivers chunks on one flush thread.
@@ -146,7 +158,23 @@ pub trait Sender: Send {
 
     /// Waits up to `timeout` for chunks under way and appends how they ended to `settled`.
     fn wait(&mut self, _timeout: Duration, _settled: &mut Vec<Settled>) {}
+
+    /// Looks whether a destination that could not be reached ([`DeliveryError::Unreachable`]) can be
+    /// again, sending nothing, within [`PROBE_TIMEOUT`]. `None`: it cannot be told.
+    fn probe(&mut self, _now: Instant) -> Option<bool> {
+        None
+    }
+
+    /// How long a chunk may be under way before it is taken back; `configured` is the parameter
+    /// delayed_commit_timeout. Senders that watch over their chunks themselves answer more than
+    /// they wait.
+    fn commit_timeout(&self, configured: Duration) -> Duration {
+        configured
+    }
 }
+
+/// How long a probe may take.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How far [`Sender::begin`] came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,12 +195,18 @@ pub struct Settled {
 }
 
 /// Why a delivery failed, by what can be done about it.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
     /// The destination is away or busy: the same chunk may pass later.
     #[error("{0}")]
     Retriable(String),
+    /// Nobody is there: the same chunk may pass as soon as somebody is.
+    #[error("{0}")]
+    Unreachable(String),
+    /// As retriable, and the output has logged it already.
+    #[error("{0}")]
+    Reported(String),
     /// The destination was reached and did not confirm in time: the chunk goes out again at once,
     /// and the retry state is left as it is (fluentd.md section 5.6).
     #[error("{0}")]
@@ -186,7 +220,25 @@ pub enum DeliveryError {
         /// When to begin it again.
         until: Instant,
     },
-    /// This content will never pass; it goes to the backup.
+    /// The destination refuses the content, perhaps for one event in it: the chunk is cut in two, until the
+    /// events that are refused are found.
+    #[error("{0}")]
+    Refused(String),
+    /// This chunk will never pass, nor would a part of it; it goes to the secondary output or the backup.
     #[error("{0}")]
     Unrecoverable(String),
+}
+
+/// The bytes of a chunk, with a failure to read them as a failure to deliver: what is damaged no later try will mend.
+pub fn read_chunk<'a>(
+    chunk: &'a Chunk,
+    scratch: &'a mut Vec<u8>,
+) -> Result<&'a [u8], DeliveryError> {
+    chunk.read(scratch).map_err(|error| {
+        let text = format!("cannot read chunk {}: {error}", chunk.id());
+        match error.kind() {
+            std::io::ErrorKind::InvalidData => DeliveryError::Unrecoverable(text),
+            _ => DeliveryError::Retriable(text),
+        }
+    })
 }

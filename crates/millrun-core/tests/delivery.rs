@@ -2,7 +2,8 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use millrun_core::DeliveryError;
 
@@ -118,6 +119,81 @@ fn chunks_in_files_are_found_again_by_the_next_start() {
     bench.flush();
     assert_eq!(bench.world.wait_for(2), ["k: a 1", "k: a 2"]);
     bench.stop();
+}
+
+#[test]
+fn a_refused_event_is_found_and_the_rest_flows_on() {
+    for buffer in [
+        "@type memory",
+        "@type file\npath DIR/b",
+        "@type file\npath DIR/b\ncompress zstd",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let buffer = buffer.replace("DIR", &directory.path().display().to_string());
+        let text = format!(
+            "{SOURCE}<match **>\n@type keep\nname picky\n<buffer tag>\n{buffer}\nflush_mode immediate\n</buffer>\n</match>"
+        );
+        let bench = Bench::start(&text, directory.path());
+        bench
+            .emit("a", &["1", "2", "bad", "3", "4", "5", "bad"])
+            .unwrap();
+        bench.emit("b", &["6"]).unwrap();
+        let mut arrived = bench.world.wait_for(6);
+        arrived.sort();
+        let expected: Vec<_> = ["a 1", "a 2", "a 3", "a 4", "a 5", "b 6"]
+            .map(|text| format!("picky: {text}"))
+            .into();
+        assert_eq!(arrived, expected, "{buffer}");
+        bench.world.arrived.lock().unwrap().clear();
+        bench.stop();
+        assert_eq!(backups(directory.path()), 2, "{buffer}");
+    }
+}
+
+#[test]
+fn the_secondary_takes_over_after_its_share_of_the_retry_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!(
+        "{SOURCE}<match **>\n@type keep\nname down\n<buffer tag>\nflush_mode immediate\nretry_wait 0.05\n\
+         retry_max_times 3\nretry_secondary_threshold 0.5\n</buffer>\n<secondary>\n@type keep\nname second\n\
+         </secondary>\n</match>"
+    );
+    let bench = Bench::start(&text, directory.path());
+    bench.emit("a", &["1"]).unwrap();
+    assert_eq!(bench.world.wait_for(1), ["second: a 1"]);
+    bench.stop();
+    assert_eq!(backups(directory.path()), 0);
+}
+
+#[test]
+fn an_evacuated_chunk_is_delivered_when_it_is_put_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("b");
+    let buffer = format!(
+        "@type file\npath {}\nflush_mode immediate\nretry_max_times 0",
+        path.display()
+    );
+    let bench = keep(directory.path(), &buffer);
+    bench.world.answer([retriable()]);
+    bench.emit("a", &["1"]).unwrap();
+    let evacuated = directory.path().join("buffer/keep_1");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while files(&evacuated).len() < 2 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    bench.stop();
+    assert_eq!(files(&path), Vec::<PathBuf>::new());
+    for file in files(&evacuated) {
+        std::fs::rename(&file, path.join(file.file_name().unwrap())).unwrap();
+    }
+    let bench = keep(directory.path(), &buffer);
+    assert_eq!(bench.world.wait_for(1), ["k: a 1"]);
+    bench.stop();
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    entries.flatten().map(|entry| entry.path()).collect()
 }
 
 fn backups(directory: &Path) -> usize {

@@ -3,7 +3,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::stage::Stage;
+use super::stage::{Stage, key};
 use super::{Buffer, RESERVE_MAX, lock};
 use crate::chunk::{Body, ChunkStage, FileBody};
 use crate::ledger::{ChunkExtent, ChunkState, Outcome};
@@ -17,6 +17,8 @@ use crate::{
 pub struct Appended {
     /// Entries that are larger than a whole chunk may be and were left out: index within the append, and bytes.
     pub oversized: Vec<(u64, u64)>,
+    /// Chunks that were dropped to make room.
+    pub dropped: Vec<ChunkId>,
 }
 
 impl Buffer {
@@ -34,7 +36,7 @@ impl Buffer {
         if bytes.is_empty() {
             return Ok(appended);
         }
-        if !self.has_space() && !self.make_space()? {
+        if !self.has_space() && !self.make_space(&mut appended.dropped)? {
             let (size, limit) = (self.size(), self.config.total_limit_size);
             return Err(AppendError::Overflow {
                 buffer: self.name.clone(),
@@ -46,35 +48,87 @@ impl Buffer {
             return Ok(appended);
         };
         let stage = &mut *lock(stage);
+        let mut packed = std::mem::take(&mut stage.packed);
+        let written = self.append_to(
+            stage,
+            shard.ledger(),
+            metadata,
+            Batch { bytes, count, now },
+            split,
+            &mut packed,
+            &mut appended,
+        );
+        stage.packed = packed;
+        written.map(|()| appended)
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the locked half of append, apart for its scratch"
+    )]
+    fn append_to(
+        &self,
+        stage: &mut Stage,
+        ledger: &Arc<Ledger>,
+        metadata: &Metadata,
+        batch: Batch<'_>,
+        split: &mut dyn FnMut(&[u8]) -> Option<usize>,
+        packed: &mut Vec<u8>,
+        appended: &mut Appended,
+    ) -> Result<(), AppendError> {
+        let Batch { bytes, count, now } = batch;
+        let stored = self.pack(bytes, packed)?;
         // Most writes fit: then they are one copy.
         if let Some(chunk) = stage.open.get_mut(metadata) {
-            if self.fits(&chunk.extent, bytes.len() as u64, count) {
-                stage.touched.push(chunk.metadata.clone());
-                return self.write(chunk, bytes, count, now).map(|()| appended);
+            if self.fits(&chunk.extent, stored.len() as u64, count) {
+                stage.touched.push(key(chunk));
+                return self.write(chunk, stored, count, now);
             }
             self.roll(stage, metadata);
         }
-        if self.fits(&ChunkExtent::default(), bytes.len() as u64, count) {
-            self.write_staged(stage, shard.ledger(), metadata, bytes, count, now)?;
-            return Ok(appended);
+        if self.fits(&ChunkExtent::default(), stored.len() as u64, count) {
+            let batch = Batch {
+                bytes: stored,
+                ..batch
+            };
+            return self.write_staged(stage, ledger, metadata, batch);
         }
         // More than a whole chunk: as many entries as fit into each.
+        let mut metadata = metadata.clone();
         let mut rest = bytes;
         let mut index = 0;
         while !rest.is_empty() {
             let (length, entries) = self.run_that_fits(rest, split);
             let (run, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             rest = after;
-            let length = length as u64;
-            if entries == 1 && length > self.config.chunk_limit_size {
-                appended.oversized.push((index, length));
+            let stored = self.pack(run, packed)?;
+            if entries == 1 && stored.len() as u64 > self.config.chunk_limit_size {
+                appended.oversized.push((index, length as u64));
             } else {
-                self.roll(stage, metadata);
-                self.write_staged(stage, shard.ledger(), metadata, run, entries, now)?;
+                let seq = metadata.seq;
+                metadata.seq = 0;
+                self.roll(stage, &metadata);
+                metadata.seq = seq;
+                let batch = Batch {
+                    bytes: stored,
+                    count: entries,
+                    now,
+                };
+                self.write_staged(stage, ledger, &metadata, batch)?;
+                metadata.seq = seq.saturating_add(1);
             }
             index += entries;
         }
-        Ok(appended)
+        Ok(())
+    }
+
+    fn pack<'a>(&self, bytes: &'a [u8], packed: &'a mut Vec<u8>) -> Result<&'a [u8], AppendError> {
+        let stored = self.config.compression.pack(bytes, packed);
+        stored.map_err(|source| AppendError::Write {
+            buffer: self.name.clone(),
+            path: "memory".into(),
+            source,
+        })
     }
 
     /// Adds what the open transaction appended to its outcome; syncs it where the commit must survive a power loss.
@@ -128,7 +182,7 @@ impl Buffer {
             if chunk.is_empty() {
                 self.abandon(chunk);
             } else {
-                self.enqueue(chunk);
+                self.enqueue_rolled(chunk);
             }
         }
         for mut chunk in stage.take_touched() {
@@ -165,7 +219,7 @@ impl Buffer {
             if chunk.is_empty() {
                 self.abandon(chunk);
             } else {
-                self.enqueue(chunk);
+                self.enqueue_rolled(chunk);
             }
         }
     }
@@ -225,13 +279,12 @@ impl Buffer {
         stage: &mut Stage,
         ledger: &Arc<Ledger>,
         metadata: &Metadata,
-        bytes: &[u8],
-        count: u64,
-        now: Timestamp,
+        batch: Batch<'_>,
     ) -> Result<(), AppendError> {
+        let Batch { bytes, count, now } = batch;
         let mut chunk = self.new_chunk(ledger, metadata, now)?;
         let written = self.write(&mut chunk, bytes, count, now);
-        stage.touched.push(chunk.metadata.clone());
+        stage.touched.push(key(&chunk));
         stage.put_back(chunk);
         written
     }
@@ -281,8 +334,8 @@ impl Buffer {
                     previous: ChunkExtent::default(),
                 };
                 ledger.note_chunk(&paths.pattern(), id, &born)?;
-                let path = paths.data(ChunkStage::Staged, id);
-                let created = FileBody::create(self.disk.clone(), path.clone());
+                let path = paths.data(ChunkStage::Staged, id, metadata);
+                let created = FileBody::create(self.disk.clone(), path.clone(), paths.has_meta());
                 // If it fails, the ledger goes on knowing an empty chunk, whose remains the next start removes.
                 Body::File(created.map_err(|source| AppendError::Write {
                     buffer: self.name.clone(),
@@ -306,6 +359,7 @@ impl Buffer {
             body,
             origins: BTreeMap::new(),
             ledger: ledger.clone(),
+            packing: self.packing(),
         })
     }
 
@@ -319,6 +373,14 @@ impl Buffer {
             Body::File(body) => self.remove_files(&ledger, id, body),
         }
     }
+}
+
+/// Entries on their way into one chunk.
+#[derive(Clone, Copy)]
+struct Batch<'a> {
+    bytes: &'a [u8],
+    count: u64,
+    now: Timestamp,
 }
 
 /// Makes what the transaction appended part of a chunk, and the chunk remember where it came from.

@@ -1,27 +1,29 @@
+mod aside;
 mod fill;
 mod found;
 mod queue;
 mod resume;
+mod split;
 mod stage;
 mod statistics;
 
 pub use self::fill::Appended;
-pub use self::resume::Resumed;
+pub use self::resume::{Broken, Resumed};
+pub use self::split::Cut;
 pub use self::statistics::Statistics;
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::queue::Queue;
 use self::stage::Stage;
-use crate::chunk::{Body, ChunkStage, FileBody};
-use crate::disk::{Open, SharedDisk};
+use crate::chunk::{Body, ChunkStage, FileBody, Packing};
+use crate::disk::SharedDisk;
 use crate::{
-    BufferConfig, BufferKind, Chunk, ChunkPaths, Durability, FlushMode, Ledger, LedgerError,
-    LossKey, OpenError, OverflowAction, Random, Timestamp,
+    BufferConfig, BufferKind, Chunk, ChunkId, ChunkPaths, Durability, FileLayout, FlushMode,
+    Ledger, LedgerError, LossKey, OpenError, OverflowAction, Random, Timestamp,
 };
 
 /// Memory of delivered chunks kept for new ones, so that the data path never faults in fresh pages.
@@ -71,10 +73,19 @@ impl Buffer {
             BufferKind::Memory => None,
             BufferKind::File {
                 path,
-                suffix,
+                layout: FileLayout::Pair { suffix },
                 worker,
                 ..
             } => Some(ChunkPaths::new(path, suffix, *worker, disk.as_ref())),
+            BufferKind::File {
+                path,
+                layout: FileLayout::Single { key },
+                worker,
+                ..
+            } => {
+                let key = key.clone();
+                Some(ChunkPaths::single(path, key, *worker, disk.as_ref()))
+            }
         };
         let buffer = Self {
             name: name.into(),
@@ -214,22 +225,6 @@ impl Buffer {
         self.finish(chunk, Some(reason))
     }
 
-    /// Writes the bytes of a chunk that cannot be delivered to `<directory>/<id>.log`, then drops it. Tells the file's name.
-    ///
-    /// When the file cannot be written, the chunk goes back to the head of the queue.
-    pub fn back_up(&self, chunk: Chunk, directory: &Path, reason: LossKey) -> io::Result<PathBuf> {
-        match self.write_backup(&chunk, directory) {
-            Ok(path) => {
-                self.finish(chunk, Some(reason)).map_err(io::Error::other)?;
-                Ok(path)
-            }
-            Err(error) => {
-                self.give_back(chunk);
-                Err(error)
-            }
-        }
-    }
-
     /// Waits until a write would not find the buffer full, at most `timeout`; tells whether it would not.
     pub fn wait_for_space(&self, timeout: Duration) -> bool {
         let guard = lock(&self.space.0);
@@ -286,6 +281,20 @@ impl Buffer {
     fn enqueue(&self, mut chunk: Chunk) {
         // If it fails now, it is tried again before the chunk is handed out.
         let _ = self.seal(&mut chunk);
+        self.push(chunk);
+    }
+
+    /// The same for a chunk that ended because a write did not fit. It keeps the names of a staged one until it is handed out,
+    /// as in Fluentd, unless it is full by itself.
+    fn enqueue_rolled(&self, chunk: Chunk) {
+        if chunk.metadata.seq == 0 && self.is_full(&chunk.extent) {
+            self.enqueue(chunk);
+        } else {
+            self.push(chunk);
+        }
+    }
+
+    fn push(&self, chunk: Chunk) {
         self.stage_bytes.fetch_sub(chunk.len(), Ordering::Relaxed);
         self.queue_bytes.fetch_add(chunk.len(), Ordering::Relaxed);
         self.queue.push(chunk);
@@ -296,7 +305,7 @@ impl Buffer {
         let (Body::File(body), Some(paths)) = (&mut chunk.body, &self.paths) else {
             return Ok(());
         };
-        let sealed = paths.data(ChunkStage::Queued, chunk.id);
+        let sealed = paths.data(ChunkStage::Queued, chunk.id, &chunk.metadata);
         if body.data_path() == sealed {
             Ok(())
         } else {
@@ -314,8 +323,17 @@ impl Buffer {
     }
 
     fn finish(&self, chunk: Chunk, loss: Option<LossKey>) -> Result<(), LedgerError> {
+        self.finish_with(chunk, |chunk| self.discard(chunk, loss))
+    }
+
+    /// Ends a chunk that is out of the queue, and wakes those who wait for its room.
+    fn finish_with(
+        &self,
+        chunk: Chunk,
+        end: impl FnOnce(Chunk) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
         self.queue_bytes.fetch_sub(chunk.len(), Ordering::Relaxed);
-        let result = self.discard(chunk, loss);
+        let result = end(chunk);
         drop(lock(&self.space.0));
         self.space.1.notify_all();
         result
@@ -343,7 +361,7 @@ impl Buffer {
         }
     }
 
-    fn remove_files(&self, ledger: &Ledger, id: crate::ChunkId, mut body: FileBody) {
+    fn remove_files(&self, ledger: &Ledger, id: ChunkId, mut body: FileBody) {
         let synced = body
             .remove()
             .and_then(|()| match (ledger.durability(), &self.paths) {
@@ -356,6 +374,13 @@ impl Buffer {
         }
     }
 
+    fn packing(&self) -> Packing {
+        Packing {
+            compression: self.config.compression,
+            limit: self.config.decompression_size_limit,
+        }
+    }
+
     fn recycle(&self, mut bytes: Vec<u8>) {
         let mut pool = lock(&self.pool);
         if pool.len() < POOL_LENGTH_MAX {
@@ -364,19 +389,8 @@ impl Buffer {
         }
     }
 
-    fn write_backup(&self, chunk: &Chunk, directory: &Path) -> io::Result<PathBuf> {
-        let mut scratch = Vec::new();
-        let bytes = chunk.read(&mut scratch)?;
-        self.disk.create_dir_all(directory)?;
-        let path = directory.join(format!("{}.log", chunk.id));
-        let file = self.disk.open(&path, Open::Truncated)?;
-        file.write_at(bytes, 0)?;
-        file.sync_data()?;
-        Ok(path)
-    }
-
     /// Makes room by dropping the oldest queued chunks, where that is wanted; tells whether there is room now.
-    fn make_space(&self) -> Result<bool, LedgerError> {
+    fn make_space(&self, dropped: &mut Vec<ChunkId>) -> Result<bool, LedgerError> {
         if self.config.overflow_action != OverflowAction::DropOldestChunk {
             return Ok(false);
         }
@@ -388,6 +402,7 @@ impl Buffer {
                 plugin: self.name.clone(),
                 reason: "overflow".into(),
             };
+            dropped.push(oldest.id);
             self.finish(oldest, Some(reason))?;
         }
         Ok(true)

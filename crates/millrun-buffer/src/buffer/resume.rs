@@ -1,16 +1,18 @@
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::found::{self, Found};
+use super::stage::key;
 use super::{Buffer, lock};
-use crate::chunk::{Body, ChunkStage, FileBody, Meta};
-use crate::disk::{self, Open};
+use crate::chunk::{Body, ChunkStage, FileBody, Meta, count_lines, count_values};
+use crate::disk::{self, DiskFile, Open};
 use crate::ledger::{ChunkExtent, ChunkState};
 use crate::{
-    BufferKind, Chunk, ChunkId, ChunkPaths, FlushMode, Ledger, Metadata, OpenError, Timestamp,
+    BufferKind, Chunk, ChunkFormat, ChunkId, ChunkPaths, Compression, FlushMode, Ledger,
+    LedgerError, Metadata, OpenError, Timestamp,
 };
 
 /// What resuming a buffer's files met.
@@ -20,8 +22,27 @@ pub struct Resumed {
     pub staged: usize,
     /// Chunks that wait for delivery.
     pub queued: usize,
-    /// Sentences for the log: what was cut, imported or put aside, and where.
+    /// Sentences for the log: what was cut, imported or taken over, and where.
     pub notes: Vec<String>,
+    /// Chunks that cannot be delivered as chunks.
+    pub broken: Vec<Broken>,
+    /// The files of the chunks that were resumed.
+    pub files: Vec<PathBuf>,
+}
+
+/// A chunk that was found and cannot be delivered as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Its id.
+    pub id: ChunkId,
+    /// Its data file, which is not there any more.
+    pub path: PathBuf,
+    /// `staged` or `queued`.
+    pub mode: &'static str,
+    /// What is wrong, in Fluentd's words.
+    pub reason: String,
+    /// Where its bytes are now; nowhere without a backup directory.
+    pub backup: Option<PathBuf>,
 }
 
 /// What is to be done with a chunk that was found.
@@ -33,7 +54,16 @@ enum Verdict {
     /// It holds nothing committed, or was delivered.
     Remove,
     /// It cannot be delivered as a chunk, for this reason.
-    SetAside(&'static str),
+    SetAside(String),
+}
+
+/// The file of a chunk, while it is judged.
+struct Candidate<'a> {
+    id: ChunkId,
+    stage: ChunkStage,
+    body: &'a FileBody,
+    has_meta_file: bool,
+    named: Option<Metadata>,
 }
 
 impl Buffer {
@@ -56,6 +86,7 @@ impl Buffer {
         self.disk
             .create_dir_all(directory)
             .map_err(|source| failed("make the directory", directory, source))?;
+        self.fetch_left_behind(ledger, paths, &mut resumed)?;
         let files = self
             .disk
             .list(directory)
@@ -76,20 +107,31 @@ impl Buffer {
                 }
                 continue;
             };
-            let mut body = FileBody::found(self.disk.clone(), path.clone());
+            let mut body = FileBody::found(self.disk.clone(), path.clone(), paths.has_meta());
             let meta = meta.map(|(_, path)| path);
             let resume = |body: &mut FileBody, notes: &mut Vec<String>| {
                 if let Some(meta) = &meta {
                     body.adopt_meta(meta)?;
                 }
-                self.judge(ledger, id, stage, body, meta.is_some(), notes)
+                let candidate = Candidate {
+                    id,
+                    stage,
+                    body,
+                    has_meta_file: meta.is_some(),
+                    named: paths.metadata_in_name(&path),
+                };
+                self.judge(ledger, candidate, notes)
             };
             let verdict = resume(&mut body, &mut resumed.notes)
                 .map_err(|source| failed("resume", &path, source))?;
             match verdict {
                 Verdict::Resume { state, stage } => {
+                    let meta = Meta::of(&state.metadata, id, state.created, state.extent);
+                    body.replace_meta_unless(&meta.encode())
+                        .map_err(|source| failed("write the meta file of", &path, source))?;
                     ledger.note_chunk(&paths.pattern(), id, &state)?;
-                    chunks.push((stage, resumed_chunk(id, state, body, ledger)));
+                    resumed.files.push(path);
+                    chunks.push((stage, self.resumed_chunk(id, state, body, ledger)));
                 }
                 Verdict::Remove => {
                     body.remove()
@@ -97,10 +139,16 @@ impl Buffer {
                     ledger.purge(id);
                 }
                 Verdict::SetAside(reason) => {
-                    let note = self
-                        .set_aside(id, &mut body, reason)
+                    let backup = self
+                        .set_aside(id, &mut body)
                         .map_err(|source| failed("put aside", &path, source))?;
-                    resumed.notes.push(note);
+                    resumed.broken.push(Broken {
+                        id,
+                        path,
+                        mode: mode(stage),
+                        reason,
+                        backup,
+                    });
                     ledger.purge(id);
                 }
             }
@@ -131,6 +179,7 @@ impl Buffer {
                     self.name
                 ));
             }
+            // A meta file alone is removed first.
             if found.get(&id).is_none_or(|found| found.meta.is_none()) {
                 ledger.purge(id);
             }
@@ -140,119 +189,261 @@ impl Buffer {
     fn judge(
         &self,
         ledger: &Ledger,
-        id: ChunkId,
-        stage: ChunkStage,
-        body: &mut FileBody,
-        has_meta: bool,
+        candidate: Candidate<'_>,
         notes: &mut Vec<String>,
     ) -> io::Result<Verdict> {
+        let Candidate {
+            id,
+            stage,
+            body,
+            has_meta_file,
+            named,
+        } = candidate;
         if ledger.is_delivered(id) {
             return Ok(Verdict::Remove);
         }
         let file = body.open()?;
         let length = file.length()?;
-        let meta_bytes = if has_meta {
-            disk::read_all(self.disk.as_ref(), body.meta_path())?
+        let meta_bytes = if has_meta_file {
+            body.read_meta()?
         } else {
             None
         };
         let path = body.data_path().display().to_string();
-        if let Some(mut state) = ledger.chunk(id) {
+        let is_known = ledger.chunk(id).filter(|state| {
+            if !body.has_meta() {
+                // Without a meta file only a length tells that another program was here; after a stop that was not in order it
+                // may be our own.
+                return !state.is_handed_over() || length == state.extent.length;
+            }
             let bytes = meta_bytes.as_deref();
-            if Meta::is_ours(
+            Meta::is_ours(
                 bytes,
                 &state.metadata,
                 id,
                 state.created,
                 state.extent,
                 state.previous,
-            ) {
-                let committed = state.extent.length;
-                if committed == 0 {
-                    return Ok(Verdict::Remove);
-                }
-                if length > committed {
-                    file.truncate(committed)?;
-                    notes.push(format!(
-                        "{path} is cut from {length} to {committed} bytes: the rest was never committed"
-                    ));
-                }
-                if length < committed {
-                    notes.push(format!(
-                        "{path} has {length} bytes where {committed} were committed: what is missing was lost outside of millrun"
-                    ));
-                    state.extent.length = length;
+            )
+        });
+        if let Some(mut state) = is_known {
+            let committed = state.extent.length;
+            if committed == 0 {
+                return Ok(Verdict::Remove);
+            }
+            if length > committed {
+                file.truncate(committed)?;
+                notes.push(format!(
+                    "{path} is cut from {length} to {committed} bytes: the rest was never committed"
+                ));
+            }
+            if length < committed {
+                notes.push(format!(
+                    "{path} has {length} bytes where {committed} were committed: what is missing was lost outside of millrun"
+                ));
+                state.extent.length = length;
+            }
+            if length > 0 {
+                if !body.has_meta() {
+                    state.previous = ChunkExtent::default();
                 }
                 return Ok(Verdict::Resume { state, stage });
             }
+        } else if ledger.chunk(id).is_some() {
             notes.push(format!(
                 "{path} was changed by another program since, and is taken as it is"
             ));
         }
+        let word = match stage {
+            ChunkStage::Staged => "staged",
+            ChunkStage::Queued => "enqueued",
+        };
         if length == 0 {
-            return Ok(Verdict::SetAside("it is empty"));
+            return Ok(Verdict::SetAside(format!("{word} file chunk is empty")));
         }
         let Some(bytes) = meta_bytes else {
-            // Fluentd delivers such a chunk too, under unknown metadata.
-            let modified = file.modified()?;
-            let extent = ChunkExtent {
-                length,
-                count: 0,
-                modified: modified.as_secs(),
+            // Without a meta file Fluentd delivers a chunk too: under unknown metadata, or under what its name says.
+            let stage = match named {
+                Some(_) => stage,
+                None => ChunkStage::Queued,
             };
-            let metadata = Metadata::EMPTY;
-            let state = ChunkState {
-                metadata,
-                created: modified,
-                extent,
-                previous: extent,
-            };
-            return Ok(Verdict::Resume {
-                state,
-                stage: ChunkStage::Queued,
-            });
+            let state = self.state_by_file(file.as_ref(), length, named)?;
+            return Ok(Verdict::Resume { state, stage });
         };
-        let Some(meta) = Meta::decode(&bytes) else {
-            return Ok(Verdict::SetAside("its meta file cannot be read"));
+        let meta = match Meta::decode(&bytes) {
+            Ok(meta) => meta,
+            Err(fault) => {
+                let reason = format!("{word} meta file is broken. {}", fault.words());
+                return Ok(Verdict::SetAside(reason));
+            }
         };
-        let created = Timestamp::from_secs(meta.created);
         let extent = ChunkExtent {
             length,
             count: meta.count,
             modified: meta.modified,
         };
-        let canonical = Meta { id, ..meta.clone() }.encode();
-        if !bytes.starts_with(&canonical) {
-            body.replace_meta(&canonical)?;
-        }
         let state = ChunkState {
             metadata: meta.metadata,
-            created,
+            created: Timestamp::from_secs(meta.created),
             extent,
             previous: extent,
         };
         Ok(Verdict::Resume { state, stage })
     }
 
-    /// Copies a broken chunk to the backup directory and removes its files.
-    fn set_aside(&self, id: ChunkId, body: &mut FileBody, reason: &str) -> io::Result<String> {
-        let data_path = body.data_path().to_owned();
-        let bytes = disk::read_all(self.disk.as_ref(), &data_path)?.unwrap_or_default();
-        let mut note = format!("{} is broken: {reason}", data_path.display());
-        if let (BufferKind::File { backup, .. }, false) = (&self.config.kind, bytes.is_empty()) {
-            self.disk.create_dir_all(backup)?;
-            let backup = backup.join(format!("{id}.log"));
-            let file = self.disk.open(&backup, Open::Truncated)?;
-            file.write_at(&bytes, 0)?;
-            file.sync_data()?;
-            note += &format!(
-                "; its {} bytes are now in {}",
-                bytes.len(),
-                backup.display()
-            );
+    /// What can be known of a chunk that nobody described.
+    fn state_by_file(
+        &self,
+        file: &dyn DiskFile,
+        length: u64,
+        named: Option<Metadata>,
+    ) -> io::Result<ChunkState> {
+        let modified = file.modified()?;
+        let count = match named {
+            Some(_) => self.count_of(file, length)?,
+            None => 0,
+        };
+        let extent = ChunkExtent {
+            length,
+            count,
+            modified: modified.as_secs(),
+        };
+        Ok(ChunkState {
+            metadata: named.unwrap_or_default(),
+            created: modified,
+            extent,
+            previous: if self.has_meta() {
+                extent
+            } else {
+                ChunkExtent::default()
+            },
+        })
+    }
+
+    /// How many events a file holds; 0 where its bytes do not say.
+    fn count_of(&self, file: &dyn DiskFile, length: u64) -> io::Result<u64> {
+        if self.config.compression != Compression::Text {
+            return Ok(0);
         }
+        let count = match self.config.format {
+            ChunkFormat::Values => count_values,
+            ChunkFormat::Lines => count_lines,
+            ChunkFormat::Opaque => return Ok(0),
+        };
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        let read = file.read_at(&mut bytes, 0)?;
+        Ok(count(bytes.get(..read).unwrap_or_default()))
+    }
+
+    /// Copies a broken chunk to the backup directory, if there is one, and removes its files. Tells where it is now.
+    fn set_aside(&self, id: ChunkId, body: &mut FileBody) -> io::Result<Option<PathBuf>> {
+        let BufferKind::File {
+            backup: Some(directory),
+            ..
+        } = &self.config.kind
+        else {
+            body.remove()?;
+            return Ok(None);
+        };
+        let bytes = disk::read_all(self.disk.as_ref(), body.data_path())?.unwrap_or_default();
+        self.disk.create_dir_all(directory)?;
+        let path = directory.join(format!("{id}.log"));
+        let file = self.disk.open(&path, Open::Truncated)?;
+        file.write_at(&bytes, 0)?;
+        file.sync_data()?;
         body.remove()?;
-        Ok(note)
+        Ok(Some(path))
+    }
+
+    fn has_meta(&self) -> bool {
+        self.paths.as_ref().is_none_or(ChunkPaths::has_meta)
+    }
+
+    /// Says, at a stop in order, that the files of file_single are left as they are: what another program adds to them is then
+    /// known to be its own.
+    pub fn hand_over(&self) -> Result<(), LedgerError> {
+        let Some(paths) = self.paths.as_ref().filter(|paths| !paths.has_meta()) else {
+            return Ok(());
+        };
+        let hand_over = |chunk: &Chunk| {
+            let state = ChunkState {
+                metadata: chunk.metadata.as_ref().clone(),
+                created: chunk.created,
+                extent: chunk.committed,
+                previous: chunk.committed,
+            };
+            chunk.ledger.note_chunk(&paths.pattern(), chunk.id, &state)
+        };
+        for stage in &self.stages {
+            lock(stage).open.values().try_for_each(hand_over)?;
+        }
+        self.queue
+            .inspect(|chunks| chunks.iter().try_for_each(hand_over))
+    }
+
+    /// Fetches the chunk files of workers that there are no more.
+    fn fetch_left_behind(
+        &self,
+        ledger: &Ledger,
+        paths: &ChunkPaths,
+        resumed: &mut Resumed,
+    ) -> Result<(), OpenError> {
+        let BufferKind::File { left_behind, .. } = &self.config.kind else {
+            return Ok(());
+        };
+        for directory in left_behind {
+            let theirs = paths.in_directory(directory.clone());
+            let failed = |what, path: &Path, source| OpenError::Io {
+                buffer: self.name.clone(),
+                what,
+                path: path.to_owned(),
+                source,
+            };
+            let files = self.disk.list(directory);
+            let files = files.map_err(|source| failed("list", directory, source))?;
+            let mut moved = 0;
+            for path in files.iter().filter(|path| theirs.parse(path).is_some()) {
+                let Some(name) = path.file_name() else {
+                    continue;
+                };
+                self.disk
+                    .rename(path, &paths.directory().join(name))
+                    .map_err(|source| failed("take over", path, source))?;
+                moved += 1;
+            }
+            ledger.rename_buffer(&theirs.pattern(), &paths.pattern());
+            if moved > 0 {
+                self.disk
+                    .sync_dir(directory)
+                    .map_err(|source| failed("sync", directory, source))?;
+                resumed.notes.push(format!(
+                    "{moved} chunk files of a worker that there is no more are taken over from {}",
+                    directory.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn resumed_chunk(
+        &self,
+        id: ChunkId,
+        state: ChunkState,
+        body: FileBody,
+        ledger: &Arc<Ledger>,
+    ) -> Chunk {
+        Chunk {
+            id,
+            metadata: Arc::new(state.metadata),
+            created: state.created,
+            modified: Timestamp::from_secs(state.extent.modified),
+            extent: state.extent,
+            committed: state.extent,
+            body: Body::File(body),
+            origins: BTreeMap::new(),
+            ledger: ledger.clone(),
+            packing: self.packing(),
+        }
     }
 
     /// Puts chunks where they were: staged ones that can still grow into the first shard's stage, the others into the queue, the
@@ -266,7 +457,7 @@ impl Buffer {
                 && self.config.flush_mode != FlushMode::Immediate
                 && !self.is_full(&chunk.extent);
             let slot = self.stages.first().map(lock).filter(|_| can_grow);
-            if let Some(mut open) = slot.filter(|stage| !stage.open.contains_key(&chunk.metadata)) {
+            if let Some(mut open) = slot.filter(|stage| !stage.open.contains_key(&key(&chunk))) {
                 open.put_back(chunk);
                 resumed.staged += 1;
             } else {
@@ -277,16 +468,9 @@ impl Buffer {
     }
 }
 
-fn resumed_chunk(id: ChunkId, state: ChunkState, body: FileBody, ledger: &Arc<Ledger>) -> Chunk {
-    Chunk {
-        id,
-        metadata: Arc::new(state.metadata),
-        created: state.created,
-        modified: Timestamp::from_secs(state.extent.modified),
-        extent: state.extent,
-        committed: state.extent,
-        body: Body::File(body),
-        origins: BTreeMap::new(),
-        ledger: ledger.clone(),
+fn mode(stage: ChunkStage) -> &'static str {
+    match stage {
+        ChunkStage::Staged => "staged",
+        ChunkStage::Queued => "queued",
     }
 }

@@ -12,6 +12,19 @@ pub(super) struct Stage {
     pub(super) full: Vec<Chunk>,
     /// Keys of the open chunks that the open transaction appended to; a key may stand here twice.
     pub(super) touched: Vec<Arc<Metadata>>,
+    /// Where appends are compressed.
+    pub(super) packed: Vec<u8>,
+}
+
+/// Under which key a chunk is open: the number within one write does not tell chunks apart.
+pub(super) fn key(chunk: &Chunk) -> Arc<Metadata> {
+    match chunk.metadata.seq {
+        0 => Arc::clone(&chunk.metadata),
+        _ => Arc::new(Metadata {
+            seq: 0,
+            ..chunk.metadata.as_ref().clone()
+        }),
+    }
 }
 
 impl Stage {
@@ -37,6 +50,6 @@ impl Stage {
     }
 
     pub(super) fn put_back(&mut self, chunk: Chunk) {
-        self.open.insert(chunk.metadata.clone(), chunk);
+        self.open.insert(key(&chunk), chunk);
     }
 }

@@ -3,11 +3,12 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::{self, DiskFile, Open, SharedDisk};
 
-/// The two files of a chunk. They are open while the chunk is staged.
+/// The files of a chunk: data and, beside it, metadata. They are open while the chunk is staged.
 pub(crate) struct FileBody {
-    pub(super) disk: SharedDisk,
+    disk: SharedDisk,
     data_path: PathBuf,
-    meta_path: PathBuf,
+    /// Nothing where the metadata stands in the name.
+    meta_path: Option<PathBuf>,
     data: Option<Box<dyn DiskFile>>,
     meta: Option<Box<dyn DiskFile>>,
     /// The meta file could not be written once; its name must be synced with the next commits.
@@ -16,25 +17,21 @@ pub(crate) struct FileBody {
 
 impl FileBody {
     /// Makes the files of a new chunk.
-    pub(crate) fn create(disk: SharedDisk, data_path: PathBuf) -> io::Result<Self> {
-        let meta_path = meta_path(&data_path);
-        let data = disk.open(&data_path, Open::New)?;
-        let meta = disk.open(&meta_path, Open::Truncated).inspect_err(|_| {
-            let _ = disk.remove(&data_path);
-        })?;
-        Ok(Self {
-            disk,
-            data_path,
-            meta_path,
-            data: Some(data),
-            meta: Some(meta),
-            meta_was_removed: false,
-        })
+    pub(crate) fn create(disk: SharedDisk, data_path: PathBuf, has_meta: bool) -> io::Result<Self> {
+        let mut body = Self::found(disk, data_path, has_meta);
+        body.data = Some(body.disk.open(&body.data_path, Open::New)?);
+        if let Some(path) = &body.meta_path {
+            let meta = body.disk.open(path, Open::Truncated).inspect_err(|_| {
+                let _ = body.disk.remove(&body.data_path);
+            })?;
+            body.meta = Some(meta);
+        }
+        Ok(body)
     }
 
     /// The files of a chunk that was found.
-    pub(crate) fn found(disk: SharedDisk, data_path: PathBuf) -> Self {
-        let meta_path = meta_path(&data_path);
+    pub(crate) fn found(disk: SharedDisk, data_path: PathBuf, has_meta: bool) -> Self {
+        let meta_path = has_meta.then(|| meta_path(&data_path));
         Self {
             disk,
             data_path,
@@ -49,8 +46,17 @@ impl FileBody {
         &self.data_path
     }
 
-    pub(crate) fn meta_path(&self) -> &Path {
-        &self.meta_path
+    /// Whether the metadata has a file of its own.
+    pub(crate) fn has_meta(&self) -> bool {
+        self.meta_path.is_some()
+    }
+
+    /// The bytes of the meta file, if there is one.
+    pub(crate) fn read_meta(&self) -> io::Result<Option<Vec<u8>>> {
+        match &self.meta_path {
+            Some(path) => disk::read_all(self.disk.as_ref(), path),
+            None => Ok(None),
+        }
     }
 
     /// Opens the data for reading.
@@ -79,11 +85,12 @@ impl FileBody {
     /// If it fails the file is removed: a meta file that is neither of the last commit nor of the one before would be taken
     /// for another program's.
     pub(crate) fn write_meta(&mut self, bytes: &[u8]) {
+        let Some(path) = &self.meta_path else { return };
         let opened = match self.meta.take() {
             Some(file) => Ok(file),
-            None => match self.disk.open(&self.meta_path, Open::Existing) {
+            None => match self.disk.open(path, Open::Existing) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.disk.open(&self.meta_path, Open::New)
+                    self.disk.open(path, Open::New)
                 }
                 opened => opened,
             },
@@ -91,7 +98,7 @@ impl FileBody {
         match opened.and_then(|file| file.write_at(bytes, 0).map(|()| file)) {
             Ok(file) => self.meta = Some(file),
             Err(_) => {
-                let _ = self.disk.remove(&self.meta_path);
+                let _ = self.disk.remove(path);
                 self.meta_was_removed = true;
             }
         }
@@ -102,29 +109,28 @@ impl FileBody {
         self.meta_was_removed
     }
 
-    /// Replaces the meta file in one step.
-    pub(crate) fn replace_meta(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut beside = self.meta_path.clone().into_os_string();
+    /// Replaces a meta file that is there and says the same in another form, in one step.
+    pub(crate) fn replace_meta_unless(&mut self, canonical: &[u8]) -> io::Result<()> {
+        let found = self.read_meta()?;
+        let (Some(path), Some(found)) = (&self.meta_path, found) else {
+            return Ok(());
+        };
+        if found.starts_with(canonical) {
+            return Ok(());
+        }
+        let mut beside = path.clone().into_os_string();
         beside.push(".tmp");
         let file = self.disk.open(Path::new(&beside), Open::Truncated)?;
-        file.write_at(bytes, 0)?;
+        file.write_at(canonical, 0)?;
         file.sync_data()?;
-        self.disk.rename(Path::new(&beside), &self.meta_path)
-    }
-
-    /// The meta file as it stands.
-    pub(super) fn meta_on_disk(&self) -> Option<Vec<u8>> {
-        disk::read_all(self.disk.as_ref(), &self.meta_path)
-            .ok()
-            .flatten()
+        self.disk.rename(Path::new(&beside), path)
     }
 
     /// Gives a meta file that was left under its old name the name that belongs to the data.
     pub(crate) fn adopt_meta(&self, found: &Path) -> io::Result<()> {
-        if found == self.meta_path {
-            Ok(())
-        } else {
-            self.disk.rename(found, &self.meta_path)
+        match &self.meta_path {
+            Some(path) if found != path => self.disk.rename(found, path),
+            _ => Ok(()),
         }
     }
 
@@ -134,9 +140,10 @@ impl FileBody {
             Some(file) => file.sync_data()?,
             None => self.open()?.sync_data()?,
         }
-        match &self.meta {
-            Some(file) => file.sync_data(),
-            None => match self.disk.open(&self.meta_path, Open::Existing) {
+        match (&self.meta, &self.meta_path) {
+            (Some(file), _) => file.sync_data(),
+            (None, None) => Ok(()),
+            (None, Some(path)) => match self.disk.open(path, Open::Existing) {
                 Ok(file) => file.sync_data(),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 Err(error) => Err(error),
@@ -151,8 +158,10 @@ impl FileBody {
         let renamed_meta = meta_path(&data_path);
         self.disk.rename(&self.data_path, &data_path)?;
         self.data_path = data_path;
-        if self.disk.rename(&self.meta_path, &renamed_meta).is_ok() {
-            self.meta_path = renamed_meta;
+        if let Some(path) = &mut self.meta_path
+            && self.disk.rename(path, &renamed_meta).is_ok()
+        {
+            *path = renamed_meta;
         }
         Ok(())
     }
@@ -166,7 +175,10 @@ impl FileBody {
     pub(crate) fn remove(&mut self) -> io::Result<()> {
         self.close();
         disk::remove_if_there(self.disk.as_ref(), &self.data_path)?;
-        disk::remove_if_there(self.disk.as_ref(), &self.meta_path)
+        match &self.meta_path {
+            Some(path) => disk::remove_if_there(self.disk.as_ref(), path),
+            None => Ok(()),
+        }
     }
 }
 

@@ -30,6 +30,27 @@ pub(crate) struct Meta {
     pub(crate) modified: u64,
 }
 
+/// What a meta file lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetaFault {
+    Map,
+    Id,
+    Created,
+    Modified,
+}
+
+impl MetaFault {
+    /// In Fluentd's words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Map => "it is no msgpack map",
+            Self::Id => "invalid unique_id",
+            Self::Created => "invalid created_at",
+            Self::Modified => "invalid modified_at",
+        }
+    }
+}
+
 impl Meta {
     pub(crate) fn of(
         metadata: &Metadata,
@@ -117,19 +138,22 @@ impl Meta {
         out
     }
 
-    /// Reads a meta file of either form; nothing of one without `id`, `c` or `m`, as Fluentd judges it.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Reads a meta file of either form; not one without `id`, `c` or `m`, as Fluentd judges it.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, MetaFault> {
+        if bytes.is_empty() {
+            return Err(MetaFault::Id);
+        }
         let map = match bytes.strip_prefix(&MAGIC) {
             // A length that says too much is accepted: the map tells its own end.
-            Some(rest) => rest.get(4..)?,
+            Some(rest) => rest.get(4..).ok_or(MetaFault::Map)?,
             None => bytes,
         };
         let mut cursor = Cursor(map);
         let (mut id, mut created, mut modified, mut count) = (None, None, None, 0);
         let mut metadata = Metadata::default();
-        for _ in 0..cursor.map_length()? {
-            let key = cursor.str()?;
-            let value = cursor.value()?;
+        for _ in 0..cursor.map_length().ok_or(MetaFault::Map)? {
+            let key = cursor.str().ok_or(MetaFault::Map)?;
+            let value = cursor.value().ok_or(MetaFault::Map)?;
             let mut inner = Cursor(value);
             match key {
                 "timekey" => metadata.timekey = inner.int(),
@@ -149,12 +173,12 @@ impl Meta {
                 _ => {}
             }
         }
-        Some(Self {
+        Ok(Self {
             metadata,
-            id: id?,
+            id: id.ok_or(MetaFault::Id)?,
             count,
-            created: created?,
-            modified: modified?,
+            created: created.ok_or(MetaFault::Created)?,
+            modified: modified.ok_or(MetaFault::Modified)?,
         })
     }
 }
@@ -226,16 +250,16 @@ mod tests {
             prop_assert_eq!(&again, map, "all integers and lengths take their shortest form");
 
             let followed = [&bytes, &*behind].concat();
-            prop_assert_eq!(Meta::decode(&followed), Some(meta.clone()));
+            prop_assert_eq!(Meta::decode(&followed), Ok(meta.clone()));
             // The old form has no header.
-            prop_assert_eq!(Meta::decode(map), Some(meta));
+            prop_assert_eq!(Meta::decode(map), Ok(meta));
         }
 
         #[test]
         fn arbitrary_bytes_are_no_panic(bytes in vec(any::<u8>(), 0..100), cut in 0..100_usize, meta in meta()) {
             let _ = Meta::decode(&bytes);
             let whole = meta.encode();
-            prop_assert_eq!(Meta::decode(&whole[..whole.len().min(cut)]).is_some(), cut >= whole.len());
+            prop_assert_eq!(Meta::decode(&whole[..whole.len().min(cut)]).is_ok(), cut >= whole.len());
         }
 
         #[test]

@@ -2,25 +2,31 @@ mod file;
 mod meta;
 mod msgpack;
 mod paths;
+mod single;
 
-pub(crate) use self::file::FileBody;
+pub(crate) use self::file::{FileBody, meta_path};
 pub(crate) use self::meta::Meta;
+pub(crate) use self::msgpack::{count_lines, count_values};
 pub use self::paths::ChunkPaths;
 pub(crate) use self::paths::ChunkStage;
+pub use self::single::SingleKey;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::DiskFile;
 use crate::ledger::ChunkExtent;
 use crate::{
-    ChunkId, Dispatch, Ledger, LedgerError, Metadata, Origin, SourceNumber, Ticket, Timestamp,
+    ChunkId, Compression, Dispatch, Ledger, LedgerError, Metadata, Origin, SourceNumber, Ticket,
+    Timestamp,
 };
 
 /// A run of events on their way to one output: in memory or in a file.
 ///
-/// Its bytes are what the output's format made, back to back: for the standard format, msgpack entries.
+/// Its bytes are what the output's format made, back to back: for the standard format, msgpack entries. A buffer may keep them
+/// compressed.
 pub struct Chunk {
     pub(crate) id: ChunkId,
     pub(crate) metadata: Arc<Metadata>,
@@ -35,6 +41,15 @@ pub struct Chunk {
     pub(crate) origins: BTreeMap<(SourceNumber, u32), u64>,
     /// Knows what the chunk holds.
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) packing: Packing,
+}
+
+/// How the bytes of a chunk are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Packing {
+    pub(crate) compression: Compression,
+    /// More is not unpacked, in bytes.
+    pub(crate) limit: u64,
 }
 
 pub(crate) enum Body {
@@ -53,7 +68,7 @@ impl Chunk {
         &self.metadata
     }
 
-    /// The number of bytes.
+    /// The number of bytes that are kept: compressed ones, where the buffer compresses.
     pub fn len(&self) -> u64 {
         self.extent.length
     }
@@ -106,7 +121,7 @@ impl Chunk {
         self.ledger.withdraw(self.id);
     }
 
-    /// The bytes, if they are in memory.
+    /// The bytes as they are kept, if they are in memory.
     pub fn in_memory(&self) -> Option<&[u8]> {
         match &self.body {
             Body::Memory(bytes) => Some(bytes),
@@ -114,8 +129,37 @@ impl Chunk {
         }
     }
 
-    /// The bytes, read into `scratch` if they are in a file; memory is not copied.
+    /// The file that holds the chunk as it is kept, if one does.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.body {
+            Body::Memory(_) => None,
+            Body::File(body) => Some(body.data_path()),
+        }
+    }
+
+    /// How the bytes are kept.
+    pub fn compression(&self) -> Compression {
+        self.packing.compression
+    }
+
+    /// The bytes, read into `scratch` if they are in a file or compressed; what lies plainly in memory is not copied.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] where they cannot be decompressed: no later try will go better.
     pub fn read<'a>(&'a self, scratch: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+        let Packing { compression, limit } = self.packing;
+        if compression == Compression::Text {
+            return self.read_stored(scratch);
+        }
+        let mut packed = Vec::new();
+        let stored = self.read_stored(&mut packed)?;
+        scratch.clear();
+        compression.unpack(stored, limit, scratch)?;
+        Ok(scratch)
+    }
+
+    /// The bytes as they are kept, read into `scratch` if they are in a file.
+    pub fn read_stored<'a>(&'a self, scratch: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
         let file = match &self.body {
             Body::Memory(bytes) => return Ok(bytes),
             Body::File(body) => body.open()?,
@@ -184,6 +228,9 @@ impl Chunk {
         let Body::File(body) = &mut self.body else {
             return;
         };
+        if !body.has_meta() {
+            return;
+        }
         let meta = Meta::of(&self.metadata, self.id, self.created, self.committed);
         body.write_meta(&meta.encode());
     }
@@ -192,10 +239,8 @@ impl Chunk {
     pub(crate) fn write_meta_if_behind(&mut self) {
         let Body::File(body) = &self.body else { return };
         let meta = Meta::of(&self.metadata, self.id, self.created, self.committed).encode();
-        if body
-            .meta_on_disk()
-            .is_some_and(|bytes| !bytes.starts_with(&meta))
-        {
+        let found = body.read_meta().ok().flatten();
+        if found.is_some_and(|bytes| !bytes.starts_with(&meta)) {
             self.write_meta();
         }
     }

@@ -67,6 +67,17 @@ pub(super) fn put_int(out: &mut Vec<u8>, value: i64) {
     }
 }
 
+/// The whole values at the start of `bytes`.
+pub(crate) fn count_values(bytes: &[u8]) -> u64 {
+    let mut cursor = Cursor(bytes);
+    std::iter::from_fn(|| cursor.value()).count() as u64
+}
+
+/// The lines of `bytes`, with a last one that has no end.
+pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
+    bytes.split_inclusive(|byte| *byte == b'\n').count() as u64
+}
+
 /// Msgpack that is left to read.
 pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 

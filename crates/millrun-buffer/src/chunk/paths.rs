@@ -1,20 +1,23 @@
 use std::path::{Path, PathBuf};
 
-use crate::ChunkId;
+use super::single::SingleKey;
 use crate::disk::Disk;
+use crate::{ChunkId, Metadata};
 
-/// The names of a file buffer's chunks (specification 4.6).
+/// The names of a file buffer's chunks (specification 4.6 and 4.7).
 ///
 /// ```text
-/// <directory>/<prefix><state><32 hex digits><suffix>         data
-/// <directory>/<prefix><state><32 hex digits><suffix>.meta    metadata
-/// state                                                      b staged, q queued
+/// <directory>/<prefix><state><32 hex digits><suffix>            data
+/// <directory>/<prefix><state><32 hex digits><suffix>.meta       metadata
+/// <directory>/<prefix><key>.<state><32 hex digits><suffix>      both, of file_single
+/// state                                                         b staged, q queued
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChunkPaths {
     directory: PathBuf,
     prefix: String,
     suffix: String,
+    single: Option<SingleKey>,
 }
 
 /// Whether a chunk still grows.
@@ -38,6 +41,24 @@ impl ChunkPaths {
     /// A directory, or a path that does not exist and has no `.*` in its last part, is a directory of `buffer.*` files, with a directory
     /// of its own for each of several workers. Otherwise the last part is the pattern of the names.
     pub fn new(path: &Path, suffix: &str, worker: Option<usize>, disk: &dyn Disk) -> Self {
+        Self::with_prefix(path, "buffer.", suffix, worker, disk)
+    }
+
+    /// The same for a file_single buffer, whose files are `fsb.*.buf` and have `key` in their names.
+    pub fn single(path: &Path, key: SingleKey, worker: Option<usize>, disk: &dyn Disk) -> Self {
+        Self {
+            single: Some(key),
+            ..Self::with_prefix(path, "fsb.", ".buf", worker, disk)
+        }
+    }
+
+    fn with_prefix(
+        path: &Path,
+        prefix: &str,
+        suffix: &str,
+        worker: Option<usize>,
+        disk: &dyn Disk,
+    ) -> Self {
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());
@@ -50,8 +71,9 @@ impl ChunkPaths {
             };
             return Self {
                 directory,
-                prefix: "buffer.".into(),
+                prefix: prefix.into(),
                 suffix: suffix.into(),
+                single: None,
             };
         }
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -66,6 +88,15 @@ impl ChunkPaths {
             directory,
             prefix,
             suffix,
+            single: None,
+        }
+    }
+
+    /// The same names in another directory.
+    pub(crate) fn in_directory(&self, directory: PathBuf) -> Self {
+        Self {
+            directory,
+            ..self.clone()
         }
     }
 
@@ -82,36 +113,65 @@ impl ChunkPaths {
             .into_owned()
     }
 
-    pub(crate) fn data(&self, stage: ChunkStage, id: ChunkId) -> PathBuf {
+    /// Whether the metadata has a file of its own.
+    pub(crate) fn has_meta(&self) -> bool {
+        self.single.is_none()
+    }
+
+    pub(crate) fn data(&self, stage: ChunkStage, id: ChunkId, metadata: &Metadata) -> PathBuf {
         let letter = match stage {
             ChunkStage::Staged => 'b',
             ChunkStage::Queued => 'q',
         };
-        self.directory
-            .join(format!("{}{letter}{id}{}", self.prefix, self.suffix))
+        let (prefix, suffix) = (&self.prefix, &self.suffix);
+        let name = match &self.single {
+            None => format!("{prefix}{letter}{id}{suffix}"),
+            Some(key) => format!("{prefix}{}.{letter}{id}{suffix}", key.encode(metadata)),
+        };
+        self.directory.join(name)
     }
 
     /// What a file name says; nothing of a file that is not ours.
     pub(crate) fn parse(&self, path: &Path) -> Option<ChunkFile> {
         let name = path.file_name()?.to_str()?;
         let rest = name.strip_prefix(self.prefix.as_str())?;
-        let (letter, rest) = rest.split_at_checked(1)?;
+        let (rest, is_meta) = match rest.strip_suffix(".meta") {
+            Some(rest) if self.has_meta() => (rest, true),
+            _ => (rest, false),
+        };
+        let rest = rest.strip_suffix(self.suffix.as_str())?;
+        let state = match self.single {
+            None => rest,
+            Some(_) => {
+                let at = rest.len().checked_sub(STATE_LENGTH)?;
+                let (key, state) = rest.split_at_checked(at)?;
+                key.ends_with('.').then_some(state)?
+            }
+        };
+        let (letter, hex) = state.split_at_checked(1)?;
         let stage = match letter {
             "b" => ChunkStage::Staged,
             "q" => ChunkStage::Queued,
             _ => return None,
         };
-        let (hex, rest) = rest.split_at_checked(ChunkId::HEX_LENGTH)?;
         let id = ChunkId::parse_hex(hex)?;
-        let rest = rest.strip_prefix(self.suffix.as_str())?;
-        let is_meta = match rest {
-            "" => false,
-            ".meta" => true,
-            _ => return None,
-        };
         Some(ChunkFile { id, stage, is_meta })
     }
+
+    /// The metadata that stands in the name of a chunk file of file_single.
+    pub(crate) fn metadata_in_name(&self, path: &Path) -> Option<Metadata> {
+        let key = self.single.as_ref()?;
+        let name = path.file_name()?.to_str()?;
+        let rest = name.strip_prefix(self.prefix.as_str())?;
+        let rest = rest.strip_suffix(self.suffix.as_str())?;
+        // The dot before the state is not part of the key.
+        let end = rest.len().checked_sub(STATE_LENGTH + 1)?;
+        Some(key.decode(rest.get(..end)?))
+    }
 }
+
+/// The state letter and the digits.
+const STATE_LENGTH: usize = 1 + ChunkId::HEX_LENGTH;
 
 #[cfg(test)]
 mod tests {
@@ -142,7 +202,7 @@ mod tests {
         let paths = ChunkPaths::new(Path::new("/d"), ".log", None, &disk);
         let id = ChunkId::parse_hex("660bef6e2ae77bb516f1f2fa1e85f866").unwrap();
         for (stage, letter) in [(ChunkStage::Staged, 'b'), (ChunkStage::Queued, 'q')] {
-            let path = paths.data(stage, id);
+            let path = paths.data(stage, id, &Metadata::EMPTY);
             assert_eq!(path, Path::new(&format!("/d/buffer.{letter}{id}.log")));
             assert_eq!(
                 paths.parse(&path),
@@ -172,6 +232,33 @@ mod tests {
                 None,
                 "{foreign}"
             );
+        }
+    }
+
+    #[test]
+    fn the_names_of_file_single_hold_the_key() {
+        let disk = SimulatedDisk::new();
+        let id = ChunkId::parse_hex("660bef6e2ae77bb516f1f2fa1e85f866").unwrap();
+        let paths = ChunkPaths::single(Path::new("/d"), SingleKey::Tag, None, &disk);
+        for (tag, name) in [
+            ("a.b", format!("/d/fsb.a.b.b{id}.buf")),
+            ("", format!("/d/fsb..b{id}.buf")),
+            ("x/y z%", format!("/d/fsb.x%2Fy%20z%25.b{id}.buf")),
+        ] {
+            let metadata = Metadata::with_tag(tag);
+            let path = paths.data(ChunkStage::Staged, id, &metadata);
+            assert_eq!(path, Path::new(&name));
+            assert_eq!(paths.metadata_in_name(&path), Some(metadata));
+            let file = ChunkFile {
+                id,
+                stage: ChunkStage::Staged,
+                is_meta: false,
+            };
+            assert_eq!(paths.parse(&path), Some(file));
+        }
+        for foreign in ["fsb.b12.buf", &format!("fsbb{id}.buf"), "fsb.é.buf"] {
+            let path = Path::new("/d").join(foreign);
+            assert_eq!(paths.parse(&path), None, "{foreign}");
         }
     }
 }

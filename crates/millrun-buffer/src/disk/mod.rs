@@ -3,7 +3,7 @@
 mod real;
 mod simulated;
 
-pub use real::RealDisk;
+pub use real::{RealDisk, RealDiskWithModes};
 pub use simulated::{Crash, SimulatedDisk};
 
 use std::io;

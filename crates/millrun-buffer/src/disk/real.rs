@@ -1,6 +1,6 @@
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::Timestamp;
@@ -9,6 +9,18 @@ use crate::disk::{Disk, DiskFile, Open};
 /// The file system of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
+
+/// The file system of the machine, with permissions for what is made there (less the umask).
+#[derive(Debug, Clone, Copy)]
+pub struct RealDiskWithModes {
+    /// Of files.
+    pub file: u32,
+    /// Of directories.
+    pub directory: u32,
+}
+
+/// Of files where nothing is said.
+const FILE_MODE: u32 = 0o644;
 
 impl Disk for RealDisk {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -41,14 +53,7 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, path: &Path, open: Open) -> io::Result<Box<dyn DiskFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        match open {
-            Open::Existing => &mut options,
-            Open::New => options.create_new(true),
-            Open::Truncated => options.create(true).truncate(true),
-        };
-        Ok(Box::new(RealFile(options.open(path)?)))
+        open_with_mode(path, open, FILE_MODE)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -80,6 +85,56 @@ impl Disk for RealDisk {
         file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0)?;
         Ok(Some(Box::new(file)))
     }
+}
+
+impl Disk for RealDiskWithModes {
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(self.directory).create(path)
+    }
+
+    fn open(&self, path: &Path, open: Open) -> io::Result<Box<dyn DiskFile>> {
+        open_with_mode(path, open, self.file)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        RealDisk.list(directory)
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        RealDisk.is_dir(path)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        RealDisk.exists(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+
+    fn sync_dir(&self, directory: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(directory)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        RealDisk.lock(path)
+    }
+}
+
+fn open_with_mode(path: &Path, open: Open, mode: u32) -> io::Result<Box<dyn DiskFile>> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(mode);
+    match open {
+        Open::Existing => &mut options,
+        Open::New => options.create_new(true),
+        Open::Truncated => options.create(true).truncate(true),
+    };
+    Ok(Box::new(RealFile(options.open(path)?)))
 }
 
 struct RealFile(File);

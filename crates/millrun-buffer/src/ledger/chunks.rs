@@ -1,4 +1,4 @@
-use super::record::{Commit, CommitOrigin, Record};
+use super::record::{Commit, CommitOrigin, Extent, Record};
 use super::{ChunkState, Ledger};
 use crate::{ChunkId, LedgerError, LossKey};
 
@@ -48,6 +48,36 @@ impl Ledger {
         inner.write_synced(&[record])
     }
 
+    /// A chunk left with its files, which are removed here already; counted as lost, for nothing here delivers it.
+    pub(crate) fn evacuate(
+        &self,
+        chunk: ChunkId,
+        losses: Vec<(LossKey, u64)>,
+    ) -> Result<(), LedgerError> {
+        let origin = CommitOrigin::Local { chunk };
+        let counted = Record::Commit(Commit {
+            origin,
+            losses,
+            ..Commit::default()
+        });
+        self.inner()
+            .write_synced(&[counted, Record::Evacuated { chunk }])
+    }
+
+    /// What a chunk held is in these chunks from now on.
+    pub(crate) fn divide(
+        &self,
+        chunk: ChunkId,
+        parts: Vec<(ChunkId, Extent)>,
+    ) -> Result<(), LedgerError> {
+        let commit = Commit {
+            origin: CommitOrigin::Local { chunk },
+            appends: parts,
+            ..Commit::default()
+        };
+        self.inner().write_synced(&[Record::Commit(commit)])
+    }
+
     /// Counts what was dropped outside of a transaction.
     pub(crate) fn count_losses(&self, losses: Vec<(LossKey, u64)>) -> Result<(), LedgerError> {
         if losses.is_empty() {
@@ -84,6 +114,16 @@ impl Ledger {
     pub(crate) fn knows(&self, chunk: ChunkId) -> bool {
         let inner = self.inner();
         inner.state.delivered.contains_key(&chunk) || inner.state.chunks.contains_key(&chunk)
+    }
+
+    /// The chunks of one buffer are another one's from now on. Only during the recovery.
+    pub(crate) fn rename_buffer(&self, from: &str, to: &str) {
+        let state = &mut self.inner().state;
+        let live = state.chunks.values_mut().map(|chunk| &mut chunk.buffer);
+        let renamed = live.chain(state.delivered.values_mut());
+        for buffer in renamed.filter(|buffer| ***buffer == *from) {
+            *buffer = to.into();
+        }
     }
 
     /// The chunks of a buffer and their committed lengths, 0 of delivered ones.

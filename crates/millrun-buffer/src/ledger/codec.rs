@@ -218,6 +218,10 @@ fn encode_body(record: &Record, out: &mut Vec<u8>) {
             put_bytes(out, path.as_bytes());
             put_u32(out, *hash);
         }
+        Record::Evacuated { chunk } => {
+            out.push(16);
+            out.extend_from_slice(chunk.as_bytes());
+        }
         Record::Dispatch { chunk, dispatch } => {
             out.push(15);
             out.extend_from_slice(chunk.as_bytes());
@@ -312,6 +316,9 @@ fn decode_body(body: &mut Reader<'_>) -> Option<Record> {
         14 => Record::PositionFile {
             path: body.text()?,
             hash: body.u32()?,
+        },
+        16 => Record::Evacuated {
+            chunk: body.chunk()?,
         },
         15 => Record::Dispatch {
             chunk: body.chunk()?,

@@ -143,6 +143,14 @@ pub(crate) struct ChunkState {
     pub(crate) previous: Extent,
 }
 
+impl ChunkState {
+    /// Whether the chunk was left in order, and not touched since. Only asked of chunks whose `previous` says nothing else
+    /// (file_single).
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.previous == self.extent
+    }
+}
+
 impl Ledger {
     /// A ledger without a file, for instances that keep no state and for tests.
     pub fn volatile() -> Arc<Self> {

@@ -65,6 +65,8 @@ pub(super) enum Record {
     PositionFile { path: Box<str>, hash: u32 },
     /// A chunk is about to be sent to a receiver under this number.
     Dispatch { chunk: ChunkId, dispatch: Dispatch },
+    /// A chunk left: what comes back under its name is another program's.
+    Evacuated { chunk: ChunkId },
 }
 
 /// How much of a chunk is committed.

@@ -125,6 +125,7 @@ impl State {
             Record::Dispatch { chunk, dispatch } => {
                 self.dispatches.insert(*chunk, dispatch.clone());
             }
+            Record::Evacuated { chunk } => self.purge(*chunk),
             Record::PositionFile { path, hash } => {
                 self.position_files.insert(path.clone(), *hash);
             }

@@ -194,6 +194,7 @@ fn record() -> impl Strategy<Value = Record> {
             }
         ),
         (text(), any::<u32>()).prop_map(|(path, hash)| Record::PositionFile { path, hash }),
+        chunk().prop_map(|chunk| Record::Evacuated { chunk }),
         (chunk(), text(), any::<([u8; 16], u64, u64)>()).prop_map(
             |(chunk, receiver, (sender, sequence, since))| Record::Dispatch {
                 chunk,

@@ -147,6 +147,16 @@ impl Ledger {
         Ok(())
     }
 
+    /// A memory chunk with these origins is now two.
+    pub(crate) fn hold_again(&self, origins: &[(SourceNumber, u32, u64)]) {
+        let mut inner = self.inner();
+        for (source, incarnation, start) in origins {
+            if let Some(tracker) = inner.trackers.get_mut(&(*source, *incarnation)) {
+                tracker.hold(*start, 1);
+            }
+        }
+    }
+
     /// A memory chunk with these origins is delivered or dropped.
     pub(crate) fn release(&self, origins: &[(SourceNumber, u32, u64)]) -> Result<(), LedgerError> {
         let mut inner = self.inner();

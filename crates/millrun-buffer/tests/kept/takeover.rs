@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use millrun_buffer::disk::{Disk, SimulatedDisk};
-use millrun_buffer::{BufferConfig, ChunkId};
+use millrun_buffer::{Broken, BufferConfig, ChunkId};
 
 use crate::common::{Worker, drain};
 
@@ -94,13 +94,27 @@ fn broken_chunks_are_put_aside_and_their_place_is_said() {
     let empty = PathBuf::from(format!("/buffers/buffer.b{}.log", ID.replace('6', "7")));
     disk.poke(&empty, b"");
     let worker = Worker::start(&disk, &[config()]);
-    let notes = [
-        format!(
-            "/buffers/buffer.q{ID}.log is broken: its meta file cannot be read; its 4 bytes are now in /backup/{ID}.log"
-        ),
-        format!("{} is broken: it is empty", empty.display()),
-    ];
-    assert_eq!(worker.resumed[0].notes, notes);
+    let broken: Vec<_> = worker.resumed[0]
+        .broken
+        .iter()
+        .map(|broken| {
+            let backup = broken.backup.as_ref().unwrap().display();
+            let Broken { mode, reason, .. } = broken;
+            format!("{} {mode}: {reason} → {backup}", broken.path.display())
+        })
+        .collect();
+    let other = ID.replace('6', "7");
+    assert_eq!(
+        broken,
+        [
+            format!(
+                "/buffers/buffer.q{ID}.log queued: enqueued meta file is broken. it is no msgpack map → /backup/{ID}.log"
+            ),
+            format!(
+                "/buffers/buffer.b{other}.log staged: staged file chunk is empty → /backup/{other}.log"
+            ),
+        ]
+    );
     assert_eq!(
         disk.peek(Path::new(&format!("/backup/{ID}.log"))).unwrap(),
         b"one\n"

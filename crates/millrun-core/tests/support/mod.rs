@@ -34,6 +34,8 @@ parameters! {
     sections {
         /// As every buffered output has it.
         buffer: Option<Element>;
+        /// As every buffered output has it.
+        secondary: Option<Element>;
         /// As copy has it.
         store: Vec<Element>;
     }
@@ -67,17 +69,23 @@ impl World {
     }
 
     fn take(&self, name: &str, tag: &str, bytes: &[u8]) -> Result<(), DeliveryError> {
+        if name == "down" {
+            return Err(DeliveryError::Retriable("always down".into()));
+        }
         if let Some(error) = self.answers.lock().unwrap().pop_front() {
             return Err(error);
         }
+        let messages = Entries::new(bytes).map(|entry| {
+            let record = entry.unwrap();
+            let message = record.record().field(b"m").and_then(|value| value.text());
+            String::from_utf8_lossy(message.unwrap_or_default()).into_owned()
+        });
+        let messages: Vec<String> = messages.collect();
+        if name == "picky" && messages.iter().any(|message| message == "bad") {
+            return Err(DeliveryError::Refused("a bad event".into()));
+        }
         let mut arrived = self.arrived.lock().unwrap();
-        for entry in Entries::new(bytes) {
-            let message = entry
-                .unwrap()
-                .record()
-                .field(b"m")
-                .and_then(|value| value.text());
-            let message = String::from_utf8_lossy(message.unwrap_or_default()).into_owned();
+        for message in messages {
             arrived.push(format!("{name}: {tag} {message}"));
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Outputs: where events go.
 
 mod copy;
+mod exec;
 mod file;
 mod forward;
 mod null;
@@ -13,6 +14,7 @@ use millrun_core::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.add_output("copy", copy::CopyParameters::SCHEMA, copy::build);
+    registry.add_output("exec", exec::ExecParameters::SCHEMA, exec::build);
     registry.add_output("file", file::FileParameters::SCHEMA, file::build);
     registry.add_output(
         "forward",

@@ -15,6 +15,9 @@ parameters! {
 }
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
+    if assembly.refuse_secondary(element) {
+        return None;
+    }
     let parameters = NullParameters::read(element, assembly.diagnostics)?;
     let output = Arc::new(Null {
         never_flush: parameters.never_flush,

@@ -34,6 +34,9 @@ parameters! {
 }
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
+    if assembly.refuse_secondary(element) {
+        return None;
+    }
     StdoutParameters::read(element, assembly.diagnostics)?;
     let formatter = plugin_formatter(element, "stdout", assembly)?;
     let output = Arc::new(Stdout {

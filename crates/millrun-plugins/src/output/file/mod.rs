@@ -30,7 +30,7 @@ use millrun_buffer::{Chunk, ChunkId, Intent};
 use millrun_config::{Diagnostic, Element, parameters, words};
 use millrun_core::{
     Assembly, BatchFormatter, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError,
-    Node, PluginId, Progress, Sender, expand,
+    Node, PluginId, Progress, Sender, expand, read_chunk,
 };
 use millrun_event::Events;
 use millrun_pattern::{TimeFormat, Zone};
@@ -71,8 +71,10 @@ parameters! {
         time_slice_format: Option<String>;
         /// A link to the newest chunk. Not supported yet.
         symlink_path: Option<PathBuf>;
-        /// Compress again what the buffer compressed. Without effect: buffers do not compress.
+        /// Compress again what the buffer compressed. Without effect: it always is.
         recompress: bool = "false";
+        /// Warn of flushes that take longer, in seconds.
+        slow_flush_log_threshold: f64 = "20.0";
     }
     sections {
         /// What an event looks like.
@@ -81,6 +83,8 @@ parameters! {
         inject: Option<Element>;
         /// Where events wait.
         buffer: Option<Element>;
+        /// Where chunks go that cannot be written.
+        secondary: Option<Element>;
     }
     legacy { TimeSlicedBuffer, Format, Inject }
 }
@@ -210,9 +214,7 @@ struct FileSender {
 
 impl Sender for FileSender {
     fn begin(&mut self, chunk: &Chunk, _: Instant) -> Result<Progress, DeliveryError> {
-        let bytes = chunk.read(&mut self.bytes).map_err(|error| {
-            DeliveryError::Retriable(format!("cannot read chunk {}: {error}", chunk.id()))
-        })?;
+        let bytes = read_chunk(chunk, &mut self.bytes)?;
         if !self.shared.gzip {
             return self.shared.write(chunk, bytes);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrun_buffer::{Chunk, ChunkId, Random, Timestamp};
-use millrun_core::{DeliveryError, PluginId, Progress, Sender, Settled};
+use millrun_core::{DeliveryError, PROBE_TIMEOUT, PluginId, Progress, Sender, Settled, read_chunk};
 use millrun_forward::{Compression, SendError};
 
 use super::balance::Balance;
@@ -29,10 +29,15 @@ pub(super) struct Deliverer {
     scratch: Vec<u8>,
 }
 
+/// How much longer than its answer a chunk may be under way: the connection notices first.
+const COMMIT_SLACK: Duration = Duration::from_secs(30);
+
 /// Why a chunk did not go to a server.
 enum Failure {
     /// The next server may take it.
     Server(String),
+    /// The same, and this one is not there at all.
+    Unreachable(String),
     /// No server will.
     Chunk(String),
     /// It cannot be recorded where the chunk goes, which is no server's fault.
@@ -101,7 +106,7 @@ impl Deliverer {
                 }
                 Err(Failure::Chunk(text)) => return Err(DeliveryError::Unrecoverable(text)),
                 Err(Failure::Record(text)) => return Err(DeliveryError::Retriable(text)),
-                Err(Failure::Server(text)) => {
+                Err(Failure::Server(text) | Failure::Unreachable(text)) => {
                     self.detach(server, now, &text);
                     text
                 }
@@ -115,6 +120,7 @@ impl Deliverer {
     /// Sends to the first server that takes it.
     fn send_to_any(&mut self, parcel: &Parcel<'_>, now: Instant) -> Result<(), DeliveryError> {
         let mut failures = String::new();
+        let mut is_unreachable = true;
         for server in self.balance.order(now) {
             match self.send_to(server, parcel, now) {
                 Ok(()) => {
@@ -123,7 +129,12 @@ impl Deliverer {
                 }
                 Err(Failure::Chunk(text)) => return Err(DeliveryError::Unrecoverable(text)),
                 Err(Failure::Record(text)) => return Err(DeliveryError::Retriable(text)),
-                Err(Failure::Server(text)) => {
+                Err(failure @ (Failure::Server(_) | Failure::Unreachable(_))) => {
+                    is_unreachable &= matches!(failure, Failure::Unreachable(_));
+                    let (Failure::Server(text)
+                    | Failure::Unreachable(text)
+                    | Failure::Chunk(text)
+                    | Failure::Record(text)) = failure;
                     self.detach(server, now, &text);
                     let separator = if failures.is_empty() { "" } else { "; " };
                     // Writing to a string cannot fail.
@@ -134,9 +145,11 @@ impl Deliverer {
         if failures.is_empty() {
             failures.push_str("every <server> is of weight 0");
         }
-        Err(DeliveryError::Retriable(format!(
-            "no nodes are available: {failures}"
-        )))
+        let text = format!("no nodes are available: {failures}");
+        Err(match is_unreachable {
+            true => DeliveryError::Unreachable(text),
+            false => DeliveryError::Retriable(text),
+        })
     }
 
     /// Sends over an open connection, or over a new one where there is none or it is broken.
@@ -159,7 +172,7 @@ impl Deliverer {
                 None => {}
             }
         }
-        let mut connection = self.connect(server, now).map_err(Failure::Server)?;
+        let mut connection = self.connect(server, now).map_err(Failure::Unreachable)?;
         // Recorded only now: a server that cannot be reached must not keep the chunk.
         let addressed = self.address(server, parcel)?;
         let sent = connection.send(&addressed.message, now);
@@ -304,7 +317,7 @@ impl Sender for Deliverer {
             return Err(DeliveryError::Unrecoverable(text));
         };
         let mut scratch = std::mem::take(&mut self.scratch);
-        let sent = match chunk.read(&mut scratch) {
+        let sent = match read_chunk(chunk, &mut scratch) {
             Ok(payload) => {
                 let message = millrun_forward::Chunk {
                     id: *chunk.id().as_bytes(),
@@ -321,9 +334,7 @@ impl Sender for Deliverer {
                 };
                 self.send(&parcel, now)
             }
-            Err(error) => Err(DeliveryError::Retriable(format!(
-                "cannot read the chunk: {error}"
-            ))),
+            Err(error) => Err(error),
         };
         self.scratch = scratch;
         sent.map(|()| match self.plan.sender.require_ack {
@@ -344,6 +355,25 @@ impl Sender for Deliverer {
             self.collect(timeout);
         }
         settled.append(&mut self.settled);
+    }
+
+    /// Connects to the servers in their order until one is there, and says no word to it.
+    fn probe(&mut self, now: Instant) -> Option<bool> {
+        let timeout = self.plan.connect_timeout.min(PROBE_TIMEOUT);
+        let mut is_there = false;
+        for server in self.balance.order(now) {
+            let connected = self
+                .resolvers
+                .get_mut(server)
+                .is_some_and(|resolver| resolver.connect(timeout, now).is_ok());
+            is_there |= connected;
+        }
+        Some(is_there)
+    }
+
+    /// Connections have a deadline of their own, for each chunk.
+    fn commit_timeout(&self, _: Duration) -> Duration {
+        self.plan.sender.ack_response_timeout + COMMIT_SLACK
     }
 }
 

@@ -201,10 +201,6 @@ impl Plan {
                 "out_forward does not do the handshake yet",
             ),
             (
-                parameters.secondary.as_ref(),
-                "out_forward does not use <secondary> yet",
-            ),
-            (
                 parameters.service_discovery.first(),
                 "service discovery is not supported yet",
             ),

@@ -310,7 +310,7 @@ fn when_nobody_is_there_the_message_names_everybody() {
     let (first, second) = (nobody(), nobody());
     let mut deliverer = deliverer(&[(first, "name one"), (second, "weight 0")], "");
     let error = begin(&mut deliverer, &chunks(&["a"])[0]).unwrap_err();
-    assert!(matches!(error, DeliveryError::Retriable(_)));
+    assert!(matches!(error, DeliveryError::Unreachable(_)));
     assert_eq!(
         error.to_string(),
         format!(
