@@ -58,6 +58,7 @@ fn check_times(config: &Config) -> Result<(), String> {
             "server_heartbeat_interval",
             Some(config.server_heartbeat_interval),
         ),
+        ("config_load_timeout", Some(config.config_load_timeout)),
         ("worker_start_timeout", config.worker_start_timeout),
         (
             "worker_graceful_kill_interval",

@@ -3,7 +3,7 @@
 //! ```text
 //!   launcher ─fork─► middle ─setsid, fork─► daemon: privileges, log, server …
 //!      │               └ exits, reaped         │
-//!      └──────────── a pipe ◄── "ready" ───────┘   its end without that: it failed
+//!      └──────────── a pipe ◄──── its pid ─────┘   its end without that: it failed
 //! ```
 //!
 //! Until it is ready the daemon keeps the launcher's standard error, so that whoever started it sees why
@@ -18,13 +18,10 @@ use crate::sys::{self, Fork};
 /// How long the launcher waits for the daemon.
 const READY_MAX: Duration = Duration::from_secs(60);
 
-/// What the daemon writes when it is ready.
-const READY: &[u8] = b"R";
-
 /// The two returns of daemonizing.
 pub(crate) enum Daemonized {
-    /// In the launcher: whether the daemon got ready.
-    Launcher(Result<(), String>),
+    /// In the launcher: the daemon's pid when it got ready, or why it did not.
+    Launcher(Result<i32, String>),
     /// In the daemon.
     Daemon(Readiness),
 }
@@ -36,7 +33,7 @@ pub(crate) struct Readiness(PipeWriter);
 impl Readiness {
     pub(crate) fn ready(mut self) {
         // A launcher that is gone needs no news.
-        let _ = self.0.write_all(READY);
+        let _ = self.0.write_all(&std::process::id().to_le_bytes());
     }
 }
 
@@ -76,9 +73,9 @@ pub(crate) fn fall_silent() {
     }
 }
 
-fn wait(reader: &PipeReader) -> Result<(), String> {
+fn wait(reader: &PipeReader) -> Result<i32, String> {
     let end = Instant::now() + READY_MAX;
-    let mut word = [0; 1];
+    let mut pid = [0; 4];
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let readable = sys::poll_readable([reader.as_fd()], Some(left));
@@ -89,8 +86,9 @@ fn wait(reader: &PipeReader) -> Result<(), String> {
             }
             [false] => continue,
         }
-        return match sys::read(reader.as_fd(), &mut word) {
-            Ok(1) if word == READY => Ok(()),
+        return match sys::read(reader.as_fd(), &mut pid) {
+            // So little is written as a whole.
+            Ok(4) => Ok(i32::from_le_bytes(pid)),
             Ok(_) => Err("the daemon ended before it was ready".to_owned()),
             Err(error) => Err(error.to_string()),
         };

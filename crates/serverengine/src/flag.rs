@@ -39,16 +39,23 @@ impl BlockingFlag {
         *self.lock()
     }
 
-    /// Waits until the flag is set, at most `timeout`. Returns whether it is.
+    /// Waits until the flag is set, at most `timeout` (`None`: for ever). Returns whether it is.
     #[must_use = "the wait may have ended by its timeout"]
-    pub fn wait_for_set(&self, timeout: Duration) -> bool {
-        self.wait_for(true, timeout)
+    pub fn wait_for_set(&self, timeout: impl Into<Option<Duration>>) -> bool {
+        self.wait_for(true, timeout.into())
     }
 
-    /// Waits until the flag is reset, at most `timeout`. Returns whether it is.
+    /// Waits until the flag is reset, at most `timeout` (`None`: for ever). Returns whether it is reset:
+    /// other than Ruby's, which returns the value.
     #[must_use = "the wait may have ended by its timeout"]
-    pub fn wait_for_reset(&self, timeout: Duration) -> bool {
-        self.wait_for(false, timeout)
+    pub fn wait_for_reset(&self, timeout: impl Into<Option<Duration>>) -> bool {
+        self.wait_for(false, timeout.into())
+    }
+
+    /// Another name of [`BlockingFlag::wait_for_set`].
+    #[must_use = "the wait may have ended by its timeout"]
+    pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> bool {
+        self.wait_for_set(timeout)
     }
 
     fn change(&self, value: bool) -> bool {
@@ -57,7 +64,8 @@ impl BlockingFlag {
         before != value
     }
 
-    fn wait_for(&self, awaited: bool, timeout: Duration) -> bool {
+    fn wait_for(&self, awaited: bool, timeout: Option<Duration>) -> bool {
+        let timeout = timeout.unwrap_or(Duration::MAX);
         // A moment too far to be expressed is waited for in pieces no clock will ever see the end of.
         let deadline = Instant::now().checked_add(timeout);
         let mut value = self.lock();
@@ -108,6 +116,9 @@ mod tests {
                 flag.set();
             });
             assert!(flag.wait_for_set(Duration::MAX));
+            assert!(flag.wait(None));
+            scope.spawn(|| flag.reset());
+            assert!(flag.wait_for_reset(None));
         });
     }
 }

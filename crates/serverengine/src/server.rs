@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::BoxError;
 use crate::belongings::Belongings;
 use crate::check::check_workers;
-use crate::config::Config;
-use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
+use crate::config::{Config, reload};
+use crate::control::{Birth, Control, Kind, Load, Logging, Role, StopsBy, Upstream, take_signals};
 use crate::core::{Change, Command, Delegation, Mode, Policy, Repeat, SlotId};
 use crate::dump::DumpRules;
+use crate::loading::Loader;
 use crate::log::Level;
 use crate::privilege::{self, Identity};
 use crate::signals::Signal;
@@ -66,6 +67,18 @@ pub trait Server {
     /// does not take over. Those of [`Signal`] are the engine's; [`Config::signals`] says what they mean.
     fn install_signal_handlers(&mut self) {}
 
+    /// Is told the configuration, in the server process: before `before_run`, and before `reload_config`
+    /// when it was loaded anew.
+    ///
+    /// # Errors
+    ///
+    /// What cannot work. At the start the server ends with status 1; later it is logged, nothing is reloaded
+    /// or restarted, and this is called again with the configuration that is still in use.
+    fn configure(&mut self, config: &Config) -> Result<(), BoxError> {
+        let _ = config;
+        Ok(())
+    }
+
     /// Is called once, before any worker exists. What it opens or builds, workers inherit.
     ///
     /// # Errors
@@ -108,7 +121,8 @@ pub trait Server {
         Ok(())
     }
 
-    /// Returns the application's configuration for its workers, in whatever form they can read. It is
+    /// Returns the application's configuration for its workers, in whatever form they can read, in place
+    /// of [`Config::application`]. It is
     /// asked for after `before_run` and after each successful `reload_config`. Workers find it in
     /// [`WorkerContext::config`](crate::WorkerContext::config): those of all types but `spawn`, also
     /// those that run already.
@@ -133,12 +147,13 @@ pub(crate) enum Above {
 }
 
 /// Is the server process: starts, runs until told to stop, and returns the exit code.
-pub(crate) fn serve<S, F, W>(mut server: S, build_worker: F, config: &Config, above: Above) -> i32
+pub(crate) fn serve<S, F, W>(mut server: S, build_worker: F, loader: Loader, above: Above) -> i32
 where
     S: Server,
     F: FnMut(usize) -> W,
     W: Worker,
 {
+    let config = &loader.config.clone();
     let fatal = |text: &str| {
         config.log.log(Level::Fatal, text);
         EXIT_ERROR
@@ -166,6 +181,7 @@ where
     };
     let begun = begun.and_then(|()| {
         server.install_signal_handlers();
+        server.configure(config)?;
         server.before_run()
     });
     if let Err(error) = begun {
@@ -188,6 +204,7 @@ where
         reload_signal: config.worker_reload_signal.map(Signal::number),
         settings: settings(config, identity),
         policy: policy.clone(),
+        loader,
     };
     match Control::new(
         role,
@@ -219,6 +236,7 @@ struct ServerRole<S, F, W> {
     settings: Settings,
     /// What the configuration asks for.
     policy: Policy,
+    loader: Loader,
 }
 
 /// A worker before its start.
@@ -302,15 +320,52 @@ where
     }
 
     fn worker_config(&self) -> Option<String> {
-        self.server.worker_config()
+        self.server.worker_config().or_else(|| {
+            let application = &self.loader.config.application;
+            (!application.is_empty()).then(|| application.to_json())
+        })
     }
 
-    fn load_config(&mut self, _change: Change) -> Result<Option<Policy>, String> {
-        self.server
-            .reload_config()
-            .map_err(|error| error.to_string())?;
-        self.policy = policy_of(&self.server, self.policy.clone())?;
-        Ok(Some(self.policy.clone()))
+    fn loader(&mut self) -> Option<&mut Loader> {
+        Some(&mut self.loader)
+    }
+
+    fn load_config(&mut self, _change: Change, loaded: Option<&str>) -> Result<Load, String> {
+        let Some(text) = loaded else {
+            self.call_reload_hook()?;
+            self.policy = policy_of(&self.server, self.policy.clone())?;
+            return Ok(Load {
+                policy: Some(Box::new(self.policy.clone())),
+                ..Load::default()
+            });
+        };
+        let changed = reload::read(text, &self.loader.config)?;
+        let config = changed.config;
+        let settings = settings(&config, worker_identity(&config)?);
+        let hooks = self
+            .server
+            .configure(&config)
+            .map_err(|error| error.to_string())
+            .and_then(|()| self.call_reload_hook())
+            .and_then(|()| policy_of(&self.server, policy(&config)));
+        self.policy = match hooks {
+            Ok(policy) => policy,
+            Err(message) => {
+                // It was content with this one before.
+                let _ = self.server.configure(&self.loader.config);
+                return Err(message);
+            }
+        };
+        if let Some(logger) = &config.logger {
+            logger.set_level(changed.log_level);
+        }
+        self.settings = settings;
+        self.loader.config = config.clone();
+        Ok(Load {
+            policy: Some(Box::new(self.policy.clone())),
+            config: Some(config),
+            fixed: changed.fixed,
+        })
     }
 
     fn hook(&mut self, command: Command) {
@@ -322,6 +377,14 @@ where
             Command::Detach => self.server.detach(),
             Command::Forward(_) => {}
         }
+    }
+}
+
+impl<S: Server, F, W> ServerRole<S, F, W> {
+    fn call_reload_hook(&mut self) -> Result<(), String> {
+        self.server
+            .reload_config()
+            .map_err(|error| error.to_string())
     }
 }
 

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::belongings::Belongings;
-use crate::config::Config;
-use crate::control::{Birth, Control, Kind, Logging, Role, StopsBy, Upstream, take_signals};
+use crate::config::{Config, reload};
+use crate::control::{Birth, Control, Kind, Load, Logging, Role, StopsBy, Upstream, take_signals};
 use crate::core::{Change, Delegation, Detachment, Policy, Repeat, SlotId};
+use crate::loading::Loader;
 use crate::log::{Level, Log};
 use crate::privilege::Identity;
 use crate::server::{Above, Server, serve};
@@ -34,7 +35,7 @@ const SERVER_STOP_MARGIN: Duration = Duration::from_secs(2);
 pub(crate) fn supervise<S, F, W>(
     mut server: S,
     build_worker: F,
-    config: Config,
+    loader: Loader,
     belongings: Belongings,
 ) -> i32
 where
@@ -42,6 +43,7 @@ where
     F: FnMut(usize) -> W,
     W: Worker,
 {
+    let config = &loader.config;
     let log = Arc::clone(&config.log);
     let fatal = |text: &str| {
         log.log(Level::Fatal, text);
@@ -50,11 +52,11 @@ where
     if let Err(error) = take_signals() {
         return fatal(&format!("cannot take the signals over: {error}"));
     }
-    let policy = policy(&config);
+    let policy = policy(config);
     let signals = config.signals;
     let daemonize = config.daemonize;
     let release_after = config.listener_release_after;
-    let logging = match Logging::new(&config, true) {
+    let logging = match Logging::new(config, true) {
         Ok(logging) => logging,
         Err(error) => return fatal(&format!("cannot watch the logger process: {error}")),
     };
@@ -62,9 +64,10 @@ where
         return fatal(&format!("the server could not start: {error}"));
     }
     let role = SupervisorRole {
-        parts: Some((server, build_worker, config)),
+        parts: Some((server, build_worker, loader)),
         initialized: true,
         log: Arc::clone(&log),
+        handed_down: None,
     };
     match Control::new(role, policy, signals, logging, None, release_after)
         .and_then(|control| control.with_belongings(belongings, daemonize))
@@ -77,10 +80,12 @@ where
 
 struct SupervisorRole<S, F> {
     /// Used up in the forked child only; the supervisor keeps its copy untouched.
-    parts: Option<(S, F, Config)>,
+    parts: Option<(S, F, Loader)>,
     /// The first server was initialized before the loop, where an error ends everything.
     initialized: bool,
     log: Arc<dyn Log>,
+    /// What was loaded last, for the server that runs.
+    handed_down: Option<String>,
 }
 
 impl<S, F, W> Role for SupervisorRole<S, F>
@@ -114,7 +119,7 @@ where
 
     fn be_child(&mut self, (): (), birth: Birth) -> ! {
         // No return in this process ever leads back to the supervisor's code, so it is taken once.
-        let Some((server, build_worker, config)) = self.parts.take() else {
+        let Some((server, build_worker, loader)) = self.parts.take() else {
             sys::exit_now(EXIT_ERROR)
         };
         match tie_to_parent(birth.parent, &Identity::default()) {
@@ -122,17 +127,17 @@ where
             Ok(false) => sys::exit_now(EXIT_ERROR),
             Err(error) => {
                 let text = format!("the server process could not be set up: {error}");
-                config.log.log(Level::Fatal, &text);
+                loader.config.log.log(Level::Fatal, &text);
                 sys::exit_now(EXIT_ERROR);
             }
         }
         let upstream = Upstream::new(
             birth.lifeline,
             birth.heart,
-            config.server_heartbeat_interval,
+            loader.config.server_heartbeat_interval,
         );
         let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            serve(server, build_worker, &config, Above::Supervisor(upstream))
+            serve(server, build_worker, loader, Above::Supervisor(upstream))
         }));
         sys::exit_now(code.unwrap_or(EXIT_ERROR))
     }
@@ -147,25 +152,50 @@ where
         }
     }
 
-    /// Loads it for later servers. The one that runs loads its own, whatever comes of this; only where it
-    /// is replaced as a whole nothing happens with a configuration that is refused.
-    fn load_config(&mut self, change: Change) -> Result<Option<Policy>, String> {
-        let Some((server, _, config)) = &mut self.parts else {
-            return Ok(None);
+    fn worker_config(&self) -> Option<String> {
+        self.handed_down.clone()
+    }
+
+    fn loader(&mut self) -> Option<&mut Loader> {
+        let (_, _, loader) = self.parts.as_mut()?;
+        // Then the server loads it; this only lets the order pass.
+        (!loader.config.disable_reload).then_some(loader)
+    }
+
+    /// Takes it over for later servers. The one that runs calls its own hook, whatever comes of this; only
+    /// where it is replaced as a whole nothing happens with a configuration that is refused.
+    fn load_config(&mut self, change: Change, loaded: Option<&str>) -> Result<Load, String> {
+        let Some((server, _, loader)) = &mut self.parts else {
+            return Ok(Load::default());
         };
-        if config.disable_reload {
-            return Ok(None);
+        if loader.config.disable_reload {
+            return Ok(Load::default());
         }
-        let replaced = matches!(change, Change::Restart(_)) && config.restart_server_process;
+        let changed = loaded
+            .map(|text| reload::read(text, &loader.config))
+            .transpose()?;
+        let replaced = matches!(change, Change::Restart(_)) && loader.config.restart_server_process;
         match server.reload_config() {
-            Err(error) if replaced => Err(error.to_string()),
+            Err(error) if replaced => return Err(error.to_string()),
             Err(error) => {
                 let text = format!("the supervisor keeps the configuration it has: {error}");
                 self.log.log(Level::Error, &text);
-                Ok(None)
             }
-            Ok(()) => Ok(None),
+            Ok(()) => {}
         }
+        let Some(changed) = changed else {
+            return Ok(Load::default());
+        };
+        if let Some(logger) = &changed.config.logger {
+            logger.set_level(changed.log_level);
+        }
+        self.handed_down = loaded.map(str::to_owned);
+        loader.config = changed.config.clone();
+        Ok(Load {
+            policy: Some(Box::new(policy(&changed.config))),
+            config: Some(changed.config),
+            fixed: changed.fixed,
+        })
     }
 }
 

@@ -279,6 +279,14 @@ pub(crate) const ABSENT: &[(&str, &str)] = &[
 ];
 
 impl Draft {
+    /// Begins with a configuration that is in use.
+    pub(crate) fn of(config: Config) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+
     /// Gives a signal a meaning; the one that usually has it loses it.
     fn signal(&mut self, meaning: Meaning, node: &Node) -> Result<(), String> {
         let Some(signal) = Option::<Signal>::read(&node.value)? else {

@@ -5,6 +5,7 @@
 //!                                                       │
 //!   file ─► json │ yaml │ toml ─► Node (with places) ─► read ─► Config ─► check
 //!                                                       │
+//!   reload: the callback's Config ─► reload::write ─► JSON ─► reload::read ─► what may change
 //! ```
 
 mod application;
@@ -21,6 +22,7 @@ mod problem;
 #[cfg(feature = "files")]
 mod read;
 mod reference;
+pub(crate) mod reload;
 mod source;
 #[cfg(feature = "files")]
 mod suggestion;
@@ -127,6 +129,9 @@ keys! {
     server_immediate_kill_interval: Option<Duration> = None, "s", Live;
     /// By how much `server_immediate_kill_interval` grows with each repetition.
     server_immediate_kill_interval_increment: Duration = Duration::from_secs(10), "s", Live;
+    /// How long the callback that loads the configuration may take, at a reload, before it is given up and
+    /// everything stays as it is.
+    config_load_timeout: Duration = Duration::from_secs(10), "s", Live;
 
     /// Under a supervisor: a detach ([`Meaning::Detach`](crate::Meaning::Detach)) is a live restart. The server stops
     /// gracefully, and if it has not ended after `server_detach_wait`, a new one is started beside it.

@@ -58,7 +58,8 @@ pub(crate) enum Value {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: String,
-    /// Of the key.
+    /// Of the key. Only files have places that somebody asks for.
+    #[cfg_attr(not(feature = "files"), allow(dead_code))]
     pub(crate) place: Place,
     pub(crate) node: Node,
 }
@@ -87,6 +88,15 @@ impl Node {
             node,
         };
         Value::Map(entries.into_iter().map(entry).collect()).into()
+    }
+
+    /// Returns the value of a key, if this is a mapping that has it.
+    pub(crate) fn field(&self, key: &str) -> Option<&Self> {
+        let Value::Map(entries) = &self.value else {
+            return None;
+        };
+        let entry = entries.iter().find(|entry| entry.key == key)?;
+        Some(&entry.node)
     }
 }
 

@@ -1,7 +1,8 @@
-//! Where a configuration comes from: a value, or a callback.
+//! Where a configuration comes from: a value that never changes, or a callback that is asked again with
+//! each reload.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::BoxError;
 
@@ -9,7 +10,10 @@ use super::Config;
 
 /// What [`create`](crate::create) takes as configuration: a [`Config`], or a function that returns one.
 ///
-/// A function is called when the server is started. If it fails, that is logged, and the exit code is 78.
+/// A function is called once when the server is started, and again with each reload and restart: in a
+/// process of its own, which is killed when it takes longer than [`Config::config_load_timeout`] (on a thread
+/// where workers are threads, which is given up then). If it fails, panics or hangs, that is logged, and
+/// everything stays as it is. Under a supervisor it is called there, and the server gets the result.
 ///
 /// ```no_run
 /// use serverengine::{BoxError, Config, ConfigSource};
@@ -19,7 +23,8 @@ use super::Config;
 ///     Ok(Config { workers, ..Config::default() })
 /// }
 ///
-/// let source = ConfigSource::from(load);
+/// // Asked again only if that file has changed, or 5 s have passed.
+/// let source = ConfigSource::from(load).watching("workers.txt");
 /// # let _ = source;
 /// ```
 pub struct ConfigSource {
@@ -27,7 +32,7 @@ pub struct ConfigSource {
     file: Option<PathBuf>,
 }
 
-type Load = dyn Fn() -> Result<Config, BoxError>;
+type Load = dyn Fn() -> Result<Config, BoxError> + Send + Sync;
 
 enum Origin {
     Fixed(Box<Config>),
@@ -35,7 +40,8 @@ enum Origin {
 }
 
 impl ConfigSource {
-    /// Names the file that the function reads.
+    /// Names the file that the function reads: it is not called again while that is unchanged and was
+    /// read less than 5 s ago.
     #[must_use]
     pub fn watching(mut self, file: impl Into<PathBuf>) -> Self {
         self.file = Some(file.into());
@@ -48,6 +54,15 @@ impl ConfigSource {
             Origin::Fixed(config) => Ok((**config).clone()),
             Origin::Callback(load) => load(),
         }
+    }
+
+    /// Returns whether it can change.
+    pub(crate) fn is_callback(&self) -> bool {
+        matches!(self.origin, Origin::Callback(_))
+    }
+
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 }
 
@@ -62,7 +77,7 @@ impl From<Config> for ConfigSource {
 
 impl<F, E> From<F> for ConfigSource
 where
-    F: Fn() -> Result<Config, E> + 'static,
+    F: Fn() -> Result<Config, E> + Send + Sync + 'static,
     E: Into<BoxError>,
 {
     fn from(load: F) -> Self {
@@ -77,6 +92,7 @@ impl fmt::Debug for ConfigSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("ConfigSource")
+            .field("is_callback", &self.is_callback())
             .field("file", &self.file)
             .finish()
     }

@@ -351,7 +351,7 @@ impl<R: Role> Control<R> {
             return;
         };
         let sent = if takes_orders {
-            if order == Order::Reload
+            if matches!(order, Order::Reload | Order::Restart(_))
                 && let (Some(shared), Some(lifeline)) = (&self.shared_config, &child.lifeline)
             {
                 let version = self.config.version;

@@ -65,9 +65,10 @@ use crate::sys;
 pub(crate) use birth::Birth;
 use child::Child;
 use command_pipe::CommandPipe;
+use config::Loads;
 pub(crate) use logging::Logging;
 use poller::{Poller, Source};
-pub(crate) use role::{Kind, Role, StopsBy};
+pub(crate) use role::{Kind, Load, Role, StopsBy, panicked};
 use survivors::Survivors;
 pub(crate) use upstream::Upstream;
 
@@ -99,6 +100,8 @@ pub(crate) struct Control<R: Role> {
     /// How long a ready child may take to ask for its listening sockets.
     release_after: Duration,
     next_release: Option<Monotonic>,
+    /// The load of the configuration that is under way, and what comes after it.
+    loads: Loads,
     events: VecDeque<Event>,
     exit_code: Option<i32>,
 }
@@ -148,6 +151,7 @@ impl<R: Role> Control<R> {
             config_reported: true,
             release_after,
             next_release: None,
+            loads: Loads::default(),
             events: VecDeque::new(),
             exit_code: None,
         })
@@ -218,6 +222,7 @@ impl<R: Role> Control<R> {
             self.sweep();
             self.release_listeners(self.now());
             self.restart_logger(self.now());
+            self.give_up_loading(self.now());
             if let Some(upstream) = &mut self.upstream {
                 upstream.heartbeat(self.started.elapsed());
             }
@@ -250,6 +255,7 @@ impl<R: Role> Control<R> {
             Source::Upstream => self.read_upstream(),
             Source::Commands => self.read_commands(),
             Source::Logger => self.logger_exited(),
+            Source::Loading => self.config_arrived(),
             Source::Lifeline(generation) => self.read_lifeline(generation),
             Source::Exit(generation) => self.child_exited(generation),
         }
@@ -283,12 +289,7 @@ impl<R: Role> Control<R> {
                     child.tell(&Frame::SetFree);
                 }
             }
-            Action::LoadConfig(change) => {
-                let result = role::guarded("the reload hook", || self.role.load_config(change))
-                    .and_then(|policy| self.publish_config().map(|()| policy.map(Box::new)));
-                self.events
-                    .push_back(Event::ConfigLoaded { change, result });
-            }
+            Action::LoadConfig(change) => self.load_config(change),
             Action::ReopenLog => self.logging.log.reopen(),
             Action::Dump => self.dump(),
             Action::Log(message) => {
@@ -343,6 +344,7 @@ impl<R: Role> Control<R> {
         self.commands = None;
         self.readiness = None;
         self.pid_file = None;
+        self.loads = Loads::default();
         self.logging.let_go();
     }
 
@@ -356,6 +358,7 @@ impl<R: Role> Control<R> {
             sweep,
             self.next_release,
             self.logging.restart_at(),
+            self.loads.deadline(),
         ]
         .into_iter()
         .flatten()

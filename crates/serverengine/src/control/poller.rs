@@ -23,6 +23,7 @@ pub(crate) enum Source {
     Upstream,
     Commands,
     Logger,
+    Loading,
     Exit(Generation),
     Lifeline(Generation),
 }
@@ -99,6 +100,7 @@ fn event(source: Source) -> EpollEvent {
         Source::Upstream => 1 << KIND_SHIFT,
         Source::Commands => 4 << KIND_SHIFT,
         Source::Logger => 5 << KIND_SHIFT,
+        Source::Loading => 6 << KIND_SHIFT,
         Source::Exit(generation) => 2 << KIND_SHIFT | generation.0,
         Source::Lifeline(generation) => 3 << KIND_SHIFT | generation.0,
     };
@@ -113,6 +115,7 @@ fn decode(data: u64) -> Source {
         2 => Source::Exit(generation),
         4 => Source::Commands,
         5 => Source::Logger,
+        6 => Source::Loading,
         _ => Source::Lifeline(generation),
     }
 }
@@ -140,6 +143,7 @@ mod tests {
             Source::Upstream,
             Source::Commands,
             Source::Logger,
+            Source::Loading,
             Source::Exit(Generation(1)),
             Source::Lifeline(Generation((1 << 61) - 1)),
         ] {

@@ -1,9 +1,12 @@
 //! What a control process does for a server that a supervisor does not, and the other way round.
 
+use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::config::Config;
 use crate::core::{Change, Command, Policy, SlotId};
+use crate::loading::Loader;
 
 use super::Birth;
 
@@ -51,14 +54,30 @@ pub(crate) trait Role {
         None
     }
 
-    /// Loads the configuration anew, and returns the rules that follow from it if they may have changed.
-    /// An error keeps everything as it is.
-    fn load_config(&mut self, change: Change) -> Result<Option<Policy>, String>;
+    /// Returns what loads the configuration, if there is something to load.
+    fn loader(&mut self) -> Option<&mut Loader> {
+        None
+    }
+
+    /// Takes a configuration over that was loaded (`None`: there was none to load), and calls the user's
+    /// hook. An error keeps everything as it is.
+    fn load_config(&mut self, change: Change, loaded: Option<&str>) -> Result<Load, String>;
 
     /// Calls the user's hook for a command.
     fn hook(&mut self, command: Command) {
         let _ = command;
     }
+}
+
+/// What a load changes for a control process.
+#[derive(Default)]
+pub(crate) struct Load {
+    /// The rules, if they may have changed.
+    pub(crate) policy: Option<Box<Policy>>,
+    /// The configuration, if it was loaded anew.
+    pub(crate) config: Option<Config>,
+    /// Keys that wait for the next start of the server.
+    pub(crate) fixed: Vec<String>,
 }
 
 /// What children are.
@@ -84,14 +103,14 @@ pub(crate) fn guarded<T>(
     what: &str,
     call: impl FnOnce() -> Result<T, String>,
 ) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(format!(
-            "{what} panicked: {}",
-            text.as_deref().unwrap_or("no message")
-        ))
-    })
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(panicked(what, &*panic)))
+}
+
+/// Says that user code has panicked, and what it said.
+pub(crate) fn panicked(what: &str, panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("{what} panicked: {}", text.unwrap_or("no message"))
 }

@@ -43,6 +43,11 @@ impl Survivors {
         self.spared.push(pid);
     }
 
+    /// Forgets one that was reaped: its number may be anybody's.
+    pub(super) fn forget(&mut self, pid: i32) {
+        self.spared.retain(|spared| *spared != pid);
+    }
+
     pub(super) fn next_look(&self, now: Monotonic) -> Option<Monotonic> {
         (!self.waiting.is_empty()).then(|| now.saturating_add(LOOK_INTERVAL))
     }

@@ -12,6 +12,7 @@ use crate::lifeline::frame::Frame;
 use crate::lifeline::{Lifeline, Message};
 use crate::listen::{Claim, SocketKey};
 use crate::log::Level;
+use crate::published::Published;
 use crate::sys;
 
 use super::{Control, Role};
@@ -148,6 +149,18 @@ impl<R: Role> Control<R> {
                     _,
                 )) => {
                     self.listener_refused(request, errno, text);
+                }
+                Ok(Message::Frame(Frame::Config { version }, Some(shared))) => {
+                    match Published::receive(version, shared) {
+                        Ok(config) => {
+                            self.loads
+                                .hand(config.text.as_deref().unwrap_or_default().to_owned());
+                        }
+                        Err(error) => {
+                            let text = format!("the configuration did not arrive: {error}");
+                            self.logging.log.log(Level::Error, &text);
+                        }
+                    }
                 }
                 Ok(Message::Frame(Frame::NewLogger, _)) => self.announce_pipes(),
                 Ok(Message::Frame(Frame::SetFree, _)) => return self.go_free(),

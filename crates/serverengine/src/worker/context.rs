@@ -11,6 +11,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::config::Application;
 use crate::core::Generation;
 use crate::flag::BlockingFlag;
 use crate::lifeline::Lifeline;
@@ -73,6 +74,16 @@ impl WorkerContext {
     #[must_use]
     pub fn config(&self) -> Option<Arc<str>> {
         self.published().text.clone()
+    }
+
+    /// Returns the application's part of the configuration, [`Config::application`](crate::Config::application),
+    /// as it was at the last reload. It is empty if [`Server::worker_config`](crate::Server::worker_config) says
+    /// something else, unless that is a JSON object.
+    #[must_use]
+    pub fn application(&self) -> Application {
+        let text = self.config();
+        text.and_then(|text| Application::from_json(&text).ok())
+            .unwrap_or_default()
     }
 
     /// Returns the number of that configuration: 1 for the first, one more with each reload; 0 if the

@@ -21,6 +21,7 @@ mod idle;
 mod listeners;
 mod logging;
 mod proc;
+mod reloads;
 mod signals;
 mod starts;
 mod subject;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         idle::TESTS,
         listeners::TESTS,
         logging::TESTS,
+        reloads::TESTS,
         signals::TESTS,
         starts::TESTS,
         types::TESTS,

@@ -1,17 +1,21 @@
 //! The server under test. It says on standard output what happens to it, one line per event:
 //! `worker <id> <pid> <what>` or `server <pid> <what>`; its log goes there, too.
 
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serverengine::{
-    Backoff, BlockingFlag, BoxError, CommandSender, Config, DaemonLogger, Destination, Level,
-    LineFormat, ListenOptions, LoggerOptions, Meaning, Program, Rotation, Server, Signal,
-    SignalMeanings, Worker, WorkerContext, WorkerType,
+    Backoff, BlockingFlag, BoxError, CommandSender, Config, ConfigSource, DaemonLogger,
+    Destination, Format, Level, LineFormat, ListenOptions, LoggerOptions, Meaning, Program,
+    Rotation, Server, Signal, SignalMeanings, Worker, WorkerContext, WorkerType,
 };
 
 /// Holds the options of the server under test: `key=value` words.
@@ -138,6 +142,10 @@ pub(crate) fn run() -> ExitCode {
         nix::unistd::setgroups(&groups).unwrap();
     }
     config.logger = logger(&options);
+    if let Some(limit) = options.millis("load_timeout") {
+        config.config_load_timeout = limit;
+    }
+    let callback = options.text("callback").map(PathBuf::from);
     let server = Subject {
         options: options.clone(),
         logger: config.logger.clone(),
@@ -153,7 +161,46 @@ pub(crate) fn run() -> ExitCode {
             stop: BlockingFlag::new(),
         }
     };
-    serverengine::create(server, build, config).run()
+    match callback {
+        None => serverengine::create(server, build, config).run(),
+        Some(path) => {
+            let file = path.clone();
+            let source = ConfigSource::from(move || load(&config, &path)).watching(file);
+            serverengine::create(server, build, source).run()
+        }
+    }
+}
+
+/// Whether the callback was called before.
+static LOADED: AtomicBool = AtomicBool::new(false);
+
+/// The callback: engine keys, and `greeting` for the workers, from a JSON file; or what it says to do. It
+/// counts its calls in a file beside it.
+fn load(base: &Config, path: &Path) -> Result<Config, BoxError> {
+    let mut calls = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(path.with_extension("calls"))?;
+    calls.write_all(b"x")?;
+    let text = std::fs::read_to_string(path)?;
+    match text.trim() {
+        "panic" => panic!("on purpose"),
+        "hang" => std::thread::sleep(Duration::from_secs(1000)),
+        "die" => std::process::abort(),
+        "thread" => drop(std::thread::spawn(|| {})),
+        _ => {}
+    }
+    let loaded =
+        Config::from_text_with::<BTreeMap<String, String>>(path, Format::Json, text.trim())?;
+    let mut config = Config {
+        workers: loaded.workers,
+        application: loaded.application,
+        ..base.clone()
+    };
+    if LOADED.swap(true, Ordering::Relaxed) {
+        config.logger = loaded.logger;
+    }
+    Ok(config)
 }
 
 fn logger(options: &Options) -> Option<Arc<DaemonLogger>> {
@@ -459,7 +506,6 @@ fn spawn(command: &mut Command, name: &str) {
 }
 
 fn serve(listener: &TcpListener) {
-    use std::io::Write;
     for connection in listener.incoming() {
         // A client that is gone already is its own affair.
         let _ = connection.and_then(|mut it| it.write_all(b"served\n"));
