@@ -30,10 +30,9 @@ deny:
 quickstart:
     cargo run --release -- -c examples/quickstart.conf
 
-# What millrun does beside what Fluentd did, for example `just conformance --kind routing`.
+# Judge millrun by what was recorded of Fluentd, for example `just conformance --kind routing`.
 conformance *WORDS:
-    cargo build --release -p millrun
-    cargo run --release -p millrun-conformance -- {{ WORDS }}
+    cargo run --release -p conformance -- {{ WORDS }}
 
 # Forget what the quick start read and wrote.
 fresh:

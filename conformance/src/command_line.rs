@@ -1,41 +1,57 @@
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
-
-use millrun_conformance::{Options, program_beside};
+use anyhow::{Context, Result, bail, ensure};
+use conformance::Options;
 
 pub(crate) const USAGE: &str = "\
-Plays recorded scenarios of Fluentd against millrun and compares what happens.
+Judges millrun by what was recorded of Fluentd.
 
-Usage: conformance [OPTIONS]
+Usage: conformance [OPTIONS] [DIR]
 
-      --kind KIND       Only this kind of case; may be repeated
-      --filter TEXT     Only cases whose names contain TEXT
-      --program PATH    The millrun to test (default: the one built beside this program)
-      --jobs N          Cases played at once (default 4)
-      --logs            Also compare the log lines whose words are promised
-      --verbose         Also list the cases that are expected to differ, with their reasons
-      --report          Also write reports/KIND.txt
+DIR holds the cases, a file KIND.jsonl for each kind; without it the project's own are played.
+For each kind one line tells how many cases agree, deviate on purpose, and disagree; then the
+first that disagree are shown. The exit status is 0 if none does, 1 if any does, and 2 if it
+cannot be told: a usage that is wrong, a line that is malformed, a program that does not build.
+
+      --kind KIND       Only this kind; may be repeated
+      --name TEXT       Only cases whose name or text contains TEXT
+      --program PATH    The millrun to play live kinds against (without: its release build, which
+                        needs cargo)
+      --jobs N          Live cases played at once (default 16; most of their time is waiting)
+      --sample N        Of the live kinds that mostly wait, only each N-th case
+      --show N          Disagreements shown of each kind (default 5)
+      --verbose         Show all disagreements, with their cases, and all deviations with their
+                        reasons
   -h, --help            Print this
 ";
 
-/// Cases played at once; most of their time is waiting.
-const JOBS: usize = 4;
-/// The kinds that are played when none is named.
-const KINDS: [&str; 2] = ["out_file", "routing"];
+/// Live cases played at once.
+const JOBS: usize = 16;
+/// Disagreements shown of each kind.
+const SHOWN: usize = 5;
 
 /// What was asked for.
 pub(crate) struct CommandLine {
+    pub(crate) directory: PathBuf,
     pub(crate) options: Options,
-    pub(crate) kinds: Vec<String>,
+    pub(crate) program: Option<PathBuf>,
+    pub(crate) shown: usize,
     pub(crate) verbose: bool,
-    pub(crate) report: bool,
 }
 
 /// Reads the arguments; `None` asks for the usage.
 pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Option<CommandLine>> {
-    let (mut kinds, mut filter, mut program) = (Vec::new(), None, None);
-    let (mut jobs, mut logs, mut verbose, mut report) = (JOBS, false, false, false);
+    let mut asked = CommandLine {
+        directory: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("cases"),
+        options: Options {
+            jobs: JOBS,
+            ..Options::default()
+        },
+        program: None,
+        shown: SHOWN,
+        verbose: false,
+    };
+    let mut directories = 0;
     while let Some(word) = words.next() {
         let mut value = || {
             words
@@ -43,34 +59,63 @@ pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Option<Com
                 .with_context(|| format!("{word} needs a value"))
         };
         match word.as_str() {
-            "--kind" => kinds.push(value()?),
-            "--filter" => filter = Some(value()?),
-            "--program" => program = Some(PathBuf::from(value()?)),
-            "--jobs" => jobs = value()?.parse().context("--jobs needs a number")?,
-            "--logs" => logs = true,
-            "--verbose" => verbose = true,
-            "--report" => report = true,
+            "--kind" => asked.options.kinds.push(value()?),
+            "--name" => asked.options.name = Some(value()?),
+            "--program" => asked.program = Some(PathBuf::from(value()?)),
+            "--jobs" => asked.options.jobs = value()?.parse().context("--jobs needs a number")?,
+            "--sample" => {
+                asked.options.sample = value()?.parse().context("--sample needs a number")?;
+            }
+            "--show" => asked.shown = value()?.parse().context("--show needs a number")?,
+            "--verbose" => asked.verbose = true,
             "-h" | "--help" => return Ok(None),
-            _ => bail!("unknown argument {word:?}; --help lists the known ones"),
+            _ if word.starts_with('-') => {
+                bail!("unknown argument {word:?}; --help lists the known ones")
+            }
+            _ => {
+                directories += 1;
+                ensure!(
+                    directories == 1,
+                    "one directory at a time; {word:?} is a second one"
+                );
+                asked.directory = PathBuf::from(word);
+            }
         }
     }
-    if kinds.is_empty() {
-        kinds = KINDS.map(str::to_owned).to_vec();
+    Ok(Some(asked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Option<CommandLine>> {
+        read(text.split_whitespace().map(str::to_owned))
     }
-    let program = program
-        .or_else(program_beside)
-        .context("no millrun beside this program; build it, or name one with --program")?;
-    let home = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    Ok(Some(CommandLine {
-        options: Options {
-            program,
-            home,
-            filter,
-            jobs,
-            logs,
-        },
-        kinds,
-        verbose,
-        report,
-    }))
+
+    #[test]
+    fn the_words_are_read() {
+        let asked = parsed("--kind match --name x d --jobs 2").unwrap().unwrap();
+        assert_eq!(asked.directory, PathBuf::from("d"));
+        assert_eq!(
+            (asked.options.kinds, asked.options.jobs),
+            (vec!["match".to_owned()], 2)
+        );
+        assert!(parsed("--help").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_wrong_usage_is_told() {
+        let told = |text| parsed(text).err().unwrap().to_string();
+        assert_eq!(told("--kind"), "--kind needs a value");
+        assert_eq!(told("--jobs x"), "--jobs needs a number");
+        assert_eq!(
+            told("a b"),
+            "one directory at a time; \"b\" is a second one"
+        );
+        assert_eq!(
+            told("--x"),
+            "unknown argument \"--x\"; --help lists the known ones"
+        );
+    }
 }

@@ -1,50 +1,43 @@
-//! Plays recorded scenarios of Fluentd against millrun and compares what happens.
+//! Judges millrun by what was recorded of Fluentd.
 //!
-//! A case (`cases/<kind>.jsonl`, one to a line) is a configuration, steps to take, and what Fluentd
-//! answered: results of the steps, files left behind, log lines. The runner takes the steps in a
-//! directory of its own, masks what differs from run to run as the recording does, and tells the
-//! first difference of each case. What is known to differ stands in `expected/<kind>.txt` with its
-//! reason.
+//! A directory holds cases: a file for each kind, a case to a line, each with what was put in and
+//! what Fluentd answered. Kinds that are functions (`match`, `parser`, `formatter` …) are played by
+//! calling the libraries; live kinds (`routing`, `buffer`, `handshake` …) against the running
+//! program, in a directory and with ports of their own. Every case then agrees, or deviates as a
+//! named rule says that it should, or disagrees.
 //!
-//! It is not a test of units and knows nothing of millrun's insides: any program with Fluentd's command
-//! line could be played against. Cases of pure functions (parsers, formatters, patterns …) are
-//! played by the tests of the crates that have these functions.
+//! It is no test of units. It knows of no case in particular: any directory of this form is judged by
+//! it. What is not built yet disagrees.
 //!
 //! ```text
-//! case → step (masks expanded) → scene (program, client, files) → observation (masked) → compare
+//! directory → case → kind ─┬─ pure: libraries ──────────────────────┬─► differences → rules → summary
+//!                          └─ live: steps → program → observation ──┘
 //! ```
 //!
 //! ```no_run
-//! use millrun_conformance::{Options, program_beside, run};
+//! use conformance::{Options, release_program, run};
 //!
-//! let options = Options {
-//!     program: program_beside().ok_or_else(|| anyhow::anyhow!("build millrun first"))?,
-//!     home: env!("CARGO_MANIFEST_DIR").into(),
-//!     filter: Some("append".to_owned()),
-//!     jobs: 4,
-//!     logs: false,
-//! };
-//! println!("{}", run(&options, "out_file")?.line());
+//! let options = Options { kinds: vec!["match".to_owned()], ..Options::default() };
+//! run("conformance/cases".as_ref(), &options, release_program, |summary| {
+//!     println!("{}", summary.line());
+//! })?;
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 #![forbid(unsafe_code)]
 
 mod case;
-mod client;
-mod compare;
-mod content;
-mod expected;
-mod glob;
-mod mask;
-mod message;
-mod pattern;
-mod ports;
-mod program;
-mod promises;
-mod runner;
-mod scene;
-mod step;
-mod tree;
+mod difference;
+mod directory;
+mod kind;
+mod live;
+mod notation;
+mod pure;
+mod release;
+mod rules;
+mod run;
+mod summary;
 
-pub use program::program_beside;
-pub use runner::{Options, Summary, run};
+pub use release::{program_beside, release_program};
+pub use rules::rule_names;
+pub use run::{Options, run};
+pub use summary::{Deviation, Disagreement, Summary};

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Code logs through `tracing`; this layer gives the lines their shape. The field `plugin_id`
-//! becomes the bracketed id, every other field a `key=value` pair.
+//! becomes the bracketed id unless it is empty, every other field a `key=value` pair.
 
 use std::fmt::{Debug, Write as _};
 use std::io::Write as _;
@@ -135,7 +135,7 @@ impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => self.message = value.to_owned(),
-            "plugin_id" => self.plugin_id = Some(value.to_owned()),
+            "plugin_id" => self.plugin_id = Some(value.to_owned()).filter(|id| !id.is_empty()),
             name => {
                 let _ = write!(self.pairs, " {name}={value:?}");
             }

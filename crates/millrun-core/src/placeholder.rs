@@ -103,10 +103,12 @@ fn value(
             Some((_, value)) => safe(name, text_of(value)),
             None => Ok(Replacement::Unknown),
         },
-        None => Ok(match chunk {
-            Some(chunk) if name == "chunk_id" => Replacement::Text(chunk.to_string()),
-            _ => Replacement::Keep,
+        None if name == "chunk_id" => Ok(match chunk {
+            Some(chunk) => Replacement::Text(chunk.to_string()),
+            // Metadata alone has no id.
+            None => Replacement::Unknown,
         }),
+        None => Ok(Replacement::Keep),
     }
 }
 

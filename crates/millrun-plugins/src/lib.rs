@@ -43,3 +43,10 @@ pub fn registry() -> Registry {
     registry.add_section(formatter::InjectParameters::SCHEMA);
     registry
 }
+
+/// A position file of in_tail, read and written anew; nothing if it is none. For tests of its
+/// format only: not part of the interface.
+#[doc(hidden)]
+pub fn rewrite_position_file(content: &[u8]) -> Option<Vec<u8>> {
+    input::rewritten_positions(content)
+}

@@ -1,9 +1,9 @@
-//! What the running Fluentd answered, and what the filters do to streams.
+//! What the filters do to streams, beyond what the recorded cases say.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use millrun_config::{Diagnostics, Element, Entry as Parameter, Sources, Span};
+use millrun_config::{Diagnostics, Element};
 use millrun_core::{
     Assembly, Batch, DirectOutput, ErrorEvents, Filter, Losses, Node, Registry, Report, System,
     assemble,
@@ -14,36 +14,6 @@ use serde_json::{Value, json};
 use super::delete::delete;
 
 const NOW: EventTime = EventTime::new(1_795_224_568, 0);
-
-/// Recorded answers that ours differs from on purpose, or not yet: a part of the line, and why.
-const DEVIATIONS: &[(&str, &str)] = &[];
-
-fn cases(kind: &str) -> Vec<(String, Value)> {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../conformance/cases/{kind}.jsonl"));
-    let text = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    text.lines()
-        .map(|line| (line.to_owned(), serde_json::from_str(line).unwrap()))
-        .collect()
-}
-
-/// An element in the notation of the cases.
-fn element(case: &Value, span: Span) -> Element {
-    let text = |key: &str| case[key].as_str().unwrap();
-    let mut element = Element::new(text("name"), text("arg"), span);
-    for pair in case["attrs"].as_array().unwrap() {
-        element.insert(Parameter {
-            name: pair[0].as_str().unwrap().to_owned(),
-            name_span: span,
-            value: millrun_config::Value::text(pair[1].as_str().unwrap(), span),
-        });
-    }
-    for inner in case["elements"].as_array().unwrap() {
-        element.push(self::element(inner, span));
-    }
-    element
-}
 
 /// Takes nothing.
 struct Nowhere;
@@ -192,99 +162,6 @@ fn records(events: Events<'_>) -> Vec<Value> {
             json!([{"$et": [time.seconds, time.nanoseconds]}, value(entry.record_bytes())])
         })
         .collect()
-}
-
-/// The answer of a case: error events without their classes, times of reading as ours.
-fn expected(case: &Value) -> Option<Value> {
-    let mut out = case.get("out")?.clone();
-    for error in out["errors"].as_array_mut().unwrap() {
-        error.as_array_mut().unwrap().truncate(2);
-    }
-    for event in out["events"].as_array_mut().unwrap() {
-        if event[0]["$et"][0] == json!(NOW.seconds) {
-            event[0]["$et"][1] = json!(NOW.nanoseconds);
-        }
-    }
-    Some(out)
-}
-
-#[test]
-fn filter_cases() {
-    let mut wrong = Vec::new();
-    let mut seen = 0;
-    let span = Span::new(Sources::default().add("case.conf", ""), 0, 0);
-    for (line, case) in cases("filter") {
-        let mut conf = element(&case["conf"], span);
-        conf.insert(Parameter {
-            name: "@type".to_owned(),
-            name_span: span,
-            value: millrun_config::Value::text(case["type"].as_str().unwrap(), span),
-        });
-        let mut with_tag = Element::new("filter", "**", span);
-        for parameter in conf.parameters() {
-            with_tag.insert(parameter.clone());
-        }
-        for inner in conf.elements() {
-            with_tag.push(inner.clone());
-        }
-        let stream = stream(case["in"].as_array().unwrap());
-        let ours = build(&with_tag)
-            .ok()
-            .map(|filter| play(&*filter, case["tag"].as_str().unwrap(), stream.as_events()));
-        let agrees = ours == expected(&case);
-        let reason = DEVIATIONS.iter().find(|(part, _)| line.contains(part));
-        seen += usize::from(reason.is_some());
-        match (agrees, reason) {
-            (true, None) | (false, Some(_)) => {}
-            (true, Some((_, reason))) => wrong.push(format!("agrees by now: {line} ({reason})")),
-            (false, None) => wrong.push(format!("{line}\n  ours: {}", json!(ours))),
-        }
-    }
-    assert!(
-        wrong.is_empty(),
-        "{} cases\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
-    assert_eq!(seen, DEVIATIONS.len(), "a deviation is of no case");
-}
-
-#[test]
-fn accessor_delete_cases() {
-    for (line, case) in cases("accessor_delete") {
-        let path = case["path"].as_str().unwrap();
-        let Ok(accessor) = millrun_pattern::Accessor::parse(path) else {
-            assert!(case.get("error").is_some(), "is refused: {line}");
-            continue;
-        };
-        let mut record = b"before".to_vec();
-        transcode(case["record"].to_string().as_bytes(), &mut record).unwrap();
-        delete(&mut record, 6, accessor.segments());
-        let mut expected = b"before".to_vec();
-        transcode(case["out"].to_string().as_bytes(), &mut expected).unwrap();
-        assert_eq!(record, expected, "{line}");
-    }
-}
-
-#[test]
-fn accessor_cases() {
-    for (line, case) in cases("accessor") {
-        let path = case["path"].as_str().unwrap();
-        let Ok(accessor) = millrun_pattern::Accessor::parse(path) else {
-            assert!(case.get("error").is_some(), "is refused: {line}");
-            continue;
-        };
-        let mut record = Vec::new();
-        transcode(case["record"].to_string().as_bytes(), &mut record).unwrap();
-        let found = millrun_core::lookup(&record, accessor.segments());
-        let mut expected = Vec::new();
-        transcode(case["out"].to_string().as_bytes(), &mut expected).unwrap();
-        assert_eq!(
-            found.map_or(&[0xc0][..], |value| value.bytes()),
-            expected,
-            "{line}"
-        );
-    }
 }
 
 #[test]

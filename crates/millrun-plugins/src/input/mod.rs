@@ -5,6 +5,8 @@ mod tail;
 
 use millrun_core::Registry;
 
+pub(crate) use tail::rewritten_positions;
+
 pub(crate) fn register(registry: &mut Registry) {
     registry.add_input(
         "forward",

@@ -49,7 +49,8 @@ mod tsv;
 use millrun_event::EventTime;
 
 pub(crate) use self::number::leading_float;
-pub(crate) use self::section::{PARSERS, parse_section};
+pub(crate) use self::section::PARSERS;
+pub use self::section::parse_section;
 pub use self::{
     apache::{
         APACHE_ERROR_EXPRESSION, APACHE_EXPRESSION, APACHE_TIME_FORMAT, Apache2Parser,

@@ -43,7 +43,7 @@ pub(crate) const PARSERS: [(&str, &Schema); 17] = [
 
 /// The parser of the `<parse>` section of `plugin`, or of the legacy parameter `format`; `None`
 /// when a diagnostic says why not.
-pub(crate) fn parse_section(
+pub fn parse_section(
     plugin: &Element,
     text: TextKind,
     diagnostics: &mut Diagnostics,

@@ -63,4 +63,5 @@ mod wake;
 mod watch;
 
 pub(crate) use parameters::TailParameters;
+pub(crate) use positions::rewritten as rewritten_positions;
 pub(crate) use thread::build;

@@ -183,11 +183,7 @@ impl PositionFile {
     }
 
     fn append(&mut self, key: Vec<u8>, path: &Path, position: u64, inode: u64) {
-        self.content.extend_from_slice(path.as_os_str().as_bytes());
-        self.content.push(b'\t');
-        let at = self.content.len();
-        self.content
-            .extend_from_slice(format!("{position:016x}\t{inode:016x}\n").as_bytes());
+        let at = write_line(&mut self.content, path, position, inode);
         self.entries.insert(
             key,
             Slot {
@@ -204,6 +200,25 @@ impl PositionFile {
             Keyed::ByInode => inode.to_le_bytes().to_vec(),
         }
     }
+}
+
+/// Appends an entry; where the digits of its position begin.
+fn write_line(content: &mut Vec<u8>, path: &Path, position: u64, inode: u64) -> usize {
+    content.extend_from_slice(path.as_os_str().as_bytes());
+    content.push(b'\t');
+    let at = content.len();
+    content.extend_from_slice(format!("{position:016x}\t{inode:016x}\n").as_bytes());
+    at
+}
+
+/// A position file as it is written anew; nothing if a line of it is none.
+pub(crate) fn rewritten(content: &[u8]) -> Option<Vec<u8>> {
+    let (stored, unparsable) = parse(content);
+    let mut written = Vec::new();
+    for entry in &stored {
+        write_line(&mut written, &entry.path, entry.position, entry.inode);
+    }
+    unparsable.is_empty().then_some(written)
 }
 
 /// The format has no way to write these.

@@ -77,7 +77,7 @@ pub(crate) fn build(
     let pump = Pump {
         files: System,
         encoder,
-        plugin_id: id.text.to_string(),
+        plugin_id: shown(id),
         clock: EventTime::now,
         lines_max: parameters.read_lines_limit.filter(|limit| *limit > 0),
         block: Block::new(BLOCK_BYTES),
@@ -85,7 +85,7 @@ pub(crate) fn build(
         repeats: Repeats::default(),
     };
     let settings = Settings {
-        plugin_id: id.text.to_string(),
+        plugin_id: shown(id),
         tag: parameters.tag.clone(),
         paths: parameters.paths(),
         rotate_wait: parameters.rotate_wait,
@@ -111,6 +111,11 @@ pub(crate) fn build(
     }))
 }
 
+/// How log lines name the plugin: by its `@id` alone.
+fn shown(id: &PluginId) -> String {
+    id.given().unwrap_or_default().to_owned()
+}
+
 fn encoder(
     element: &Element,
     id: &PluginId,
@@ -127,9 +132,9 @@ fn encoder(
     // Without a parser there is nothing to parse: lines go straight into their entries.
     let mut encoder = if name == Some("none") && setting("estimate_current_event").is_none() {
         let key = setting("message_key").unwrap_or(MESSAGE_KEY);
-        Encoder::plain(&id.text, key, path_key)
+        Encoder::plain(&shown(id), key, path_key)
     } else {
-        Encoder::parsed(&id.text, parser, path_key)
+        Encoder::parsed(&shown(id), parser, path_key)
     };
     encoder.line_bytes_max = parameters.max_line_size.map(|size| size.0);
     encoder.emit_unmatched = parameters.emit_unmatched_lines;

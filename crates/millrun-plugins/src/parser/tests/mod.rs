@@ -1,12 +1,9 @@
 //! What the running Fluentd answered, and what the parsers do to bytes.
 
-mod recorded;
+mod notation;
 
-use std::path::Path;
-
-use millrun_config::{Diagnostics, Element, Entry, Sources, Span};
 use millrun_event::{Cursor, EventTime};
-use millrun_pattern::{Flags, Regex, TimeFormat, TimeType, Zone};
+use millrun_pattern::{Flags, Regex, TimeType};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +11,7 @@ use super::{Apache2Parser, GrokNames, Grouping};
 use super::{JsonParser, nginx_parser, parse_section};
 use super::{LineParser, NoneParser, ParseError, Parsed, RegexpParser, Settings, TextKind};
 
-use self::recorded::events;
+use self::notation::events;
 
 const NOW: EventTime = EventTime::new(1_795_264_496, 5);
 
