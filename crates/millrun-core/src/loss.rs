@@ -20,6 +20,8 @@ pub enum LossReason {
     Refused,
     /// A filter could not handle the event, and no `<label @ERROR>` takes it.
     Rejected,
+    /// A filter was configured to let so many pass and no more.
+    Throttled,
     /// It was given ever new tags that led it in a circle.
     Circle,
     /// Bytes of a file went away before they were read (truncation).
@@ -38,6 +40,7 @@ impl LossReason {
             LossReason::RetryLimit => "retry_limit",
             LossReason::Refused => "refused",
             LossReason::Rejected => "rejected",
+            LossReason::Throttled => "throttled",
             LossReason::Circle => "circle",
             LossReason::Truncated => "truncated",
         }

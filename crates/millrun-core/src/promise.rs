@@ -172,6 +172,10 @@ impl Walk<'_> {
                     self.label(label, hops + 1);
                 }
             }
+            // They emit again, by default where the events of sources enter. Which tags that will be hangs on the events.
+            "rewrite_tag_filter" | "detect_exceptions" => {
+                self.emitted_again(element, hops + 1);
+            }
             // What is thrown away on purpose needs no promise.
             "null" => {}
             _ => {
@@ -184,6 +188,23 @@ impl Walk<'_> {
                     output: kind.to_owned(),
                     output_span: element.span(),
                 });
+            }
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// The outputs that events with new tags may reach.
+    fn emitted_again(&mut self, output: &Element, hops: usize) {
+        let own = output.text("@label").unwrap_or("@ROOT");
+        let rules = output.elements_named("rule");
+        let labels = rules.filter_map(|rule| rule.text("label"));
+        for label in labels.chain([own]) {
+            let Some(scope) = self.scopes.get(label).filter(|_| hops < HOPS_MAX) else {
+                continue;
+            };
+            for rule in scope.rules.iter().filter(|rule| rule.name() == "match") {
+                self.output(rule, hops + 1);
             }
         }
     }
@@ -276,5 +297,18 @@ mod tests {
                 "udp → http: lost with the process",
             ]
         );
+    }
+
+    #[test]
+    fn events_with_new_tags_may_reach_any_output_of_their_scope() {
+        let text = "
+            <source>\n @type tail\n tag a\n </source>
+            <match a>\n @type rewrite_tag_filter\n <rule>\n label @L\n </rule>\n </match>
+            <match b>\n @type file\n </match>
+            <label @L>\n <match **>\n @type forward\n </match>\n </label>";
+        let parsed = parse_str("f.conf", text, &Environment::default(), &mut NoIncludes);
+        let found = promises(&parsed.root, 1).into_iter();
+        let found: Vec<_> = found.map(|promise| promise.output).collect();
+        assert_eq!(found, ["forward", "file"]);
     }
 }

@@ -78,7 +78,10 @@ impl Due {
     }
 }
 
-/// Events on their way to tags and labels, in order. Cleared and used again, it keeps its memory.
+/// How many groups are looked at for one of the tag. A flood of tags makes more groups, and no slower ones.
+const TAGS_REMEMBERED_MAX: usize = 32;
+
+/// Events on their way to tags and labels, in order within each. Cleared and used again, it keeps its memory.
 #[derive(Debug, Default)]
 pub struct Emissions {
     groups: Vec<Emission>,
@@ -102,35 +105,42 @@ impl Emissions {
         self.used = 0;
     }
 
-    /// The buffer that takes events of `tag` next: the last one, where it is of this tag and label, so that order is kept.
+    /// The buffer that takes events of `tag` next, so that the events of a tag keep their order.
     pub fn buffer(&mut self, tag: &str, label: Option<RouterId>) -> &mut EventBuffer {
-        let last = self.used.checked_sub(1);
-        let is_same = last
-            .and_then(|last| self.groups.get(last))
-            .is_some_and(|group| group.tag == tag && group.label == label);
-        if !is_same {
-            if self.used == self.groups.len() {
-                self.groups.push(Emission {
-                    tag: String::new(),
-                    label,
-                    events: EventBuffer::default(),
-                });
-            }
-            self.used += 1;
-        }
-        let at = self.used - 1;
+        let recent = self.used.saturating_sub(TAGS_REMEMBERED_MAX);
+        let known = self
+            .groups()
+            .get(recent..)
+            .unwrap_or_default()
+            .iter()
+            .rposition(|group| group.label == label && group.tag == tag);
+        let at = match known {
+            Some(at) => recent + at,
+            None => self.begin(tag, label),
+        };
         #[allow(
             clippy::indexing_slicing,
-            reason = "a group was pushed where there was none"
+            reason = "a group of this number is there, or was made"
         )]
-        let group = &mut self.groups[at];
-        if !is_same {
+        &mut self.groups[at].events
+    }
+
+    fn begin(&mut self, tag: &str, label: Option<RouterId>) -> usize {
+        if self.used == self.groups.len() {
+            self.groups.push(Emission {
+                tag: String::new(),
+                label,
+                events: EventBuffer::default(),
+            });
+        }
+        if let Some(group) = self.groups.get_mut(self.used) {
             group.tag.clear();
             group.tag.push_str(tag);
             group.label = label;
             group.events.clear();
         }
-        &mut group.events
+        self.used += 1;
+        self.used - 1
     }
 
     /// The groups, in the order in which they arose.
@@ -171,7 +181,7 @@ mod tests {
                 .map(|group| format!("{}{}", group.tag, group.events.count()))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(seen(&emissions), ["a2", "b1", "a1", "a1"]);
+        assert_eq!(seen(&emissions), ["a3", "b1", "a1"]);
         assert_eq!(emissions.count(), 5);
         emissions.clear();
         emissions.buffer("c", None).extend(b"c", 1);

@@ -5,7 +5,8 @@
 //! parser/     what a line means               none, json, nginx, syslog, ltsv, multiline …
 //! filter/     what happens on the way         grep, record_transformer, parser, dedot …
 //! formatter/  what an event looks like        out_file, json, stdout …
-//! output/     where events go                 forward, file, stdout, copy, relabel, null
+//! output/     where events go                 forward, file, stdout, copy, relabel, rewrite_tag_filter …
+//! joining/    parts of one event              for concat and detect_exceptions
 //! ```
 //!
 //! Each declares its parameters once and brings its tests. What carries events between them, keeps
@@ -20,6 +21,7 @@
 mod filter;
 pub mod formatter;
 mod input;
+mod joining;
 mod output;
 pub mod parser;
 mod repeats;

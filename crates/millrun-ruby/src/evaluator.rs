@@ -172,6 +172,18 @@ impl<W: World> Event<'_, W> {
             })
     }
 
+    /// Evaluates `program` and puts its value into the record under `key`, where later programs see it.
+    ///
+    /// # Errors
+    /// An exception that nothing rescued, and limits; the record is as before.
+    pub fn assign(&mut self, key: &[u8], program: &Program) -> Result<(), RubyError> {
+        self.evaluator
+            .run(program, self.inputs, |machine, value| {
+                machine.assign_field(key, value)
+            })
+            .map_err(|stop| into_error(stop).moved(program.shift))
+    }
+
     /// Whether a program looked so closely at the record that it may have changed it. If not, the record's bytes are
     /// what they were.
     #[must_use]

@@ -280,6 +280,28 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// Puts a value into the record itself.
+    pub(crate) fn assign_field(&mut self, key: &[u8], value: Value) -> Run<()> {
+        let record = self.decode_record()?;
+        let Some(id) = self.hash_id(record)? else {
+            return Ok(());
+        };
+        let key = self.copy_text(key)?;
+        let value = match value {
+            Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Wide(_) | Value::Float(_) => value,
+            Value::RawArray(_) | Value::RawHash(_) | Value::Opaque(_) => value,
+            Value::Text(Text::Field(_) | Text::Heap(_)) => value,
+            _ if self.program.mutates => value,
+            // It may hold literals of the program, and outlives it now.
+            _ => {
+                let mut bytes = Vec::new();
+                self.write_msgpack(value, &mut bytes)?;
+                self.load(&mut Cursor::new(&bytes), false, Span::default())?
+            }
+        };
+        self.set_pair(id, key, value)
+    }
+
     /// Writes the pairs of the record's bytes, each with what stands for its value now.
     pub(crate) fn write_pairs_as_they_came(&mut self, out: &mut Vec<u8>) -> Run<()> {
         let record = self.inputs.record;

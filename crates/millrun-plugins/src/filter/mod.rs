@@ -1,5 +1,6 @@
 //! Filters: what happens to events between a source and an output.
 
+mod concat;
 mod dedot;
 mod delete;
 mod each_record;
@@ -7,16 +8,24 @@ mod expression;
 mod flatten_hash;
 mod grep;
 mod parser;
+mod pattern;
+mod record_modifier;
 mod record_transformer;
+mod sampling;
 mod stdout;
 mod tag_parts;
 mod template;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod throttle;
+
+pub(crate) use tag_parts::TagParts;
+pub(crate) use template::hostname;
 
 use millrun_core::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
+    registry.add_filter("concat", concat::ConcatParameters::SCHEMA, concat::build);
     registry.add_filter("dedot", dedot::DedotParameters::SCHEMA, dedot::build);
     registry.add_filter(
         "flatten_hash",
@@ -30,9 +39,24 @@ pub(crate) fn register(registry: &mut Registry) {
         parser::build,
     );
     registry.add_filter(
+        "record_modifier",
+        record_modifier::RecordModifierParameters::SCHEMA,
+        record_modifier::build,
+    );
+    registry.add_filter(
         "record_transformer",
         record_transformer::RecordTransformerParameters::SCHEMA,
         record_transformer::build,
     );
+    registry.add_filter(
+        "sampling",
+        sampling::SamplingParameters::SCHEMA,
+        sampling::build,
+    );
     registry.add_filter("stdout", stdout::StdoutParameters::SCHEMA, stdout::build);
+    registry.add_filter(
+        "throttle",
+        throttle::ThrottleParameters::SCHEMA,
+        throttle::build,
+    );
 }

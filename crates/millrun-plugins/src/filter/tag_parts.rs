@@ -8,7 +8,7 @@
 
 /// Where the parts of a tag lie; used again for every batch.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TagParts {
+pub(crate) struct TagParts {
     tag: String,
     /// Start and end of each part.
     spans: Vec<(usize, usize)>,
@@ -16,7 +16,7 @@ pub(super) struct TagParts {
 
 impl TagParts {
     /// Takes `tag` apart.
-    pub(super) fn set(&mut self, tag: &str) {
+    pub(crate) fn set(&mut self, tag: &str) {
         self.tag.clear();
         self.tag.push_str(tag);
         self.spans.clear();
@@ -32,24 +32,24 @@ impl TagParts {
     }
 
     /// The whole tag.
-    pub(super) fn tag(&self) -> &str {
+    pub(crate) fn tag(&self) -> &str {
         &self.tag
     }
 
     /// A part by its number; negative counts from the end.
-    pub(super) fn part(&self, index: i64) -> Option<&str> {
+    pub(crate) fn part(&self, index: i64) -> Option<&str> {
         let (start, end) = self.span(index)?;
         self.tag.get(start..end)
     }
 
     /// The tag up to the end of a part.
-    pub(super) fn prefix(&self, index: i64) -> Option<&str> {
+    pub(crate) fn prefix(&self, index: i64) -> Option<&str> {
         let (_, end) = self.span(index)?;
         self.tag.get(..end)
     }
 
     /// The tag from the start of a part.
-    pub(super) fn suffix(&self, index: i64) -> Option<&str> {
+    pub(crate) fn suffix(&self, index: i64) -> Option<&str> {
         let (start, _) = self.span(index)?;
         let (_, end) = self.spans.last()?;
         self.tag.get(start..*end)

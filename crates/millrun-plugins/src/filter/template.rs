@@ -434,7 +434,7 @@ fn part(placeholder: &str) -> Part {
 }
 
 /// The name of this machine; empty where it has none.
-pub(super) fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     let name = nix::unistd::gethostname().ok();
     name.and_then(|name| name.into_string().ok())
         .unwrap_or_default()

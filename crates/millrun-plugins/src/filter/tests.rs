@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::delete::delete;
 
-const NOW: EventTime = EventTime::new(1_795_224_568, 0);
+pub(crate) const NOW: EventTime = EventTime::new(1_795_224_568, 0);
 
 /// Takes nothing.
 struct Nowhere;
@@ -30,7 +30,7 @@ thread_local! {
 }
 
 /// The filter of an element, through the assembly that a configuration goes through.
-pub(super) fn build(element: &Element) -> Result<Arc<dyn Filter>, String> {
+pub(crate) fn build(element: &Element) -> Result<Arc<dyn Filter>, String> {
     fn keep(
         element: &Element,
         id: &millrun_core::PluginId,
@@ -80,7 +80,7 @@ pub(super) fn build(element: &Element) -> Result<Arc<dyn Filter>, String> {
 }
 
 /// The filter of a text such as `@type grep …`.
-pub(super) fn filter(text: &str) -> Arc<dyn Filter> {
+pub(crate) fn filter(text: &str) -> Arc<dyn Filter> {
     let parsed = millrun_config::parse_str(
         "case.conf",
         &format!("<filter **>\n{text}\n</filter>"),
@@ -91,7 +91,7 @@ pub(super) fn filter(text: &str) -> Arc<dyn Filter> {
 }
 
 /// All that is said of a filter's text, as it is shown.
-pub(super) fn said(text: &str) -> String {
+pub(crate) fn said(text: &str) -> String {
     let parsed = millrun_config::parse_str(
         "f.conf",
         &format!("<filter **>\n{text}\n</filter>\n"),
@@ -113,7 +113,7 @@ pub(super) fn said(text: &str) -> String {
 }
 
 /// Entries of records in JSON, a second apart.
-pub(super) fn stream(records: &[Value]) -> EventBuffer {
+pub(crate) fn stream(records: &[Value]) -> EventBuffer {
     let mut stream = EventBuffer::default();
     for (second, record) in (0..).zip(records) {
         stream.push(EventTime::new(1_700_000_000 + second, 0), |out| {
@@ -123,8 +123,17 @@ pub(super) fn stream(records: &[Value]) -> EventBuffer {
     stream
 }
 
+/// A batch that was taken at [`NOW`].
+pub(crate) fn batch_of<'e>(tag: &'e str, events: Events<'e>) -> Batch<'e> {
+    Batch {
+        tag,
+        events,
+        now: NOW,
+    }
+}
+
 /// What a filter makes of a stream, in the notation of the cases, error events without their classes.
-pub(super) fn play(filter: &dyn Filter, tag: &str, events: Events<'_>) -> Value {
+pub(crate) fn play(filter: &dyn Filter, tag: &str, events: Events<'_>) -> Value {
     let mut out = EventBuffer::default();
     let (mut losses, mut errors) = (Losses::default(), ErrorEvents::default());
     let mut report = Report::new(&mut losses, &mut errors);
@@ -142,7 +151,7 @@ pub(super) fn play(filter: &dyn Filter, tag: &str, events: Events<'_>) -> Value 
     json!({"events": records(out.as_events()), "errors": errors})
 }
 
-fn records(events: Events<'_>) -> Vec<Value> {
+pub(crate) fn records(events: Events<'_>) -> Vec<Value> {
     let entries: Vec<_> = Entries::new(events.bytes).map(Result::unwrap).collect();
     assert_eq!(
         entries.len(),

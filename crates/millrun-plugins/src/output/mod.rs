@@ -1,12 +1,17 @@
 //! Outputs: where events go.
 
 mod copy;
+mod detect_exceptions;
 mod exec;
 mod file;
 mod forward;
 mod null;
 mod relabel;
+mod rewrite_tag_filter;
 mod stdout;
+mod tag_template;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use stdout::Printer;
 
@@ -14,6 +19,11 @@ use millrun_core::Registry;
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.add_output("copy", copy::CopyParameters::SCHEMA, copy::build);
+    registry.add_output(
+        "detect_exceptions",
+        detect_exceptions::DetectExceptionsParameters::SCHEMA,
+        detect_exceptions::build,
+    );
     registry.add_output("exec", exec::ExecParameters::SCHEMA, exec::build);
     registry.add_output("file", file::FileParameters::SCHEMA, file::build);
     registry.add_output(
@@ -26,6 +36,11 @@ pub(crate) fn register(registry: &mut Registry) {
         "relabel",
         relabel::RelabelParameters::SCHEMA,
         relabel::build,
+    );
+    registry.add_output(
+        "rewrite_tag_filter",
+        rewrite_tag_filter::RewriteTagFilterParameters::SCHEMA,
+        rewrite_tag_filter::build,
     );
     registry.add_output("stdout", stdout::StdoutParameters::SCHEMA, stdout::build);
 }

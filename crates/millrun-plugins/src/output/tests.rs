@@ -1,0 +1,45 @@
+//! What outputs that need no buffer are made of, and what is said of them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use millrun_config::{Environment, NoIncludes, RenderStyle, parse_str};
+use millrun_core::{Node, Registry, System, assemble};
+
+fn assembled(text: &str) -> (millrun_core::Parts, String, bool) {
+    let parsed = parse_str(
+        "f.conf",
+        &format!("<match **>\n{text}\n</match>\n"),
+        &Environment::default(),
+        &mut NoIncludes,
+    );
+    let mut registry = Registry::default();
+    super::register(&mut registry);
+    let mut diagnostics = parsed.diagnostics;
+    let system = System::read(&parsed.root, &mut diagnostics).unwrap();
+    let parts = assemble(
+        &parsed.root,
+        &registry,
+        &system,
+        Path::new("/tmp"),
+        &mut diagnostics,
+    );
+    let said = diagnostics.render(&parsed.sources, RenderStyle::Plain);
+    (parts, said, diagnostics.has_errors())
+}
+
+/// The output of a text such as `@type null`.
+pub(super) fn output(text: &str) -> Node {
+    let (parts, said, is_refused) = assembled(text);
+    assert!(!is_refused, "{said}");
+    let node: Arc<Node> = Arc::clone(parts.graph.routers[0].targets().next().unwrap());
+    match &*node {
+        Node::Rewrite(rewrite) => Node::Rewrite(Arc::clone(rewrite)),
+        _ => panic!("only outputs that rewrite are looked into"),
+    }
+}
+
+/// All that is said of an output's text, as it is shown.
+pub(super) fn said(text: &str) -> String {
+    assembled(text).1
+}
