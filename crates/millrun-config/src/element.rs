@@ -26,6 +26,7 @@ pub struct Element {
     parameters: Vec<Entry>,
     elements: Vec<Element>,
     span: Span,
+    extent: Span,
 }
 
 /// A parameter of an [`Element`].
@@ -49,6 +50,7 @@ impl Element {
             parameters: Vec::new(),
             elements: Vec::new(),
             span,
+            extent: span,
         }
     }
 
@@ -68,6 +70,18 @@ impl Element {
     #[must_use]
     pub fn span(&self) -> Span {
         self.span
+    }
+
+    /// The opening tag to the closing one, or to where it is missing. For editors; YAML, which has
+    /// no tags, gives what [`span`](Self::span) gives.
+    #[must_use]
+    pub fn extent(&self) -> Span {
+        self.extent
+    }
+
+    /// Says where the section ends.
+    pub(crate) fn close(&mut self, end: Span) {
+        self.extent = self.span.to(end);
     }
 
     /// Parameters in the order of their first appearance.

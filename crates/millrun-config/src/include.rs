@@ -136,7 +136,7 @@ pub(crate) fn enter(parser: &mut Parser<'_>, path: &Path, span: Span) -> Option<
             return None;
         }
     };
-    let file = parser.sources.add(&path, &text);
+    let file = parser.sources.add_included(&path, &text, span);
     parser.including.chain.push(path);
     Some(file)
 }

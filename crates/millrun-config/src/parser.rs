@@ -120,14 +120,15 @@ impl Parser<'_> {
         self.items(&mut tokens, element, None, depth);
     }
 
-    /// Reads items up to the end of the section, or of the file where none is open.
+    /// Reads items up to the end of the section, or of the file where none is open. Returns where
+    /// they end.
     fn items(
         &mut self,
         tokens: &mut Tokens,
         element: &mut Element,
         open: Option<&Open<'_>>,
         depth: usize,
-    ) {
+    ) -> Span {
         while let Some(Token { kind, span }) = tokens.tokens.pop_front() {
             match kind {
                 TokenKind::OpenTag(name) => {
@@ -135,7 +136,7 @@ impl Parser<'_> {
                 }
                 TokenKind::CloseTag(name) => {
                     if self.close(tokens, name, span, open) {
-                        return;
+                        return span;
                     }
                 }
                 TokenKind::Key(key) => self.parameter(tokens, element, (key, span), open),
@@ -154,6 +155,7 @@ impl Parser<'_> {
             self.diagnostics
                 .push(error.and(open.span, "this section is never closed"));
         }
+        tokens.end
     }
 
     fn element(
@@ -209,7 +211,8 @@ impl Parser<'_> {
             span,
             outer,
         };
-        self.items(tokens, &mut element, Some(&open), depth + 1);
+        let end = self.items(tokens, &mut element, Some(&open), depth + 1);
+        element.close(end);
         parent.push(element);
     }
 

@@ -67,6 +67,7 @@ pub struct Position {
 pub struct Source {
     path: PathBuf,
     text: String,
+    included_at: Vec<Span>,
 }
 
 impl Source {
@@ -80,6 +81,12 @@ impl Source {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The operands of the directives that include it; none for a file that was asked for.
+    #[must_use]
+    pub fn included_at(&self) -> &[Span] {
+        &self.included_at
     }
 }
 
@@ -110,7 +117,17 @@ impl Sources {
         self.files.push(Source {
             path,
             text: text.to_owned(),
+            included_at: Vec::new(),
         });
+        id
+    }
+
+    /// As [`add`](Self::add), for a file that a directive includes.
+    pub(crate) fn add_included(&mut self, path: &Path, text: &str, operand: Span) -> FileId {
+        let id = self.add(path, text);
+        if let Some(source) = self.files.get_mut(id.0 as usize) {
+            source.included_at.push(operand);
+        }
         id
     }
 
@@ -123,6 +140,11 @@ impl Sources {
     /// All files in the order of reading.
     pub fn files(&self) -> impl Iterator<Item = &Source> {
         self.files.iter()
+    }
+
+    /// All files with their ids.
+    pub fn files_with_ids(&self) -> impl Iterator<Item = (FileId, &Source)> {
+        (0..).map(FileId).zip(&self.files)
     }
 
     /// The text under a span, empty if the span is not of these sources.

@@ -12,6 +12,7 @@ use tracing::level_filters::LevelFilter;
 use crate::check::CheckArguments;
 use crate::completion::CompletionArguments;
 use crate::explain::ExplainArguments;
+use crate::language_server;
 use crate::reference::ReferenceArguments;
 
 /// What is said to `--use-v0-config`.
@@ -113,6 +114,10 @@ pub(crate) enum Command {
     Reference(ReferenceArguments),
     /// Print the file with which a shell completes this command line.
     Completion(CompletionArguments),
+    /// Show findings, completion and documentation in an editor (Language Server Protocol on the
+    /// standard input and output).
+    #[command(visible_alias = "lsp")]
+    LanguageServer,
 }
 
 impl Command {
@@ -123,6 +128,7 @@ impl Command {
             Self::Explain(arguments) => arguments.run(),
             Self::Reference(arguments) => arguments.run(),
             Self::Completion(arguments) => arguments.run(),
+            Self::LanguageServer => language_server::run(),
         }
     }
 }

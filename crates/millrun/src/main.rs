@@ -15,6 +15,7 @@ mod configuration;
 mod control;
 mod environment;
 mod explain;
+mod language_server;
 mod reference;
 mod ruby;
 mod worker;

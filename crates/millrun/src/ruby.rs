@@ -6,8 +6,8 @@
 use std::hash::{BuildHasher, RandomState};
 
 use millrun_config::{
-    Disk, Environment, Evaluate, EvaluateError, Evaluated, LoadError, LoadOptions, Loaded,
-    load_with,
+    Disk, Environment, Evaluate, EvaluateError, Evaluated, Includes, LoadError, LoadOptions,
+    Loaded, load_with,
 };
 use millrun_pattern::Zone;
 use millrun_ruby::{Evaluator, Place, Program, RubyError, SystemWorld};
@@ -17,7 +17,19 @@ use millrun_ruby::{Evaluator, Place, Program, RubyError, SystemWorld};
 /// # Errors
 /// If the main file cannot be read. Everything else that is wrong is in the diagnostics.
 pub(crate) fn load(options: &LoadOptions, environment: &Environment) -> Result<Loaded, LoadError> {
-    load_with(options, &mut Ruby::new(environment), &mut Disk)
+    load_from(options, environment, &mut Disk)
+}
+
+/// The same, with files from elsewhere: an editor has texts that are not on disk.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_from(
+    options: &LoadOptions,
+    environment: &Environment,
+    includes: &mut dyn Includes,
+) -> Result<Loaded, LoadError> {
+    load_with(options, &mut Ruby::new(environment), includes)
 }
 
 /// The evaluator behind the seam of `millrun-config`.

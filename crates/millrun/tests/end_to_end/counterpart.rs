@@ -15,6 +15,8 @@ pub(crate) enum Counterpart {
     Python,
     /// Node with the package `@fluent-org/logger`.
     Node,
+    /// Python with the package `pygls`.
+    Editor,
 }
 
 impl Counterpart {
@@ -24,6 +26,7 @@ impl Counterpart {
         let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
         let (program, probe, package) = match self {
             Self::Python => (python(), ["-c", "import fluent.sender"], "fluent-logger"),
+            Self::Editor => (python(), ["-c", "import pygls.lsp.client"], "pygls"),
             Self::Node => (
                 PathBuf::from("node"),
                 ["-e", "require('@fluent-org/logger')"],

@@ -1,0 +1,168 @@
+//! `millrun language-server`, asked by a client library of others (pygls).
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::counterpart::Counterpart;
+use crate::mill::Mill;
+
+const MAIN: &str = "\
+<source>
+  @type tail
+  path /var/log/é𝄞.log
+  tag app
+  pos_fil $D/a.pos
+  @label @MAIN
+  <parse>
+    @type none
+  </parse>
+</source>
+@include conf.d/*.conf
+";
+
+const PART: &str = "\
+<label @MAIN>
+  <match **>
+    @type file
+    path $D/out
+    compress gzi
+    <buffer time>
+    </buffer>
+  </match>
+</label>
+";
+
+/// The server's exit status and its answers, or nothing where the client is not there.
+fn ask(questions: &Value) -> Option<Vec<Value>> {
+    let mut client: Command = Counterpart::Editor.script("editor.py")?;
+    let mill = Mill::idle(MAIN);
+    mill.write("fluent.conf", MAIN);
+    mill.write("conf.d/part.conf", PART);
+    let directory = mill.path("");
+    client
+        .arg(env!("CARGO_BIN_EXE_millrun"))
+        .arg(&directory)
+        .arg(questions.to_string())
+        .env("FLUENT_CONF_INCLUDE_DIR", "");
+    let output = client.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the client said:\n{said}");
+    let answers: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answers[0], 0, "the server's exit status");
+    answers[1].as_array().cloned()
+}
+
+#[test]
+fn an_editor_sees_findings_of_every_file_and_they_go_when_they_are_mended() {
+    let mended = MAIN.replace("pos_fil", "pos_file");
+    let broken = format!("{mended}<match");
+    let questions = json!([
+        ["open", "fluent.conf"],
+        ["change", "fluent.conf", mended],
+        ["change", "fluent.conf", broken],
+    ]);
+    let Some(answers) = ask(&questions) else {
+        return;
+    };
+    let enumeration = json!([
+        "Error",
+        4,
+        13,
+        16,
+        "compress: valid options are text,gz,gzip but got gzi\nhelp: did you mean 'gz'?"
+    ]);
+    let main = answers[0]["fluent.conf"].as_array().unwrap();
+    let unknown = json!([
+        "Warning",
+        4,
+        2,
+        9,
+        "parameter 'pos_fil' in <source> is not used.\nhelp: did you mean 'pos_file'?"
+    ]);
+    assert!(main.contains(&unknown), "{main:#?}");
+    assert_eq!(answers[0]["part.conf"][0], enumeration);
+    assert_eq!(answers[1]["fluent.conf"], json!([]));
+    let findings = answers[2]["fluent.conf"].as_array().unwrap();
+    assert!(findings.iter().any(|finding| finding[4] == "expected '>'"));
+}
+
+#[test]
+fn an_editor_completes_names_and_shows_their_documentation() {
+    let questions = json!([
+        ["open", "fluent.conf"],
+        ["open", "conf.d/part.conf"],
+        ["completion", "fluent.conf", 1, 9],
+        ["completion", "fluent.conf", 4, 5],
+        ["completion", "fluent.conf", 6, 3],
+        ["completion", "fluent.conf", 7, 10],
+        ["completion", "fluent.conf", 5, 10],
+        ["completion", "conf.d/part.conf", 4, 15],
+        ["completion", "conf.d/part.conf", 6, 4],
+        ["hover", "fluent.conf", 1, 9],
+        ["hover", "fluent.conf", 3, 3],
+        ["hover", "conf.d/part.conf", 5, 6],
+        ["hover", "fluent.conf", 10, 3],
+    ]);
+    let Some(answers) = ask(&questions) else {
+        return;
+    };
+    let [
+        _,
+        _,
+        types,
+        names,
+        sections,
+        parsers,
+        labels,
+        words,
+        buffer,
+        hovers @ ..,
+    ] = answers.as_slice()
+    else {
+        panic!("{answers:#?}")
+    };
+    let follows = json!(["Follows log files.", "**tail**\n\nFollows log files.", 8]);
+    assert_eq!(types["tail"], follows);
+    assert!(types["forward"].is_array() && types["file"].is_null());
+    let pos_file = &names["pos_file"];
+    assert_eq!(pos_file[0], "path");
+    assert!(
+        pos_file[1]
+            .as_str()
+            .unwrap()
+            .starts_with("**pos_file**: path\n\n")
+    );
+    assert!(names["@id"].is_array() && names["path"].is_null() && names["@type"].is_null());
+    assert!(sections["<parse>"].is_array() && sections["<match>"].is_null());
+    assert!(parsers["nginx"].is_array() && parsers["tail"].is_null());
+    assert_eq!(labels["@MAIN"][2], 9);
+    let words: Vec<_> = words.as_object().unwrap().keys().collect();
+    assert_eq!(words, ["gz", "gzip", "text"]);
+    assert!(buffer["flush_interval"].is_array() && buffer["@id"].is_null());
+    assert_eq!(hovers[0], "**tail**\n\nFollows log files.");
+    assert!(
+        hovers[1]
+            .as_str()
+            .unwrap()
+            .starts_with("**tag**: string, required\n\n")
+    );
+    assert_eq!(hovers[2], "**\\<buffer\\>**\n\nWhere events wait.");
+    assert_eq!(hovers[3], Value::Null);
+}
+
+#[test]
+fn an_editor_goes_to_labels_and_included_files() {
+    let questions = json!([
+        ["open", "fluent.conf"],
+        ["definition", "fluent.conf", 5, 11],
+        ["definition", "fluent.conf", 10, 12],
+        ["definition", "fluent.conf", 2, 9],
+    ]);
+    let Some(answers) = ask(&questions) else {
+        return;
+    };
+    assert_eq!(answers[1], json!([["part.conf", 0]]));
+    assert_eq!(answers[2], json!([["part.conf", 0]]));
+    assert_eq!(answers[3], json!([]));
+}
