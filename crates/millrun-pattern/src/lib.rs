@@ -29,6 +29,7 @@ mod regex;
 mod tag_cover;
 mod tag_glob;
 mod tag_pattern;
+mod tag_shortcut;
 mod time;
 
 pub use crate::accessor::{Accessor, AccessorError, Segment};

@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::{
     regex::{Flags, Matcher, RegexError},
     tag_glob::TagGlob,
+    tag_shortcut::TagShortcut,
 };
 
 /// The longest argument accepted, in bytes.
@@ -69,7 +70,7 @@ pub struct TagPattern {
 enum Kind {
     Everything,
     Exact(Box<str>),
-    Glob(TagGlob),
+    Glob(TagGlob, TagShortcut),
     Regex(Box<Matcher>),
 }
 
@@ -110,7 +111,7 @@ impl TagPattern {
             .bytes()
             .any(|byte| matches!(byte, b'*' | b'{' | b'\\'))
         {
-            Kind::Glob(TagGlob::compile(pattern))
+            Kind::Glob(TagGlob::compile(pattern), TagShortcut::of(pattern))
         } else {
             Kind::Exact(pattern.into())
         };
@@ -127,7 +128,7 @@ impl TagPattern {
         match &self.kind {
             Kind::Everything => Some(TagGlob::compile("**")),
             Kind::Exact(text) => Some(TagGlob::exact(text)),
-            Kind::Glob(glob) => Some(glob.clone()),
+            Kind::Glob(glob, _) => Some(glob.clone()),
             Kind::Regex(_) => None,
         }
     }
@@ -140,7 +141,9 @@ impl TagPattern {
         match &self.kind {
             Kind::Everything => true,
             Kind::Exact(exact) => **exact == *tag,
-            Kind::Glob(glob) => glob.matches(tag.as_bytes()),
+            Kind::Glob(glob, shortcut) => shortcut
+                .answer(tag)
+                .unwrap_or_else(|| glob.matches(tag.as_bytes())),
             Kind::Regex(matcher) => matcher.is_match(tag.as_bytes()).unwrap_or(false),
         }
     }
