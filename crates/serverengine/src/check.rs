@@ -163,6 +163,13 @@ mod tests {
     }
 
     #[test]
+    fn b14_a_detach_is_a_stop_unless_live_restart_is_asked_for() {
+        let config = Config::default();
+        assert!(!config.enable_detach);
+        assert!(!config.exit_on_detach);
+    }
+
+    #[test]
     fn impossible_values_are_refused_with_the_reason() {
         type Change = fn(&mut Config);
         let cases: [(Change, &str); 20] = [

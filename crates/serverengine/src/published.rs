@@ -1,7 +1,8 @@
 //! The application's configuration on its way from the server to its workers.
 //!
-//! Each text has a version. A worker is born with the newest one; a reload sends the next one to those
-//! that run, in memory that both share, and they acknowledge it when their reload hook has returned.
+//! Each reload makes the next version, whether there is a text or not. A worker is born with the newest one;
+//! a reload sends the next one to those that run, its text in memory that both share, and they acknowledge
+//! it when their reload hook has returned.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +15,7 @@ use crate::sys;
 /// Longest text, in bytes.
 pub(crate) const CONFIG_LEN_MAX: usize = 16 * 1024 * 1024;
 
-/// A text and its version. Version 0 is none.
+/// A version and its text. Version 0 is from before the first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Published {
     pub(crate) version: u32,
@@ -22,8 +23,8 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    /// Takes a text over as the next version. Returns whether there is anything to send.
-    pub(crate) fn publish(&mut self, text: Option<String>) -> Result<bool, String> {
+    /// Takes a text over, or none, as the next version.
+    pub(crate) fn publish(&mut self, text: Option<String>) -> Result<(), String> {
         if let Some(text) = &text
             && text.len() > CONFIG_LEN_MAX
         {
@@ -32,19 +33,19 @@ impl Published {
                 text.len()
             ));
         }
-        if text.is_none() && self.text.is_none() {
-            return Ok(false);
-        }
         self.version = self.version.wrapping_add(1);
         self.text = text.map(Arc::from);
-        Ok(true)
+        Ok(())
     }
 
-    /// Puts the text where others can read it.
-    pub(crate) fn share(&self) -> io::Result<OwnedFd> {
+    /// Puts the text where others can read it, if there is one.
+    pub(crate) fn share(&self) -> io::Result<Option<OwnedFd>> {
+        let Some(text) = &self.text else {
+            return Ok(None);
+        };
         let file = File::from(sys::memory_file()?);
-        file.write_all_at(self.text.as_deref().unwrap_or_default().as_bytes(), 0)?;
-        Ok(file.into())
+        file.write_all_at(text.as_bytes(), 0)?;
+        Ok(Some(file.into()))
     }
 
     /// Reads what was shared.
@@ -69,15 +70,16 @@ mod tests {
     #[test]
     fn a_text_arrives_for_each_reader() {
         let mut published = Published::default();
-        assert_eq!(published.publish(None), Ok(false));
-        assert_eq!(published.publish(Some("a: ü".to_owned())), Ok(true));
-        let shared = published.share().unwrap();
+        assert_eq!(published.publish(None), Ok(()));
+        assert!(published.share().unwrap().is_none());
+        assert_eq!(published.publish(Some("a: ü".to_owned())), Ok(()));
+        let shared = published.share().unwrap().unwrap();
         for _ in 0..2 {
             let shared = shared.try_clone().unwrap();
             let received = Published::receive(published.version, shared).unwrap();
             assert_eq!(
                 (received.version, received.text.as_deref()),
-                (1, Some("a: ü"))
+                (2, Some("a: ü"))
             );
         }
         let error = published.publish(Some("x".repeat(CONFIG_LEN_MAX + 1)));
@@ -85,6 +87,6 @@ mod tests {
             error.unwrap_err(),
             "the workers' configuration has 16777217 bytes, at most 16777216 are allowed"
         );
-        assert_eq!(published.version, 1);
+        assert_eq!(published.version, 2);
     }
 }

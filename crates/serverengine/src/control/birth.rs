@@ -126,6 +126,7 @@ impl<R: Role> Control<R> {
                 return Err(format!("cannot watch the new process: {error}"));
             }
         };
+        self.report_config();
         self.after_start(body, pid);
         Ok(())
     }
@@ -141,6 +142,7 @@ impl<R: Role> Control<R> {
             .start_thread(&body, birth)
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         self.children.insert(generation, child);
+        self.report_config();
         self.after_start(body, parent);
         Ok(())
     }

@@ -352,11 +352,15 @@ impl<R: Role> Control<R> {
         };
         let sent = if takes_orders {
             if matches!(order, Order::Reload | Order::Restart(_))
-                && let (Some(shared), Some(lifeline)) = (&self.shared_config, &child.lifeline)
+                && let Some(lifeline) = &child.lifeline
+                // A server is handed what was loaded here, if anything was.
+                && !(R::CHILDREN_CONTROL && self.shared_config.is_none())
             {
-                let version = self.config.version;
+                let shared = self.shared_config.as_ref();
+                let (version, text) = (self.config.version, shared.is_some());
                 // If it does not arrive, neither does the order, and that is reported.
-                let _ = lifeline.send(&Frame::Config { version }, Some(shared.as_fd()));
+                let frame = Frame::Config { version, text };
+                let _ = lifeline.send(&frame, shared.map(AsFd::as_fd));
             }
             child.send(order)
         } else {

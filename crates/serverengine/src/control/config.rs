@@ -13,6 +13,7 @@ use crate::loading::Loading;
 use crate::log::Level;
 use crate::sys::{self, Fork};
 
+use super::child::Child;
 use super::role::guarded;
 use super::{Control, Kind, Role, Source};
 
@@ -157,24 +158,34 @@ impl<R: Role> Control<R> {
     /// Makes the next version of what the server wants its workers to work with.
     pub(super) fn publish_config(&mut self) -> Result<(), String> {
         let text = guarded("worker_config", || Ok(self.role.worker_config()))?;
-        if self.config.publish(text)? {
-            let shared = self.config.share();
-            self.shared_config = Some(shared.map_err(|error| {
-                format!("the workers' configuration cannot be shared with them: {error}")
-            })?);
-            self.config_reported = false;
-        }
+        self.config.publish(text)?;
+        self.shared_config = self.config.share().map_err(|error| {
+            format!("the workers' configuration cannot be shared with them: {error}")
+        })?;
+        self.config_reported = self.children.is_empty();
         Ok(())
     }
 
-    /// Says when all children have acknowledged the newest version.
+    /// Says which version a child works with, for a dump.
+    pub(super) fn config_of(&self, child: &Child) -> String {
+        if R::CHILDREN_CONTROL {
+            String::new()
+        } else {
+            format!(" configuration {}", child.config_version())
+        }
+    }
+
+    /// Says when all children have acknowledged the newest version. Programs cannot.
     pub(super) fn report_config(&mut self) {
+        if self.config_reported || R::CHILDREN_CONTROL || !self.role.takes_orders() {
+            return;
+        }
         let version = self.config.version;
         let all = self
             .children
             .values()
             .all(|it| it.config_version() == version);
-        if all && !self.config_reported {
+        if all {
             self.config_reported = true;
             let count = self.children.len();
             let text = format!("configuration {version} is taken over by all {count} workers");

@@ -321,9 +321,9 @@ impl<R: Role> Control<R> {
                 .and_then(|life| self.children.get(&life.generation));
             let name = child.map_or_else(|| "-".to_owned(), Child::name);
             lines.push(format!(
-                "{} {number} {name} configuration {} failures {} {:?}",
+                "{} {number} {name}{} failures {} {:?}",
                 self.state.policy.noun,
-                child.map_or(0, Child::config_version),
+                child.map_or_else(String::new, |it| self.config_of(it)),
                 slot.failures,
                 slot.phase()
             ));

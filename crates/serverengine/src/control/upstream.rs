@@ -150,7 +150,7 @@ impl<R: Role> Control<R> {
                 )) => {
                     self.listener_refused(request, errno, text);
                 }
-                Ok(Message::Frame(Frame::Config { version }, Some(shared))) => {
+                Ok(Message::Frame(Frame::Config { version, .. }, Some(shared))) => {
                     match Published::receive(version, shared) {
                         Ok(config) => {
                             self.loads

@@ -16,7 +16,7 @@
 //!        1 stop graceful   2 stop immediate   3 restart graceful   4 restart immediate
 //!        5 reload          6 dump             7 forward the signal   8 detach
 //!   09                                  NEW LOGGER
-//!   12 version:u32                      CONFIG, with a descriptor of the text
+//!   12 version:u32 text:u8              CONFIG, if text is 1 with a descriptor of the text
 //!   10                                  SET FREE: the parent leaves, live on without it
 //!
 //! socket := kind:u8 (1 tcp, 2 udp, 3 unix) flags:u8 (1 reuse_port, 2 ipv6_only, 4 mode is set)
@@ -77,6 +77,8 @@ pub(crate) enum Frame {
     /// The application's configuration has changed.
     Config {
         version: u32,
+        /// Whether there is a text.
+        text: bool,
     },
     /// The worker works with that version now.
     ConfigTaken {
@@ -121,9 +123,10 @@ impl Frame {
             Self::NewLogger => bytes.push(9),
             Self::SetFree => bytes.push(10),
             Self::Free => bytes.push(11),
-            Self::Config { version } => {
+            Self::Config { version, text } => {
                 bytes.push(12);
                 bytes.extend(version.to_le_bytes());
+                bytes.push(u8::from(*text));
             }
             Self::ConfigTaken { version } => {
                 bytes.push(13);
@@ -185,6 +188,11 @@ impl Frame {
             11 => Self::Free,
             12 => Self::Config {
                 version: rest.number()?,
+                text: match rest.byte()? {
+                    0 => false,
+                    1 => true,
+                    _ => return None,
+                },
             },
             13 => Self::ConfigTaken {
                 version: rest.number()?,
@@ -289,7 +297,14 @@ mod tests {
             Frame::NewLogger,
             Frame::SetFree,
             Frame::Free,
-            Frame::Config { version: 7 },
+            Frame::Config {
+                version: 7,
+                text: true,
+            },
+            Frame::Config {
+                version: 8,
+                text: false,
+            },
             Frame::ConfigTaken { version: 1 << 31 },
             Frame::Refused {
                 request: 7,

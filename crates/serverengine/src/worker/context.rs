@@ -86,8 +86,8 @@ impl WorkerContext {
             .unwrap_or_default()
     }
 
-    /// Returns the number of that configuration: 1 for the first, one more with each reload; 0 if the
-    /// server has none.
+    /// Returns the number of that configuration: 1 for the first, one more with each reload and restart,
+    /// also where the server has no text for its workers.
     #[must_use]
     pub fn config_version(&self) -> u32 {
         self.published().version
@@ -116,9 +116,7 @@ impl WorkerContext {
     /// Tells the server that the newest configuration is in use.
     pub(super) fn acknowledge_config(&self) {
         let version = self.config_version();
-        if version > 0 {
-            let _ = self.lifeline.send(&Frame::ConfigTaken { version }, None);
-        }
+        let _ = self.lifeline.send(&Frame::ConfigTaken { version }, None);
     }
 
     // Values are replaced as a whole under this lock.

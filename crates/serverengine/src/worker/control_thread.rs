@@ -145,10 +145,16 @@ impl ControlThread {
                 Message::Nothing => return Ok(Line::Open),
                 Message::Closed => return Ok(Line::Closed),
                 Message::Frame(Frame::Order(order), _) => self.obey(order),
-                Message::Frame(Frame::Config { version }, shared) => {
-                    let received = shared
-                        .ok_or(io::Error::from_raw_os_error(libc::EMFILE))
-                        .and_then(|shared| Published::receive(version, shared));
+                Message::Frame(Frame::Config { version, text }, shared) => {
+                    let received = match shared {
+                        Some(shared) => Published::receive(version, shared),
+                        // The kernel dropped it, this process has no descriptor left.
+                        None if text => Err(io::Error::from_raw_os_error(libc::EMFILE)),
+                        None => Ok(Published {
+                            version,
+                            text: None,
+                        }),
+                    };
                     match received {
                         Ok(config) => self.context.take_config(config),
                         Err(error) => {

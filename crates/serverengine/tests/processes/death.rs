@@ -17,6 +17,8 @@ crate::tests![
     b1c_a_frozen_server_is_replaced_after_all_of_it_is_gone,
     a_killed_worker_is_replaced_and_its_process_group_goes_with_it,
     a_frozen_worker_is_replaced,
+    a_server_that_was_frozen_replaces_nobody,
+    b30_a_control_process_has_one_thread_whatever_it_does,
     replacements_leak_no_descriptor_and_are_quick,
     workers_have_process_groups_and_names_of_their_own,
     b1_random_kills_and_freezes_leave_nothing_behind,
@@ -127,6 +129,41 @@ fn a_frozen_worker_is_replaced() {
     driver.wait_for_workers(2);
     assert!(!proc::runs(frozen));
     driver.wait_for("log WARN Worker 0 was silent for 500ms: stopping it immediately");
+}
+
+fn a_server_that_was_frozen_replaces_nobody() {
+    let driver = Driver::working("workers=2 heartbeat=500", 2);
+    let family = proc::descendants(driver.pid());
+    // With its workers, as in a suspended machine: nobody can have given a sign of life.
+    for pid in family.iter().chain([&driver.pid()]) {
+        send(*pid, Signal::SIGSTOP);
+    }
+    sleep(Duration::from_millis(1_700));
+    send(driver.pid(), Signal::SIGCONT);
+    // The server is the first to wake.
+    sleep(Duration::from_millis(50));
+    for pid in &family {
+        send(*pid, Signal::SIGCONT);
+    }
+    sleep(Duration::from_millis(700));
+    assert_eq!(driver.workers().len(), 2, "{}", driver.text());
+    assert!(family.iter().all(|pid| proc::runs(*pid)));
+}
+
+fn b30_a_control_process_has_one_thread_whatever_it_does() {
+    let driver = Driver::working("workers=2 supervisor=1", 2);
+    let server = server_of(&driver);
+    let one_thread = || {
+        assert_eq!(proc::threads_of(driver.pid()), 1, "the supervisor");
+        assert_eq!(proc::threads_of(server), 1, "the server");
+    };
+    one_thread();
+    driver.signal(Signal::SIGUSR2);
+    driver.wait_for_count(" reload", 2);
+    one_thread();
+    driver.signal(Signal::SIGHUP);
+    driver.wait_for_workers(4);
+    one_thread();
 }
 
 fn replacements_leak_no_descriptor_and_are_quick() {

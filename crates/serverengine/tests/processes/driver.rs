@@ -36,8 +36,18 @@ impl Driver {
 
     /// Starts a server with these options and this standard input.
     pub(crate) fn start_with(options: &str, input: Stdio) -> Self {
+        Self::start_as(options, input, &[])
+    }
+
+    /// Starts a server with these options and variables.
+    pub(crate) fn start_in(options: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_as(options, Stdio::null(), environment)
+    }
+
+    fn start_as(options: &str, input: Stdio, environment: &[(&str, &str)]) -> Self {
         let output = NamedTempFile::new().unwrap();
         let process = Command::new(std::env::current_exe().unwrap())
+            .envs(environment.iter().copied())
             .env(ENVIRONMENT, options)
             .stdin(input)
             .stdout(append(&output))

@@ -10,6 +10,7 @@
     clippy::indexing_slicing
 )] // Tests.
 
+mod clock;
 mod daemons;
 mod death;
 mod detach;
@@ -17,6 +18,7 @@ mod driver;
 mod dumps;
 mod examples;
 mod exits;
+mod hooks;
 mod idle;
 mod listeners;
 mod logging;
@@ -53,12 +55,14 @@ fn main() -> ExitCode {
         .skip(1)
         .find(|argument| !argument.starts_with('-'));
     let all = [
+        clock::TESTS,
         daemons::TESTS,
         death::TESTS,
         detach::TESTS,
         dumps::TESTS,
         examples::TESTS,
         exits::TESTS,
+        hooks::TESTS,
         idle::TESTS,
         listeners::TESTS,
         logging::TESTS,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use crate::death::server_of;
 use crate::driver::{Driver, Introduced, send};
 use crate::proc;
 
@@ -12,6 +13,10 @@ crate::tests![
     quit_stops_at_once_without_hooks,
     b5_quit_after_term_acts_at_once,
     b4_a_worker_that_closed_every_descriptor_is_stoppable,
+    b16_a_server_that_does_not_stop_is_killed_by_its_own_deadlines,
+    b18_the_compatible_schedule_repeats_the_graceful_stop,
+    acceptance_19_b26_a_stop_is_logged_once_however_often_it_is_asked_for,
+    a_graceful_restart_of_all_at_once_waits_for_nobody,
     b18_a_worker_that_ignores_its_stop_is_killed_at_the_deadline,
     b20_usr1_restarts_one_by_one,
     hup_restarts_all_at_once,
@@ -67,9 +72,66 @@ fn b5_quit_after_term_acts_at_once() {
 }
 
 fn b4_a_worker_that_closed_every_descriptor_is_stoppable() {
-    let mut driver = Driver::working("behave=closes_all kill=300", 1);
+    for behaviour in ["closes_all", "closes_every"] {
+        for signal in [Signal::SIGTERM, Signal::SIGQUIT] {
+            let mut driver = Driver::working(&format!("behave={behaviour} kill=300"), 1);
+            driver.signal(signal);
+            assert_eq!(driver.ends().code(), Some(0));
+        }
+    }
+}
+
+fn b16_a_server_that_does_not_stop_is_killed_by_its_own_deadlines() {
+    let mut driver = Driver::working("supervisor=1 server_kill=200", 1);
+    let family = proc::descendants(driver.pid());
+    send(server_of(&driver), Signal::SIGSTOP);
+    let asked = Instant::now();
     driver.signal(Signal::SIGTERM);
     assert_eq!(driver.ends().code(), Some(0));
+    assert!(asked.elapsed() >= Duration::from_millis(400));
+    driver.wait_for("log WARN Server 0 did not stop in time: stopping it immediately");
+    driver.wait_for("log WARN Server 0 did not stop: killed");
+    assert!(family.iter().all(|pid| !proc::runs(*pid)));
+}
+
+fn b18_the_compatible_schedule_repeats_the_graceful_stop() {
+    let mut driver = Driver::working("ignores_stop=1 compatible=1 kill=1000", 1);
+    let asked = Instant::now();
+    driver.signal(Signal::SIGTERM);
+    assert_eq!(driver.ends().code(), Some(0));
+    assert!(asked.elapsed() >= Duration::from_secs(1));
+    // The first TERM keeps the hooks busy; those at 150, 400 and 750 ms wait behind it, and are counted
+    // by whoever asks the worker. Here it is enough that the schedule ends in the immediate stop.
+    driver.wait_for("log WARN Worker 0 did not stop in time: stopping it immediately");
+}
+
+fn acceptance_19_b26_a_stop_is_logged_once_however_often_it_is_asked_for() {
+    let mut driver = Driver::working("workers=2 finishes=300", 2);
+    for _ in 0..5 {
+        driver.signal(Signal::SIGTERM);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(driver.ends().code(), Some(0));
+    assert_eq!(driver.count("log INFO Received graceful stop"), 1);
+    assert_eq!(driver.count("worker - "), 2, "each was told once");
+
+    // Where ServerEngine says it every half second.
+    let mut driver = Driver::start("workers=2 behave=unrecoverable finishes=1200");
+    assert_eq!(driver.ends().code(), Some(77));
+    assert_eq!(
+        driver.count("Received graceful stop"),
+        1,
+        "{}",
+        driver.text()
+    );
+}
+
+fn a_graceful_restart_of_all_at_once_waits_for_nobody() {
+    let driver = Driver::working("workers=3 all_at_once=1 ready_after=100", 3);
+    driver.signal(Signal::SIGUSR1);
+    driver.wait_for_count("returns", 3);
+    assert_eq!(driver.workers().len(), 3, "{}", driver.text());
+    driver.wait_for_workers(6);
 }
 
 fn b18_a_worker_that_ignores_its_stop_is_killed_at_the_deadline() {
@@ -163,6 +225,17 @@ fn b19_a_reload_changes_the_number_of_workers_at_once() {
 }
 
 fn b6_a_reload_reaches_every_worker_and_is_acknowledged() {
+    for options in ["", "type=thread"] {
+        // Without a text of the server's there is a version all the same.
+        let driver = Driver::working(&format!("workers=2 {options}"), 2);
+        driver.signal(Signal::SIGUSR2);
+        driver.wait_for("log INFO configuration 2 is taken over by all 2 workers");
+        driver.signal(Signal::SIGCONT);
+        for worker in 0..2 {
+            let line = driver.wait_for(&format!("log INFO dump: Worker {worker} "));
+            assert!(line.contains(" configuration 2 "), "{line}");
+        }
+    }
     for options in ["", "type=thread", "supervisor=1"] {
         let driver = Driver::working(&format!("workers=2 config=1 {options}"), 2);
         assert_eq!(driver.count("begins with 1: loaded 0 times"), 2);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serverengine::{
     Backoff, BlockingFlag, BoxError, CommandSender, Config, ConfigSource, DaemonLogger,
     Destination, Format, Level, LineFormat, ListenOptions, LoggerOptions, Meaning, Program,
-    Rotation, Server, Signal, SignalMeanings, Worker, WorkerContext, WorkerType,
+    RestartParallel, Rotation, Server, Signal, SignalMeanings, Worker, WorkerContext, WorkerType,
 };
 
 /// Holds the options of the server under test: `key=value` words.
@@ -58,6 +58,7 @@ pub(crate) fn run() -> ExitCode {
         workers: options.number("workers").unwrap_or(1) as usize,
         supervisor: options.has("supervisor"),
         restart_server_process: options.has("restart_server"),
+        disable_reload: options.has("disable_reload"),
         server_restart_wait: Duration::ZERO,
         start_worker_delay: options.millis("start_delay").unwrap_or_default(),
         explicit_readiness: options.has("ready_after"),
@@ -81,6 +82,22 @@ pub(crate) fn run() -> ExitCode {
     }
     if let Some(delay) = options.millis("release") {
         config.listener_release_after = delay;
+    }
+    if let Some(timeout) = options.millis("server_kill") {
+        config.server_graceful_kill_timeout = Some(timeout);
+        config.server_immediate_kill_timeout = Some(timeout);
+    }
+    if options.has("compatible") {
+        // ServerEngine's schedule, a hundred times faster.
+        config.worker_graceful_kill_interval = Some(Duration::from_millis(150));
+        config.worker_graceful_kill_interval_increment = Duration::from_millis(100);
+    }
+    if let Some(wait) = options.millis("restart_wait") {
+        config.server_restart_wait = wait;
+        config.restart_worker_interval = wait;
+    }
+    if options.has("all_at_once") {
+        config.restart_parallel = RestartParallel::All;
     }
     if options.has("no_backoff") {
         config.restart_backoff = Backoff {
@@ -146,6 +163,9 @@ pub(crate) fn run() -> ExitCode {
         config.config_load_timeout = limit;
     }
     let callback = options.text("callback").map(PathBuf::from);
+    if let Some(habit) = options.text("hooked") {
+        return crate::hooks::run(config, Some(habit));
+    }
     let server = Subject {
         options: options.clone(),
         logger: config.logger.clone(),
@@ -321,6 +341,15 @@ impl SubjectWorker {
                     let _ = nix::unistd::close(descriptor);
                 }
             }
+            Some("closes_every") => {
+                // Standard streams included: this is the last line.
+                say(&format!("worker {}", self.id), "works");
+                for descriptor in 0..1024 {
+                    let _ = nix::unistd::close(descriptor);
+                }
+                while !self.stop.wait_for_set(Duration::from_secs(1)) {}
+                return Err("stopped".into());
+            }
             Some("disarms") => nix::sys::prctl::set_pdeathsig(None)?,
             Some("serves") if self.options.has("first_only") && context.generation() > 1 => {}
             Some("serves") => {
@@ -390,8 +419,9 @@ impl Worker for SubjectWorker {
         while !self.stop.wait_for_set(Duration::from_millis(20)) {
             if context.config_version() != version {
                 version = context.config_version();
-                let config = context.config().unwrap();
-                say(&who, &format!("sees {version}: {config}"));
+                if let Some(config) = context.config() {
+                    say(&who, &format!("sees {version}: {config}"));
+                }
             }
         }
         say(&who, "returns");

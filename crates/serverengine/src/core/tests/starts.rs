@@ -140,6 +140,23 @@ fn a_silent_child_is_replaced_a_talking_one_is_not() {
 }
 
 #[test]
+fn a_control_process_that_was_frozen_grants_one_more_interval() {
+    let mut machine = Machine::ready(Policy {
+        heartbeat_timeout: Some(millis(5_000)),
+        ..policy(1)
+    });
+    assert_eq!(machine.deadline(), Some(5_000));
+    // It wakes an hour too late: nobody can have been heard.
+    assert_eq!(machine.at(3_600_000, Event::Timer), []);
+    assert_eq!(machine.deadline(), Some(3_605_000));
+    assert_eq!(
+        machine.at(3_605_000, Event::Timer),
+        [stop(0, 1, Urgency::Immediate)],
+        "the second silence counts"
+    );
+}
+
+#[test]
 fn a_child_that_is_never_ready_is_replaced() {
     let mut machine = Machine::new(policy(1));
     machine.at(0, Event::Timer);

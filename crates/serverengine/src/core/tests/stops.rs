@@ -86,6 +86,54 @@ fn b29_a_stop_while_a_child_waits_for_its_restart_ends_at_once() {
 }
 
 #[test]
+fn b29_a_stop_while_the_server_waits_for_its_restart_starts_none() {
+    let mut machine = Machine::ready(Policy {
+        noun: "Server",
+        start_delay: millis(60_000),
+        ..policy(1)
+    });
+    let reason = ExitReason::Signal(9);
+    let (slot, generation) = (0, G(1));
+    machine.at(
+        10,
+        Event::ChildExited {
+            slot,
+            generation,
+            reason,
+        },
+    );
+    assert_eq!(machine.deadline(), Some(60_000));
+    assert_eq!(machine.command(1_000, TERM), [Action::Exit(0)]);
+    assert_eq!(machine.at(60_000, Event::Timer), []);
+}
+
+#[test]
+fn hooks_are_called_once_and_in_order() {
+    let mut machine = Machine::ready(policy(1));
+    machine.command(0, Command::Reload);
+    assert_eq!(machine.hooks, [], "not before the configuration is loaded");
+    let change = Change::Reload;
+    let result = Ok(None);
+    machine.at(0, Event::ConfigLoaded { change, result });
+    machine.command(1, Command::Restart(Mode::Immediate));
+    machine.command(2, Command::Dump);
+    machine.command(3, Command::Detach);
+    machine.command(4, TERM);
+    machine.command(5, QUIT);
+    assert_eq!(
+        machine.hooks,
+        [
+            Command::Reload,
+            Command::Restart(Mode::Immediate),
+            Command::Dump,
+            Command::Detach,
+            TERM,
+            QUIT
+        ]
+    );
+}
+
+#[test]
 fn b13_an_unrecoverable_exit_ends_the_server_with_its_code_when_nobody_is_left() {
     let fatal = Policy {
         unrecoverable_exit_codes: vec![5, 6],
