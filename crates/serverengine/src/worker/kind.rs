@@ -13,6 +13,18 @@
 ///   at the      KILL             the process      the process      KILL
 ///   deadline                     ends             ends
 ///   heartbeats  yes              no               no               no
+///
+///   hooks on the server's one thread
+///     before_fork,
+///     after_start  yes           yes              no               yes
+///     spawn      no              no               no               yes
+///   hooks on threads of the worker's own
+///     install_signal_handlers
+///                yes             no               no               no
+///     run, then
+///     teardown   yes             yes              yes              no
+///     stop, reload,
+///     dump, signal yes           yes              yes              no
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

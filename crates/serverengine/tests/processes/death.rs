@@ -17,6 +17,7 @@ crate::tests![
     b1c_a_frozen_server_is_replaced_after_all_of_it_is_gone,
     a_killed_worker_is_replaced_and_its_process_group_goes_with_it,
     a_frozen_worker_is_replaced,
+    b32_a_busy_worker_is_not_taken_for_a_frozen_one,
     a_server_that_was_frozen_replaces_nobody,
     b30_a_control_process_has_one_thread_whatever_it_does,
     replacements_leak_no_descriptor_and_are_quick,
@@ -129,6 +130,12 @@ fn a_frozen_worker_is_replaced() {
     driver.wait_for_workers(2);
     assert!(!proc::runs(frozen));
     driver.wait_for("log WARN Worker 0 was silent for 500ms: stopping it immediately");
+}
+
+fn b32_a_busy_worker_is_not_taken_for_a_frozen_one() {
+    let driver = Driver::working("heartbeat=400 busy=1500", 1);
+    assert_eq!(driver.count(" run generation "), 1, "{}", driver.text());
+    assert_eq!(driver.count("was silent"), 0);
 }
 
 fn a_server_that_was_frozen_replaces_nobody() {

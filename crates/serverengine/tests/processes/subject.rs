@@ -403,6 +403,12 @@ impl Worker for SubjectWorker {
             let version = context.config_version();
             say(&who, &format!("begins with {version}: {config}"));
         }
+        if let Some(time) = self.options.millis("busy") {
+            let start = std::time::Instant::now();
+            while start.elapsed() < time {
+                std::hint::spin_loop();
+            }
+        }
         if self.options.has("titles") {
             let name = std::env::args().next().unwrap_or_default();
             let name = name.rsplit('/').next().unwrap_or_default().to_owned();
