@@ -43,6 +43,8 @@ pub(super) const REOPEN: u8 = b'R';
 /// A pipe that is read.
 struct Source {
     pipe: OwnedFd,
+    /// What tells this pipe from all others.
+    inode: u64,
     pid: u32,
     /// Whether it carries what was printed, rather than lines that have their format.
     captured: bool,
@@ -103,12 +105,18 @@ fn take_news(socket: &OwnedFd, sources: &mut Vec<Source>, queue: &Queue) -> io::
             Received::Frame(length, passed) => {
                 match (frame.get(..length).and_then(<[u8]>::split_first), passed) {
                     (Some((&(NEW_LINES | NEW_CAPTURED), pid)), Some(pipe)) => {
-                        sources.push(Source {
-                            pipe,
-                            pid: pid.try_into().map_or(0, u32::from_le_bytes),
-                            captured: frame.first() == Some(&NEW_CAPTURED),
-                            partial: Vec::new(),
-                        });
+                        let inode = sys::inode(&pipe)?;
+                        // Announced while there was no logger, and to its successor again. Read by two,
+                        // its lines would tear.
+                        if sources.iter().all(|it| it.inode != inode) {
+                            sources.push(Source {
+                                pipe,
+                                inode,
+                                pid: pid.try_into().map_or(0, u32::from_le_bytes),
+                                captured: frame.first() == Some(&NEW_CAPTURED),
+                                partial: Vec::new(),
+                            });
+                        }
                     }
                     (Some((&REOPEN, _)), _) => queue.reopen(),
                     (Some(_) | None, _) => {}

@@ -20,6 +20,11 @@ pub(crate) fn read(descriptor: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
     }
 }
 
+/// Returns the number that the kernel knows a pipe by.
+pub(crate) fn inode(pipe: impl AsFd) -> io::Result<u64> {
+    Ok(nix::sys::stat::fstat(pipe)?.st_ino)
+}
+
 /// Makes reads and writes through a descriptor return rather than wait.
 pub(crate) fn set_nonblocking(descriptor: impl AsFd) -> io::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(&descriptor, FcntlArg::F_GETFL)?);

@@ -20,7 +20,7 @@ pub(crate) use allocator::{allocator_classes, allocator_totals};
 pub(crate) use capture::REGISTERS;
 pub(crate) use capture::{Camera, Snapshot, capture_signal};
 pub(crate) use descriptors::{
-    allow_only, close_all_but, open_null, put_onto, read, set_nonblocking,
+    allow_only, close_all_but, inode, open_null, put_onto, read, set_nonblocking,
 };
 pub(crate) use memory::{SharedPage, memory_file, read_own_memory};
 pub(crate) use process::{

@@ -20,6 +20,7 @@ mod examples;
 mod exits;
 mod hooks;
 mod idle;
+mod kills;
 mod listeners;
 mod logging;
 mod proc;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         exits::TESTS,
         hooks::TESTS,
         idle::TESTS,
+        kills::TESTS,
         listeners::TESTS,
         logging::TESTS,
         reloads::TESTS,

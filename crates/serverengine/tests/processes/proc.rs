@@ -18,6 +18,11 @@ pub(crate) fn runs(pid: u32) -> bool {
     stat(pid).is_some_and(|(_, _, state)| !matches!(state, 'Z' | 'X'))
 }
 
+/// Returns the parent of a process that may be gone.
+pub(crate) fn parent_of(pid: u32) -> Option<u32> {
+    stat(pid).map(|(parent, _, _)| parent)
+}
+
 pub(crate) fn group_of(pid: u32) -> u32 {
     stat(pid).unwrap().1
 }
