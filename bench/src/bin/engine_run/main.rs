@@ -1,0 +1,66 @@
+//! Measures serverengine beside what does its job elsewhere: how long a killed worker is missing, how
+//! long a start and a restart take, and what an idle process costs. `bench/engine` builds and runs it.
+//!
+//! ```text
+//! contender ──forks──▶ workers ──"I work", one line──▶ named pipe ──▶ clock
+//!     ▲                   ▲
+//!  restart             kill -9
+//! ```
+//!
+//! Each worker of each contender says its pid on a named pipe when it works, and does nothing then. The
+//! contenders have their turns one after the other, for several rounds. See `bench/README.md`.
+#![forbid(unsafe_code)]
+
+mod announcements;
+mod arguments;
+mod contender;
+mod figures;
+mod kernel;
+mod report;
+mod round;
+mod subject;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::announcements::Announcements;
+use crate::arguments::Arguments;
+use crate::contender::Contender;
+use crate::report::Report;
+
+fn main() -> Result<ExitCode> {
+    if subject::is_asked_for() {
+        return subject::run();
+    }
+    let Some(arguments) = Arguments::parse(std::env::args().skip(1))? else {
+        print!("{}", arguments::USAGE);
+        return Ok(ExitCode::SUCCESS);
+    };
+    let directory = tempdir()?;
+    let announcements = Announcements::listen(&directory.join("ready"))?;
+    let (contenders, missing) = Contender::present(&arguments.only);
+    for name in &missing {
+        println!("missing, and left out: {name}");
+    }
+    let mut report = Report::new(&arguments, &contenders, &missing);
+    for number in 1..=arguments.rounds {
+        for contender in &contenders {
+            let result = round::play(contender, &arguments, &directory, &announcements);
+            let figures =
+                result.with_context(|| format!("round {number} of {}", contender.name))?;
+            println!("round {number}  {}\n{figures}", contender.name);
+            report.add(contender.name, figures);
+        }
+    }
+    println!("{}", report.summary());
+    println!("raw results: {}", report.save(&arguments.runs)?.display());
+    std::fs::remove_dir_all(&directory)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tempdir() -> Result<std::path::PathBuf> {
+    let path = std::env::temp_dir().join(format!("engine-bench-{}", std::process::id()));
+    std::fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(path)
+}
