@@ -29,6 +29,17 @@ pub(super) struct LogFile {
     /// The period of what is in the file, if periods matter.
     period: Option<u64>,
     looked: Instant,
+    /// Whether a line was begun that the disk had no room for the rest of.
+    torn: bool,
+}
+
+/// What went wrong with lines.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// They, or some of them, are not in the file.
+    NotWritten(io::Error),
+    /// They are; only in the old file.
+    NotRotated(io::Error),
 }
 
 impl LogFile {
@@ -50,29 +61,49 @@ impl LogFile {
             file,
             period,
             looked: Instant::now(),
+            torn: false,
         })
     }
 
-    /// Appends whole lines, and rotates before them if they call for it.
-    ///
-    /// # Errors
-    ///
-    /// The lines were not written. A rotation that fails is no reason not to write them.
-    pub(super) fn append(&mut self, lines: &[u8], time: LocalTime) -> io::Result<()> {
+    /// Appends whole lines, and rotates before them if they call for it. A rotation that fails is no
+    /// reason not to write them; nor is a path that cannot be opened anew.
+    pub(super) fn append(&mut self, lines: &[u8], time: LocalTime) -> Result<(), Trouble> {
+        let mut kept = Ok(());
         if self.looked.elapsed() >= LOOK_INTERVAL {
             self.looked = Instant::now();
             if !self.has_its_name() {
-                self.reopen(time)?;
+                kept = self.reopen(time);
             }
         }
-        let rotated = if self.is_due(lines.len(), time) {
-            self.rotate(time)
-        } else {
-            Ok(())
-        };
-        self.file.write_all(lines)?;
-        self.size = self.size.saturating_add(lines.len() as u64);
-        rotated
+        if self.is_due(lines.len(), time) {
+            kept = self.rotate(time);
+        }
+        self.write(lines).map_err(Trouble::NotWritten)?;
+        kept.map_err(Trouble::NotRotated)
+    }
+
+    /// Writes all, or says why not. Then a line may have been begun: what is written next does not
+    /// continue it.
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.torn {
+            self.file.write_all(b"\n")?;
+            self.torn = false;
+        }
+        let mut left = lines;
+        while !left.is_empty() {
+            match self.file.write(left) {
+                Ok(count) => {
+                    self.size = self.size.saturating_add(count as u64);
+                    left = left.get(count..).unwrap_or_default();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.torn = left.len() < lines.len();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Opens the path anew.
@@ -101,6 +132,15 @@ impl LogFile {
 
     fn rotate(&mut self, time: LocalTime) -> io::Result<()> {
         self.file.lock()?;
+        let rotated = self.rotate_locked(time);
+        if rotated.is_err() {
+            // Otherwise the lock has gone with the old file.
+            let _ = self.file.unlock();
+        }
+        rotated
+    }
+
+    fn rotate_locked(&mut self, time: LocalTime) -> io::Result<()> {
         // If not, another process has rotated already.
         if self.has_its_name() {
             match self.rotation {
@@ -128,7 +168,6 @@ impl LogFile {
                 }
             }
         }
-        // The lock goes with the old file.
         self.file = append_to(&self.path, time)?;
         self.size = self.file.metadata()?.len();
         if let Rotation::Period(period) = self.rotation {
@@ -241,6 +280,23 @@ mod tests {
         file.looked = Instant::now().checked_sub(LOOK_INTERVAL).unwrap();
         file.append(b"two\n", NOON).unwrap();
         assert!(fs::read_to_string(&path).unwrap().ends_with("two\n"));
+    }
+
+    #[test]
+    fn a_rotation_that_fails_costs_no_line_and_keeps_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let rotation = Rotation::Size { bytes: 10, keep: 3 };
+        let mut file = LogFile::open(&path, rotation, NOON).unwrap();
+        // Nothing can be renamed onto a folder.
+        fs::create_dir(folder.path().join("log.0")).unwrap();
+        let trouble = file.append(b"a line\n", NOON).unwrap_err();
+        assert!(matches!(trouble, Trouble::NotRotated(_)), "{trouble:?}");
+        assert!(fs::read_to_string(&path).unwrap().ends_with("a line\n"));
+        File::open(&path).unwrap().try_lock().unwrap();
+        fs::remove_dir(folder.path().join("log.0")).unwrap();
+        file.append(b"another\n", NOON).unwrap();
+        assert!(folder.path().join("log.0").exists());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use crate::log::Level;
 use crate::sys::{self, Received};
 
-use super::file::LogFile;
+use super::file::{LogFile, Trouble};
 use super::format::{LineFormat, LocalTime, line};
 use super::queue::Queue;
 use super::{Destination, LoggerOptions};
@@ -178,52 +178,87 @@ fn memchr(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Writes what comes through the queue until it is closed. Errors go to standard error, once for each
-/// kind in a row: there is no better place.
+/// kind in a row: there is no better place. How many lines they cost follows in the log itself.
 fn write_all(options: &LoggerOptions, queue: &Queue) {
-    let mut said = None;
-    let mut complain = |error: &io::Error| {
-        if said.replace(error.kind()) != Some(error.kind()) {
-            let text = format!("cannot write the log {}: {error}", options.destination);
-            let text = line(
-                options.format,
-                Level::Error,
-                &text,
-                LocalTime::now(),
-                std::process::id(),
-            );
-            let _ = io::stderr().write_all(text.as_bytes());
-        }
+    let mut sink = Sink {
+        options,
+        file: None,
+        said: None,
+        lost: 0,
     };
-    let mut file = None;
     while let Some(batch) = queue.pop() {
         let time = LocalTime::now();
         if batch.reopen {
-            file = None;
+            sink.file = None;
         }
-        let mut write = |bytes: &[u8]| -> io::Result<()> {
-            match &options.destination {
-                Destination::Stderr => io::stderr().write_all(bytes),
-                Destination::Stdout => io::stdout().write_all(bytes),
-                Destination::File(path) => {
-                    let file = match &mut file {
-                        Some(file) => file,
-                        none => none.insert(LogFile::open(path, options.rotation, time)?),
-                    };
-                    file.append(bytes, time)
-                }
-            }
-        };
         for text in &batch.lines {
-            if let Err(error) = write(text) {
-                complain(&error);
-            }
+            sink.put(text, time);
         }
         if batch.dropped > 0 {
-            let text = super::explain(options.format, batch.dropped);
-            if let Err(error) = write(text.as_bytes()) {
-                complain(&error);
-            }
+            sink.put(
+                super::explain(options.format, batch.dropped).as_bytes(),
+                time,
+            );
         }
         let _ = io::stdout().flush();
+    }
+}
+
+/// The destination, and what it costs that it fails.
+struct Sink<'a> {
+    options: &'a LoggerOptions,
+    file: Option<LogFile>,
+    /// The kind of error that was told last, while it lasts.
+    said: Option<io::ErrorKind>,
+    /// Lines that were not written since the last one that was.
+    lost: u64,
+}
+
+impl Sink<'_> {
+    fn put(&mut self, text: &[u8], time: LocalTime) {
+        if self.lost > 0 {
+            let text = super::explain(self.options.format, self.lost);
+            if self.write(text.as_bytes(), time).is_ok() {
+                self.lost = 0;
+                self.said = None;
+            }
+        }
+        match self.write(text, time) {
+            Ok(()) => {}
+            Err(Trouble::NotWritten(error)) => {
+                self.lost += 1;
+                self.complain("write", &error);
+            }
+            Err(Trouble::NotRotated(error)) => self.complain("rotate", &error),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8], time: LocalTime) -> Result<(), Trouble> {
+        match &self.options.destination {
+            Destination::Stderr => io::stderr().write_all(bytes).map_err(Trouble::NotWritten),
+            Destination::Stdout => io::stdout().write_all(bytes).map_err(Trouble::NotWritten),
+            Destination::File(path) => {
+                let file = match &mut self.file {
+                    Some(file) => file,
+                    none => {
+                        let opened = LogFile::open(path, self.options.rotation, time);
+                        none.insert(opened.map_err(Trouble::NotWritten)?)
+                    }
+                };
+                file.append(bytes, time)
+            }
+        }
+    }
+
+    fn complain(&mut self, what: &str, error: &io::Error) {
+        if self.said.replace(error.kind()) != Some(error.kind()) {
+            let (format, pid) = (self.options.format, std::process::id());
+            let text = format!(
+                "cannot {what} the log {}: {error}",
+                self.options.destination
+            );
+            let text = line(format, Level::Error, &text, LocalTime::now(), pid);
+            let _ = io::stderr().write_all(text.as_bytes());
+        }
     }
 }
