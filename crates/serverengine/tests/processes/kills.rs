@@ -270,17 +270,17 @@ impl Tally {
     }
 }
 
-fn said_by(program: &str, arguments: &[&str]) -> String {
+pub(crate) fn said_by(program: &str, arguments: &[&str]) -> String {
     let output = std::process::Command::new(program).args(arguments).output();
     let output = output.map(|it| it.stdout).unwrap_or_default();
     String::from_utf8_lossy(&output).trim().to_owned()
 }
 
 /// Random numbers that come again with the same seed.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)

@@ -28,6 +28,7 @@ mod reloads;
 mod signals;
 mod starts;
 mod subject;
+mod torture;
 mod types;
 
 use std::panic::catch_unwind;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         reloads::TESTS,
         signals::TESTS,
         starts::TESTS,
+        torture::TESTS,
         types::TESTS,
     ];
     let chosen = all

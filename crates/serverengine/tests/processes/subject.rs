@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -364,21 +365,38 @@ impl SubjectWorker {
             }
             Some("floods") => {
                 let count = self.options.number("lines").unwrap();
+                let (id, pid) = (self.id, std::process::id());
+                let progress = self
+                    .options
+                    .text("progress")
+                    .map(|folder| std::fs::File::create(format!("{folder}/{id}.{pid}")).unwrap());
                 for number in 0..count {
                     let text = format!(
-                        "flood {} {number} {}",
-                        self.id,
+                        "flood {id} {pid} {number} {}",
                         "x".repeat(number as usize % 300)
                     );
                     self.logger.as_ref().unwrap().info(&text);
-                    println!("print {} {number}", self.id);
-                    if number % 10 == 0 {
+                    println!("print {id} {pid} {number}");
+                    if let Some(file) = &progress {
+                        // What is before this number was said, however this process ends.
+                        file.write_all_at(&(number + 1).to_le_bytes(), 0).unwrap();
+                    }
+                    if let Some(pause) = self.options.millis("pause") {
+                        std::thread::sleep(pause);
+                    } else if number % 10 == 0 {
                         // So many at once would be more than any disk takes, and be dropped.
                         std::thread::sleep(Duration::from_millis(1));
                     }
                 }
             }
             Some("threads") => threads(),
+            Some("half_lines") => {
+                use std::io::Write;
+                let mut output = std::io::stdout();
+                write!(output, "half of worker {}", std::process::id())?;
+                output.flush()?;
+                eprint!("other half of worker {}", std::process::id());
+            }
             Some("unix") => {
                 let path = self.options.text("path").unwrap();
                 let listener = context.listen_unix(path, ListenOptions::default())?;
