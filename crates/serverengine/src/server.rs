@@ -7,7 +7,9 @@ use crate::BoxError;
 use crate::belongings::Belongings;
 use crate::check::check_workers;
 use crate::config::{Config, reload};
-use crate::control::{Birth, Control, Kind, Load, Logging, Role, StopsBy, Upstream, take_signals};
+use crate::control::{
+    Birth, Control, Kind, Load, Logging, Role, StopsBy, Upstream, guarded, take_signals,
+};
 use crate::core::{Change, Command, Delegation, Mode, Policy, Repeat, SlotId};
 use crate::dump::DumpRules;
 use crate::loading::Loader;
@@ -43,7 +45,9 @@ const EXIT_ERROR: i32 = 1;
 /// did ends with it.
 ///
 /// Hooks must not leave a thread running: a process with threads cannot fork workers safely, and the
-/// engine refuses. They hold up the control loop while they run; under a supervisor, `reload_config` must
+/// engine refuses. One that panics has failed, with what the panic says: `before_run` ends the server,
+/// `reload_config` and `workers` refuse the new configuration, the others are logged, and the server goes
+/// on. They hold up the control loop while they run; under a supervisor, `reload_config` must
 /// take less than [`Config::server_heartbeat_timeout`], or the server counts as frozen. `()` is a server
 /// without hooks.
 pub trait Server {
@@ -174,15 +178,19 @@ where
         Above::Supervisor(upstream) => (Some(upstream), Belongings::default()),
         Above::Nobody(belongings) => (None, belongings),
     };
-    let begun = if upstream.is_none() {
-        server.initialize()
-    } else {
-        Ok(())
-    };
-    let begun = begun.and_then(|()| {
-        server.install_signal_handlers();
-        server.configure(config)?;
-        server.before_run()
+    let is_topmost = upstream.is_none();
+    let begun = guarded("before_run", || {
+        let begun = if is_topmost {
+            server.initialize()
+        } else {
+            Ok(())
+        };
+        let begun = begun.and_then(|()| {
+            server.install_signal_handlers();
+            server.configure(config)?;
+            server.before_run()
+        });
+        begun.map_err(|error| error.to_string())
     });
     if let Err(error) = begun {
         return fatal(&format!("the server could not start: {error}"));
@@ -218,7 +226,14 @@ where
     .and_then(Control::run)
     {
         Ok((mut role, code, _pid_file)) => {
-            role.server.after_run();
+            // Whatever it does, the workers have ended, and this process does.
+            let ended = guarded("after_run", || {
+                role.server.after_run();
+                Ok(())
+            });
+            if let Err(error) = ended {
+                config.log.log(Level::Error, &error);
+            }
             code
         }
         Err(error) => fatal(&format!("the server's control loop failed: {error}")),

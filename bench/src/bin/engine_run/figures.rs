@@ -3,13 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
+/// A time for each number of workers. `None`: not within the time.
+pub(crate) type Times = Vec<(usize, Option<Duration>)>;
+
 /// Figures of one contender in one round.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     /// From the start of the program to the last worker's word, by number of workers.
-    pub(crate) starts: Vec<(usize, Option<Duration>)>,
-    /// From the signal to the last new worker's word. `None`: not within the time.
-    pub(crate) restarts: Vec<(usize, Option<Duration>)>,
+    pub(crate) starts: Times,
+    /// From the signal to the last new worker's word.
+    pub(crate) restarts: Times,
     /// From the kill to the new worker's word.
     pub(crate) replacements: Vec<Duration>,
     pub(crate) not_replaced: u32,

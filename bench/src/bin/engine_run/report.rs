@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::arguments::Arguments;
 use crate::contender::Contender;
-use crate::figures::{Cost, Figures, millis, quantile};
+use crate::figures::{Cost, Figures, Times, millis, quantile};
 
 /// The figures of all rounds, with what one must know to compare them.
 pub(crate) struct Report {
@@ -125,7 +125,7 @@ impl Report {
 }
 
 /// Medians over the rounds, by number of workers: `1.2/3.4/5.6`.
-fn medians(rounds: &[Figures], list: fn(&Figures) -> &Vec<(usize, Option<Duration>)>) -> String {
+fn medians(rounds: &[Figures], list: fn(&Figures) -> &Times) -> String {
     let places = rounds.first().map_or(0, |it| list(it).len());
     let median = |place: usize| {
         let times = rounds.iter().filter_map(|it| list(it).get(place)?.1);

@@ -68,7 +68,7 @@ use command_pipe::CommandPipe;
 use config::Loads;
 pub(crate) use logging::Logging;
 use poller::{Poller, Source};
-pub(crate) use role::{Kind, Load, Role, StopsBy, panicked};
+pub(crate) use role::{Kind, Load, Role, StopsBy, guarded, panicked};
 use survivors::Survivors;
 pub(crate) use upstream::Upstream;
 

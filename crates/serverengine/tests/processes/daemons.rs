@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::driver::{Driver, assert_gone_within, send, send_if_there};
+use crate::driver::{Driver, Introduced, assert_gone_within, send, send_if_there};
 use crate::proc;
 
 crate::tests![
@@ -21,6 +22,7 @@ crate::tests![
     b8_masks_apply_in_the_foreground,
     a_user_that_does_not_exist_is_refused,
     processes_have_the_titles_that_ps_shows,
+    titles_stay_after_reload_and_restart_and_long_ones_are_cut,
 ];
 
 /// A daemon that a test started, and nobody's child.
@@ -254,4 +256,52 @@ fn processes_have_the_titles_that_ps_shows() {
     driver.wait_for(" of \"titles=1 supervisor=1 workers=2\"");
     let line = driver.wait_for(" is processes-");
     assert!(!line.is_empty());
+}
+
+/// Returns command line and name of a process as `ps` prints them. `None`: there is no `ps` here.
+fn ps(pid: u32) -> Option<(String, String)> {
+    let column = |name: &str| {
+        let output = Command::new("ps")
+            .args(["-ww", "-o", &format!("{name}="), "-p", &pid.to_string()])
+            .output()
+            .ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    Some((column("args")?, column("comm")?))
+}
+
+fn titles_stay_after_reload_and_restart_and_long_ones_are_cut() {
+    let driver = Driver::working("titles=1 supervisor=1 workers=2", 2);
+    let server = crate::death::server_of(&driver);
+    let expect = |pid: u32, title: &str| {
+        let Some((line, name)) = ps(pid) else {
+            println!("  partly skipped: there is no ps here");
+            return;
+        };
+        assert_eq!(line, title);
+        // The kernel keeps 15 bytes of it.
+        assert_eq!(name, title.get(..15).unwrap_or(title).trim_end());
+    };
+    let all = |workers: &[Introduced]| {
+        expect(driver.pid(), "subject supervisor");
+        expect(server, "subject server");
+        for worker in workers {
+            expect(worker.pid, &format!("subject worker {}", worker.id));
+        }
+    };
+    all(&driver.workers());
+    driver.signal(Signal::SIGUSR2);
+    driver.wait_for_count("worker - ", 2);
+    all(&driver.workers());
+    driver.signal(Signal::SIGUSR1);
+    let workers = driver.wait_for_workers(4);
+    all(&workers[2..]);
+
+    // There is as much room as arguments and environment have taken.
+    let long = 100_000;
+    let driver = Driver::working(&format!("long_title={long}"), 1);
+    let title = proc::title_of(driver.workers()[0].pid);
+    assert!((20..long).contains(&title.len()), "{}", title.len());
+    assert!(title.bytes().all(|it| it == b't'));
+    assert_eq!(proc::name_of(driver.workers()[0].pid), "t".repeat(15));
 }

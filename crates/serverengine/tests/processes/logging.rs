@@ -177,7 +177,7 @@ impl SmallDisk {
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=128k", "tmpfs"]);
+        mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]);
         let mounted = mount.arg(folder.path()).output();
         mounted
             .is_ok_and(|it| it.status.success())
@@ -197,7 +197,7 @@ fn a_disk_that_was_full_has_whole_lines_and_the_number_of_the_lost() {
         return;
     };
     let (path, ballast) = (disk.0.path().join("log"), disk.0.path().join("ballast"));
-    fs::write(&ballast, vec![0; 100_000]).unwrap();
+    fs::write(&ballast, vec![0; 900_000]).unwrap();
     let mut driver = Driver::start(&format!(
         "logger={} behave=floods lines=1000",
         path.display()

@@ -23,6 +23,7 @@ mod idle;
 mod kills;
 mod listeners;
 mod logging;
+mod panics;
 mod proc;
 mod reloads;
 mod signals;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         listeners::TESTS,
         logging::TESTS,
         reloads::TESTS,
+        panics::TESTS,
         signals::TESTS,
         starts::TESTS,
         torture::TESTS,

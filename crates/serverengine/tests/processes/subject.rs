@@ -44,6 +44,11 @@ impl Options {
     fn has(&self, key: &str) -> bool {
         self.text(key).is_some()
     }
+
+    /// Panics if this is the hook that is to.
+    fn panic_in(&self, hook: &str) {
+        assert!(self.text("panics") != Some(hook), "{hook} on purpose");
+    }
 }
 
 pub(crate) fn run() -> ExitCode {
@@ -154,6 +159,9 @@ pub(crate) fn run() -> ExitCode {
         config.server_process_name = Some("subject server".to_owned());
         config.worker_process_name = Some("subject worker %d".to_owned());
     }
+    if let Some(length) = options.number("long_title") {
+        config.worker_process_name = Some("t".repeat(length as usize));
+    }
     if options.has("groups") {
         // What a service manager or sudo may leave behind.
         let groups = [0, 4, 27].map(nix::unistd::Gid::from_raw);
@@ -175,6 +183,7 @@ pub(crate) fn run() -> ExitCode {
     let logger = config.logger.clone();
     let build = move |id| {
         say("server", &format!("builds {id}"));
+        options.panic_in("build");
         SubjectWorker {
             id,
             logger: logger.clone(),
@@ -263,6 +272,7 @@ struct Subject {
 impl Server for Subject {
     fn before_run(&mut self) -> Result<(), BoxError> {
         say("server", "before_run");
+        self.options.panic_in("before_run");
         match self.options.text("before_run") {
             Some("error") => return Err("no disk".into()),
             Some("thread") => {
@@ -276,10 +286,12 @@ impl Server for Subject {
 
     fn after_run(&mut self) {
         say("server", "after_run");
+        self.options.panic_in("after_run");
     }
 
     fn reload_config(&mut self) -> Result<(), BoxError> {
         say("server", "reload_config");
+        self.options.panic_in("reload_config");
         self.loads += 1;
         if let Some(level) = self.options.text("level_then") {
             let level = level.parse::<Level>()?;
@@ -293,12 +305,18 @@ impl Server for Subject {
     }
 
     fn worker_config(&self) -> Option<String> {
+        if self.loads > 0 {
+            self.options.panic_in("worker_config");
+        }
         self.options
             .has("config")
             .then(|| format!("loaded {} times", self.loads))
     }
 
     fn workers(&self) -> Option<usize> {
+        if self.loads > 0 {
+            self.options.panic_in("workers");
+        }
         let key = format!("workers_after_{}", self.loads);
         self.options.number(&key).map(|workers| workers as usize)
     }
@@ -471,14 +489,20 @@ impl Worker for SubjectWorker {
 
     fn before_fork(&self) {
         say("server", "before_fork");
+        self.options.panic_in("before_fork");
+        if self.options.text("before_fork") == Some("thread") {
+            std::thread::spawn(|| std::thread::sleep(Duration::from_secs(60)));
+        }
     }
 
     fn after_start(&self, process_id: u32) {
         say("server", &format!("after_start {process_id}"));
+        self.options.panic_in("after_start");
     }
 
     fn stop(&self) {
         say("worker -", "stop");
+        self.options.panic_in("stop");
         if let Some(delay) = self.options.millis("finishes") {
             std::thread::sleep(delay);
         }
@@ -494,6 +518,7 @@ impl Worker for SubjectWorker {
             logger.debug("the worker sees the level");
         }
         say("worker -", "reload");
+        self.options.panic_in("reload");
         if self.options.has("reload_hangs") {
             std::thread::sleep(Duration::from_secs(60));
         }
@@ -501,10 +526,12 @@ impl Worker for SubjectWorker {
 
     fn dump(&self) {
         say("worker -", "dump");
+        self.options.panic_in("dump");
     }
 
     fn signal(&self, signal: Signal) {
         say("worker -", &format!("signal {signal:?}"));
+        self.options.panic_in("signal");
     }
 }
 
