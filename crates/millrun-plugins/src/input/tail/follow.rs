@@ -244,7 +244,7 @@ impl<S: FileSystem> Follower<S> {
             };
             let turn = watch.turn(&mut self.pump, &mut tags, now, waits, sink, &mut done);
             for reader in done {
-                self.close(reader, sink);
+                self.close(reader, now, sink);
             }
             match turn {
                 Turn::Idle => {}

@@ -131,6 +131,11 @@ impl<F> Reader<F> {
         self.drained == Some((stat.size, stat.modified))
     }
 
+    /// True when the file is another than when it was read to its end, which it once was.
+    pub(crate) fn has_more(&self, stat: &Stat) -> bool {
+        self.drained.is_some() && !self.is_drained(stat)
+    }
+
     /// How far the file was looked at: what grows makes this grow.
     pub(crate) fn seen(&self) -> u64 {
         self.life.position.max(self.scanned).max(self.held)

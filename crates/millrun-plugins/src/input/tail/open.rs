@@ -143,19 +143,19 @@ impl<S: FileSystem> Follower<S> {
         })
     }
 
-    /// Closes a file that was read to its end.
-    pub(super) fn close(&mut self, reader: Reader<S::File>, sink: &mut dyn Sink) {
-        let life = reader.life;
+    /// Closes a file that was read to its end. One that grew while others had their turn after that
+    /// is read on: if its name is gone too, nobody finds it again.
+    pub(super) fn close(&mut self, reader: Reader<S::File>, now: Instant, sink: &mut dyn Sink) {
         if reader.is_copy {
-            return self.close_copy(&life, &reader.file, sink);
+            return self.close_copy(&reader.life, &reader.file, sink);
         }
+        let stat = self.pump.files.stat_open(&reader.file).ok();
+        if stat.is_some_and(|stat| reader.has_more(&stat)) {
+            return self.retire_found(reader, now);
+        }
+        let life = reader.life;
         self.open.remove(&life.id());
-        let is_gone = self
-            .pump
-            .files
-            .stat_open(&reader.file)
-            .is_ok_and(|stat| stat.links == 0);
-        if is_gone {
+        if stat.is_some_and(|stat| stat.links == 0) {
             self.forget(&life, sink);
         } else {
             self.over.push(over(&life, false));
