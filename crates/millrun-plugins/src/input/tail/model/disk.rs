@@ -59,7 +59,8 @@ pub(super) struct World {
     pub(super) has_births: bool,
     /// Lines that were in content that went away, read or not.
     pub(super) may_be_lost: BTreeSet<u64>,
-    pub(super) log: Vec<String>,
+    /// Prints what happens, to find out why a schedule fails.
+    pub(super) is_traced: bool,
 }
 
 pub(super) fn name(generation: usize) -> PathBuf {
@@ -204,11 +205,37 @@ impl World {
         }
     }
 
+    pub(super) fn trace(&self, text: impl FnOnce(&Self) -> String) {
+        if self.is_traced {
+            println!("{}", text(self));
+        }
+    }
+
+    fn shown(&self) -> String {
+        let file = |(path, inode): (&PathBuf, &u64)| {
+            let lines = self.lines_of(*inode);
+            let (path, content) = (path.display(), self.inodes[inode].borrow());
+            let (first, last) = (lines.first(), lines.last());
+            format!(
+                "\n    {path}: inode {inode}, {} bytes, lines {first:?} to {last:?}, born {}, modified {}, \
+                 known {}, life {}, begun {}, missed {}",
+                content.bytes.len(),
+                content.born,
+                content.modified,
+                content.is_known,
+                content.has_life,
+                content.was_begun,
+                content.is_missed
+            )
+        };
+        self.names.iter().map(file).collect()
+    }
+
     pub(super) fn act(&mut self) {
         self.finish_line();
         let current = self.names.get(&name(0)).copied();
         let action = self.dice.roll(16);
-        self.log.push(format!("act {action} current {current:?}"));
+        self.trace(|world| format!("action {action} on {}", world.shown()));
         match (action, current) {
             (0..=7, Some(inode)) => self.append(inode),
             (8, _) => {

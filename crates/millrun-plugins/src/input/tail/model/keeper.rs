@@ -99,8 +99,11 @@ impl Sink for Keeper {
             position: start,
             marks: Vec::new(),
         };
-        assert!(self.lives.insert(*newest, kept).is_none());
-        Ok(*newest)
+        let newest = *newest;
+        assert!(self.lives.insert(newest, kept).is_none());
+        let world = self.world.borrow();
+        world.trace(|_| format!("life {} of inode {} from {start}", newest.1, identity.inode));
+        Ok(newest)
     }
 
     fn identify(
@@ -114,7 +117,11 @@ impl Sink for Keeper {
         assert!(life.identity.fingerprint.length < fingerprint.length);
         life.identity.fingerprint = fingerprint;
         let world = self.world.borrow();
-        world.inodes[&life.identity.inode].borrow_mut().was_begun = true;
+        let mut content = world.inodes[&life.identity.inode].borrow_mut();
+        // Not where the number is another file's by now, or the content another one: the life may be
+        // read on in a copy.
+        content.was_begun |= fingerprint.fits(&content.bytes);
+        drop(content);
         Ok(())
     }
 
@@ -144,6 +151,9 @@ impl Sink for Keeper {
         }
         life.position = piece.range.end;
         self.truncated += lost.truncated;
+        let world = self.world.borrow();
+        world.trace(|_| format!("takes {piece:?}, had {replayed:?}"));
+        drop(world);
         if replayed.is_none() {
             for entry in Entries::new(events.bytes) {
                 let message = entry.unwrap().record().field(b"message").unwrap();
@@ -165,6 +175,8 @@ impl Sink for Keeper {
     }
 
     fn forget(&mut self, source: SourceNumber, incarnation: u32) {
+        let world = self.world.borrow();
+        world.trace(|_| format!("forgets life {incarnation}"));
         if self.calls_left > 0 {
             assert!(self.lives.remove(&(source, incarnation)).is_some());
         }

@@ -72,7 +72,7 @@ fn run(seed: u64, has_pattern: bool, has_births: bool) {
         has_pattern,
         has_births,
         may_be_lost: BTreeSet::new(),
-        log: Vec::new(),
+        is_traced: std::env::var_os("MILLRUN_TAIL_TRACE").is_some(),
     })));
     let mut keeper = Keeper {
         lives: BTreeMap::new(),
@@ -95,6 +95,7 @@ fn run(seed: u64, has_pattern: bool, has_births: bool) {
             1 + dice.roll(120)
         };
         let mut follower = follower(&disk, has_pattern);
+        disk.0.borrow().trace(|_| format!("process {process}"));
         follower.recover(Vec::new(), &mut keeper);
         for step in 0..120 {
             if is_last && step == 40 {
@@ -113,7 +114,10 @@ fn run(seed: u64, has_pattern: bool, has_births: bool) {
                     seconds += 1 + dice.roll(6);
                 }
                 1..=2 if disk.0.borrow().is_busy => disk.0.borrow_mut().act(),
-                3 => follower.refresh(now, SystemTime::UNIX_EPOCH, &mut keeper),
+                3 => {
+                    disk.0.borrow().trace(|_| "refresh".to_owned());
+                    follower.refresh(now, SystemTime::UNIX_EPOCH, &mut keeper);
+                }
                 4 => follower.check_all(now, &mut keeper),
                 5 if !is_last || step < 40 => keeper.is_full = dice.roll(4) == 0,
                 _ => {
@@ -164,7 +168,7 @@ fn run(seed: u64, has_pattern: bool, has_births: bool) {
 }
 
 /// How many schedules of each kind a run plays; `MILLRUN_TAIL_SCHEDULES` says otherwise, and
-/// `MILLRUN_TAIL_SEED` where they begin. The gate's are always the same ones: it must not depend
+/// `MILLRUN_TAIL_SEED` where they begin; `MILLRUN_TAIL_TRACE` prints what happens. The gate's are always the same ones: it must not depend
 /// on luck.
 const SCHEDULES: u64 = 64;
 
