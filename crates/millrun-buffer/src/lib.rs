@@ -38,6 +38,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod appender;
 mod buffer;
 mod chunk;
 mod chunk_id;
@@ -48,12 +49,14 @@ mod error;
 mod ledger;
 mod metadata;
 mod origin;
+mod pin;
 mod random;
 mod retry;
 mod state_directory;
 mod timestamp;
 mod transaction;
 
+pub use self::appender::{Appender, DestinationError, POSSIBLE_DOUBLE, Resumption};
 pub use self::buffer::{Appended, Broken, Buffer, Cut, Resumed, Statistics};
 pub use self::chunk::{Chunk, ChunkPaths, SingleKey};
 pub use self::chunk_id::ChunkId;
@@ -65,6 +68,7 @@ pub use self::error::{AppendError, LedgerError, OpenError, StateError};
 pub use self::ledger::{Claim, Dispatch, Incarnation, Intent, Ledger, Seen, SourceState, Ticket};
 pub use self::metadata::{Metadata, Variables};
 pub use self::origin::{Fingerprint, Identity, LossKey, Origin, SourceNumber};
+pub use self::pin::Pin;
 pub use self::random::Random;
 pub use self::retry::{Retry, RetryConfig, RetryKind};
 pub use self::state_directory::{Durability, SHARDS_MAX, StateDirectory};

@@ -2,7 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::disk::{self, SharedDisk};
+use crate::disk::{self, Open, SharedDisk};
 use crate::ledger::{LedgerRead, Neighbours, Recovered};
 use crate::{Claim, Ledger, LedgerError, Seen, SourceState, StateError};
 
@@ -35,6 +35,7 @@ pub struct StateDirectory {
     ledgers: Vec<Arc<Ledger>>,
     notes: Vec<String>,
     neighbours: Option<Mutex<Neighbours>>,
+    kept: Mutex<Vec<Claim>>,
 }
 
 struct Place {
@@ -86,6 +87,13 @@ impl StateDirectory {
         for path in &old_ledgers {
             let bytes = disk::read_all(disk.as_ref(), path).map_err(failed("read", path))?;
             files.push(bytes.unwrap_or_default());
+            // What a killed process wrote and did not sync is believed from here on, so it must not go with the power.
+            if durability == Durability::Power {
+                let synced = disk
+                    .open(path, Open::Existing)
+                    .and_then(|file| file.sync_data());
+                synced.map_err(failed("sync", path))?;
+            }
         }
         let (recovered, reads) = Recovered::read(&files);
         let mut notes = Vec::new();
@@ -117,15 +125,22 @@ impl StateDirectory {
             ledgers,
             notes,
             neighbours: None,
+            kept: Mutex::default(),
         })
     }
 
     /// Asks other workers of the instance too what they have committed of other millruns' chunks.
-    /// Only on a real disk.
     pub fn ask_neighbours(&mut self) {
         let place = self.place.as_ref();
-        let own = place.and_then(|place| Some((&place.root, place.directory.parent()?)));
-        self.neighbours = own.map(|(root, own)| Mutex::new(Neighbours::new(root, own)));
+        let own = place.and_then(|place| Some((place, place.directory.parent()?)));
+        self.neighbours = own.map(|(place, own)| {
+            Mutex::new(Neighbours::new(
+                &place.disk,
+                &place.root,
+                own,
+                place.durability,
+            ))
+        });
     }
 
     /// Ledgers without files: nothing survives the process.
@@ -138,6 +153,7 @@ impl StateDirectory {
             ledgers,
             notes: Vec::new(),
             neighbours: None,
+            kept: Mutex::default(),
         }
     }
 
@@ -198,6 +214,15 @@ impl StateDirectory {
             Some(neighbours) => lock(neighbours).claim(sender),
             None => Ok(Some(Claim::nobody_else())),
         }
+    }
+
+    /// Keeps a claim until the state is released: nobody knows whether the chunk was committed, so no neighbour may
+    /// decide that by what it sees.
+    pub fn keep(&self, claim: Claim) {
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(claim);
     }
 
     /// Whether any shard has committed a sender's chunk, or any neighbour that is asked.

@@ -122,6 +122,11 @@ impl Emitter {
         seen.map_err(EmitError::neighbours)
     }
 
+    /// Keeps a claim until the worker ends, after [`LedgerError::Broken`]: whether the chunk was committed is unknown.
+    pub fn keep(&self, claim: Claim) {
+        self.state.keep(claim);
+    }
+
     /// Waits for the right to commit chunks of a sender, until the stop.
     pub fn claim(&self, sender: &[u8; 16]) -> Result<Claim, EmitError> {
         loop {

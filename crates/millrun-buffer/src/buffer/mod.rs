@@ -346,6 +346,7 @@ impl Buffer {
         let Chunk {
             id, body, ledger, ..
         } = chunk;
+        ledger.end_append(id);
         match body {
             Body::Memory(bytes) => {
                 self.recycle(bytes);

@@ -447,9 +447,12 @@ impl Buffer {
     }
 
     /// Puts chunks where they were: staged ones that can still grow into the first shard's stage, the others into the queue, the
-    /// oldest first.
+    /// oldest first, but before all those that stand at their destination in part: nothing else may go there meanwhile.
     fn place(&self, mut chunks: Vec<(ChunkStage, Chunk)>, resumed: &mut Resumed) {
-        chunks.sort_by_key(|(_, chunk)| (chunk.modified, chunk.id));
+        chunks.sort_by_key(|(_, chunk)| {
+            let is_begun = chunk.ledger.intent(chunk.id).is_some();
+            (!is_begun, chunk.modified, chunk.id)
+        });
         for (stage, mut chunk) in chunks {
             chunk.write_meta_if_behind();
             self.stage_bytes.fetch_add(chunk.len(), Ordering::Relaxed);

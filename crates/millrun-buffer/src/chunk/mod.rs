@@ -104,16 +104,14 @@ impl Chunk {
     }
 
     /// Records that the chunk is about to be sent to `receiver`, on the way of the output named `output`, and tells the
-    /// number it has there.
+    /// number it has there. One that another receiver may have is counted as a possible double.
     pub fn address(
         &self,
         output: &str,
         receiver: &str,
         now: Timestamp,
     ) -> Result<Ticket, LedgerError> {
-        let in_memory = self.in_memory().is_some();
-        self.ledger
-            .address(self.id, in_memory, output, receiver, now)
+        self.ledger.address(self, output, receiver, now)
     }
 
     /// Takes the last [`address`](Self::address) back: it was the first one there, and the chunk did not leave.

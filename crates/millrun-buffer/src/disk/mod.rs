@@ -4,7 +4,7 @@ mod real;
 mod simulated;
 
 pub use real::{RealDisk, RealDiskWithModes};
-pub use simulated::{Crash, SimulatedDisk};
+pub use simulated::{Crash, Lie, SimulatedDisk};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,9 @@ pub trait Disk: Send + Sync {
 
     /// The files (not directories) of a directory, sorted; none when the directory does not exist.
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// The directories of a directory, sorted; none when it does not exist.
+    fn list_directories(&self, directory: &Path) -> io::Result<Vec<PathBuf>>;
 
     /// Whether `path` is a directory.
     fn is_dir(&self, path: &Path) -> bool;
@@ -51,12 +54,21 @@ pub enum Open {
     New,
     /// It is emptied if it exists.
     Truncated,
+    /// For [`DiskFile::append`]; it is made where it does not exist.
+    Append {
+        /// It must not exist.
+        must_be_new: bool,
+    },
 }
 
 /// An open file with positioned reads and writes.
 pub trait DiskFile: Send + Sync {
     /// Writes all of `bytes` at `offset`. After an error any part of them may stand there.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of `bytes` at the end, wherever that is by now; of a file opened with [`Open::Append`]. After an error
+    /// any part of them may stand there.
+    fn append(&self, bytes: &[u8]) -> io::Result<()>;
 
     /// Fills `bytes` from `offset`; fewer are read only at the end of the file.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
@@ -69,6 +81,12 @@ pub trait DiskFile: Send + Sync {
 
     /// The length in bytes.
     fn length(&self) -> io::Result<u64>;
+
+    /// Its device and inode numbers.
+    fn identity(&self) -> io::Result<(u64, u64)>;
+
+    /// Locks the file against others who do the same, until it is closed; false while another has it.
+    fn try_lock(&self) -> io::Result<bool>;
 
     /// When the content changed last.
     fn modified(&self) -> io::Result<Timestamp>;

@@ -1,6 +1,6 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::Timestamp;
@@ -28,20 +28,11 @@ impl Disk for RealDisk {
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
-        let entries = match fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut paths = Vec::new();
-        for entry in entries {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                paths.push(entry.path());
-            }
-        }
-        paths.sort();
-        Ok(paths)
+        list(directory, |kind| kind.is_file())
+    }
+
+    fn list_directories(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        list(directory, |kind| kind.is_dir())
     }
 
     fn is_dir(&self, path: &Path) -> bool {
@@ -101,6 +92,10 @@ impl Disk for RealDiskWithModes {
         RealDisk.list(directory)
     }
 
+    fn list_directories(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        RealDisk.list_directories(directory)
+    }
+
     fn is_dir(&self, path: &Path) -> bool {
         RealDisk.is_dir(path)
     }
@@ -133,8 +128,29 @@ fn open_with_mode(path: &Path, open: Open, mode: u32) -> io::Result<Box<dyn Disk
         Open::Existing => &mut options,
         Open::New => options.create_new(true),
         Open::Truncated => options.create(true).truncate(true),
+        Open::Append { must_be_new } => match must_be_new {
+            true => options.append(true).create_new(true),
+            false => options.append(true).create(true),
+        },
     };
     Ok(Box::new(RealFile(options.open(path)?)))
+}
+
+fn list(directory: &Path, is_wanted: impl Fn(fs::FileType) -> bool) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if is_wanted(entry.file_type()?) {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 struct RealFile(File);
@@ -142,6 +158,10 @@ struct RealFile(File);
 impl DiskFile for RealFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.0).write_all(bytes)
     }
 
     fn read_at(&self, mut bytes: &mut [u8], mut offset: u64) -> io::Result<usize> {
@@ -170,6 +190,19 @@ impl DiskFile for RealFile {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    fn identity(&self) -> io::Result<(u64, u64)> {
+        let metadata = self.0.metadata()?;
+        Ok((metadata.dev(), metadata.ino()))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     fn modified(&self) -> io::Result<Timestamp> {

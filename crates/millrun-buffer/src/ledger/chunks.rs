@@ -89,6 +89,7 @@ impl Ledger {
     /// A chunk's files are gone.
     pub(crate) fn purge(&self, chunk: ChunkId) {
         self.inner().state.purge(chunk);
+        self.end_append(chunk);
     }
 
     /// Whether a chunk was delivered before a crash kept its files from being removed.

@@ -23,7 +23,7 @@ use std::io::{self, Read as _};
 
 use super::Ledger;
 use super::record::Record;
-use crate::{ChunkId, LedgerError, Timestamp};
+use crate::{Chunk, ChunkId, LedgerError, LossKey, POSSIBLE_DOUBLE, Timestamp};
 
 /// Where a chunk was sent. From then on it is in doubt: the receiver has it or has it not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Dispatch {
 }
 
 /// What a message says of the chunk it carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
     /// The sender instance.
     pub sender: [u8; 16],
@@ -49,6 +49,9 @@ pub struct Ticket {
     pub lowest: u64,
     /// The chunk has not been sent to this receiver before.
     pub is_new: bool,
+    /// The receiver that may have it too: it was sent there before and did not answer. That is counted as
+    /// [`POSSIBLE_DOUBLE`](crate::POSSIBLE_DOUBLE).
+    pub moved_from: Option<Box<str>>,
 }
 
 /// A way to a receiver in this life.
@@ -73,17 +76,20 @@ impl Ledger {
     /// One that was sent to another receiver gets a new number, and the old one is forgotten.
     pub(crate) fn address(
         &self,
-        chunk: ChunkId,
-        in_memory: bool,
+        chunk: &Chunk,
         output: &str,
         receiver: &str,
         now: Timestamp,
     ) -> Result<Ticket, LedgerError> {
+        let (chunk, count, in_memory) = (chunk.id(), chunk.count(), chunk.in_memory().is_some());
         let mut guard = self.inner();
         let inner = &mut *guard;
-        let known = inner.state.dispatches.get(&chunk);
-        let known = known.or_else(|| inner.memory_dispatches.get(&chunk));
-        let known = known.filter(|known| *known.receiver == *receiver);
+        let before = inner.state.dispatches.get(&chunk);
+        let before = before.or_else(|| inner.memory_dispatches.get(&chunk));
+        let known = before.filter(|known| *known.receiver == *receiver);
+        let moved_from = before
+            .filter(|before| *before.receiver != *receiver)
+            .map(|before| before.receiver.clone());
         let (sender, sequence, is_new) = match known {
             Some(known) => (known.sender, known.sequence, false),
             None => {
@@ -103,10 +109,19 @@ impl Ledger {
                     sequence,
                     since: now,
                 };
+                let double = moved_from.as_ref().map(|_| {
+                    let (plugin, reason) = (output.into(), POSSIBLE_DOUBLE.into());
+                    let losses = vec![(LossKey { plugin, reason }, count)];
+                    Record::Losses { losses }
+                });
                 if in_memory {
+                    let double: Vec<_> = double.into_iter().collect();
+                    inner.write(&double)?;
                     inner.memory_dispatches.insert(chunk, dispatch);
                 } else {
-                    inner.write_synced(&[Record::Dispatch { chunk, dispatch }])?;
+                    let dispatch = Record::Dispatch { chunk, dispatch };
+                    let records: Vec<_> = double.into_iter().chain([dispatch]).collect();
+                    inner.write_synced(&records)?;
                 }
                 (sender, sequence, true)
             }
@@ -120,6 +135,7 @@ impl Ledger {
             sequence,
             lowest: lowest.unwrap_or(sequence),
             is_new,
+            moved_from,
         })
     }
 

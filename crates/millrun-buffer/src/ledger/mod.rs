@@ -6,6 +6,7 @@
 
 mod chunks;
 mod codec;
+mod common;
 mod dispatch;
 mod file;
 mod incarnation;
@@ -29,9 +30,9 @@ pub(crate) use recovered::{LedgerRead, Recovered};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::common::Common;
 use self::dispatch::Way;
 use self::file::LedgerFile;
 use self::low_water::LowWater;
@@ -48,8 +49,8 @@ use crate::{
 /// Its lock is held for the time of one write; a shard takes it once or twice per batch, a flush thread once per chunk.
 pub struct Ledger {
     inner: Mutex<Inner>,
-    /// Source numbers of the whole worker.
-    numbers: Arc<AtomicU32>,
+    /// Of the whole worker.
+    common: Common,
 }
 
 struct Inner {
@@ -154,10 +155,14 @@ impl ChunkState {
 impl Ledger {
     /// A ledger without a file, for instances that keep no state and for tests.
     pub fn volatile() -> Arc<Self> {
-        Arc::new(Self::new(Store::Volatile, State::default(), Arc::default()))
+        Arc::new(Self::new(
+            Store::Volatile,
+            State::default(),
+            Common::default(),
+        ))
     }
 
-    fn new(store: Store, state: State, numbers: Arc<AtomicU32>) -> Self {
+    fn new(store: Store, state: State, common: Common) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 store,
@@ -167,7 +172,7 @@ impl Ledger {
                 memory_dispatches: BTreeMap::new(),
                 memory_peers: Peers::default(),
             }),
-            numbers,
+            common,
         }
     }
 
@@ -180,7 +185,7 @@ impl Ledger {
         identity: Identity,
         start: u64,
     ) -> Result<SourceNumber, LedgerError> {
-        let source = SourceNumber(self.numbers.fetch_add(1, Ordering::Relaxed));
+        let source = self.common.next_source();
         let life = Incarnation {
             identity,
             low_water: start,
@@ -299,12 +304,6 @@ impl Ledger {
         self.inner().state.checkpoints.get(stage).cloned()
     }
 
-    /// Records that a chunk is about to be appended to a file; its delivery ends the intent.
-    pub fn intend(&self, chunk: ChunkId, intent: Intent) -> Result<(), LedgerError> {
-        self.inner()
-            .write_synced(&[Record::Intent { chunk, intent }])
-    }
-
     /// What an unfinished delivery was about to do.
     pub fn intent(&self, chunk: ChunkId) -> Option<Intent> {
         self.inner().state.intents.get(&chunk).cloned()
@@ -325,8 +324,22 @@ impl Ledger {
 }
 
 impl Ledger {
+    fn record_intent(
+        &self,
+        chunk: ChunkId,
+        intent: Intent,
+        double: Option<(LossKey, u64)>,
+    ) -> Result<(), LedgerError> {
+        let intent = Record::Intent { chunk, intent };
+        let counted = double.map(|double| Record::Losses {
+            losses: vec![double],
+        });
+        let records: Vec<_> = counted.into_iter().chain([intent]).collect();
+        self.inner().write_synced(&records)
+    }
+
     /// What commits survive.
-    pub(crate) fn durability(&self) -> Durability {
+    pub fn durability(&self) -> Durability {
         match &self.inner().store {
             Store::File(file) => file.durability(),
             Store::Broken { durability, .. } => *durability,

@@ -14,37 +14,44 @@
 //! then, so that the new one cannot have its inode.
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use super::codec;
 use super::peers::{Known, Peers};
 use super::record::{CommitOrigin, Record};
+use crate::Durability;
+use crate::disk::{DiskFile, Open, SharedDisk};
 
 /// The number of claims; senders that share one wait for each other.
 const CLAIMS: u8 = 16;
 
 /// The ledgers of the other workers.
 pub(crate) struct Neighbours {
+    disk: SharedDisk,
     root: PathBuf,
     /// The directory of our own worker.
     own: PathBuf,
+    durability: Durability,
     followed: HashMap<PathBuf, Followed>,
     peers: Peers,
 }
 
 struct Followed {
-    file: File,
-    inode: u64,
+    file: Box<dyn DiskFile>,
+    identity: (u64, u64),
     offset: u64,
 }
 
 /// The right to commit chunks of a sender, as long as it lives.
-#[derive(Debug)]
 pub struct Claim {
-    _lock: Option<File>,
+    _lock: Option<Box<dyn Send + Sync>>,
+}
+
+impl std::fmt::Debug for Claim {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Claim")
+    }
 }
 
 impl Claim {
@@ -56,10 +63,12 @@ impl Claim {
 
 impl Neighbours {
     /// The neighbours of `own`, the directory of a worker below `root`.
-    pub(crate) fn new(root: &Path, own: &Path) -> Self {
+    pub(crate) fn new(disk: &SharedDisk, root: &Path, own: &Path, durability: Durability) -> Self {
         Self {
+            disk: disk.clone(),
             root: root.to_owned(),
             own: own.to_owned(),
+            durability,
             followed: HashMap::new(),
             peers: Peers::default(),
         }
@@ -68,37 +77,21 @@ impl Neighbours {
     /// Claims a sender; `None` while another worker has it.
     pub(crate) fn claim(&self, sender: &[u8; 16]) -> io::Result<Option<Claim>> {
         let directory = self.root.join("claims");
-        fs::create_dir_all(&directory)?;
+        self.disk.create_dir_all(&directory)?;
         let [first, ..] = *sender;
         let path = directory.join(format!("{:02x}.lock", first % CLAIMS));
-        let mut options = File::options();
-        let file = options
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Claim { _lock: Some(file) })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let lock = self.disk.lock(&path)?;
+        Ok(lock.map(|lock| Claim { _lock: Some(lock) }))
     }
 
     /// What they know of a number. An error means that they could not be asked.
     pub(super) fn find(&mut self, sender: &[u8; 16], sequence: u64) -> io::Result<Option<Known>> {
-        for worker in fs::read_dir(&self.root)? {
-            let worker = worker?;
-            let is_worker = worker.file_name().to_string_lossy().starts_with("worker");
-            if !is_worker || worker.path() == self.own {
+        for worker in self.disk.list_directories(&self.root)? {
+            let name = worker.file_name().unwrap_or_default();
+            if !name.to_string_lossy().starts_with("worker") || worker == self.own {
                 continue;
             }
-            let ledgers = match fs::read_dir(worker.path().join("ledger")) {
-                Ok(ledgers) => ledgers,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            for ledger in ledgers {
-                let path = ledger?.path();
+            for path in self.disk.list(&worker.join("ledger"))? {
                 if path
                     .extension()
                     .is_some_and(|extension| extension == "ledger")
@@ -107,31 +100,31 @@ impl Neighbours {
                 }
             }
         }
-        Ok(self.peers.find(sender, sequence))
+        let known = self.peers.find(sender, sequence);
+        // A neighbour may have been killed between the writing of its record and the sync; whoever answers by that
+        // record answers for it.
+        if known.is_some() && self.durability == Durability::Power {
+            for followed in self.followed.values() {
+                followed.file.sync_data()?;
+            }
+        }
+        Ok(known)
     }
 
     /// Reads what is new in one ledger.
     fn follow(&mut self, path: PathBuf) -> io::Result<()> {
-        let inode = match fs::metadata(&path) {
-            Ok(now) => now.ino(),
+        let file = match self.disk.open(&path, Open::Existing) {
+            Ok(file) => file,
             // Removed by a neighbour that starts: what it held stands in another file.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        if self
-            .followed
-            .get(&path)
-            .is_none_or(|known| known.inode != inode)
-        {
-            let file = match File::open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                Err(error) => return Err(error),
-            };
-            let inode = file.metadata()?.ino();
+        let identity = file.identity()?;
+        let known = self.followed.get(&path);
+        if known.is_none_or(|known| known.identity != identity) {
             let followed = Followed {
                 file,
-                inode,
+                identity,
                 offset: 0,
             };
             self.followed.insert(path.clone(), followed);
@@ -139,11 +132,12 @@ impl Neighbours {
         let Some(followed) = self.followed.get_mut(&path) else {
             return Ok(());
         };
-        let length = followed.file.metadata()?.len();
+        let length = followed.file.length()?;
         let new =
             usize::try_from(length.saturating_sub(followed.offset)).map_err(io::Error::other)?;
         let mut bytes = vec![0; new];
-        followed.file.read_exact_at(&mut bytes, followed.offset)?;
+        let read = followed.file.read_at(&mut bytes, followed.offset)?;
+        bytes.truncate(read);
         let mut rest = bytes.as_slice();
         if followed.offset == 0 {
             if codec::decode_header(rest).is_none() {

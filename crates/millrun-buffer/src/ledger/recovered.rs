@@ -1,8 +1,8 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
+use super::common::Common;
 use super::file::{self, LedgerFile};
 use super::low_water::LowWater;
 use super::record::Record;
@@ -60,10 +60,10 @@ impl Recovered {
 
     /// Makes one ledger per shard; the first one knows all that was recovered, nothing is written yet.
     pub(crate) fn into_ledgers(self, shards: usize) -> (Vec<Arc<Ledger>>, u64) {
-        let numbers = Arc::new(AtomicU32::new(self.next_source));
+        let common = Common::of(&self.state, self.next_source);
         let mut states = vec![self.state];
         states.resize_with(shards.max(1), State::default);
-        let ledger = |state| Arc::new(Ledger::new(Store::Recovering, state, numbers.clone()));
+        let ledger = |state| Arc::new(Ledger::new(Store::Recovering, state, common.clone()));
         (
             states.into_iter().map(ledger).collect(),
             self.generation.saturating_add(1),

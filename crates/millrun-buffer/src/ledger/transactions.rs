@@ -8,6 +8,7 @@ use crate::{LedgerError, Origin, SourceNumber};
 impl Ledger {
     /// Whether a transaction of this origin may begin, and whether file buffers have it already.
     pub(crate) fn admit(&self, origin: &Origin) -> Result<bool, LedgerError> {
+        self.common.check()?;
         let inner = self.inner();
         match &inner.store {
             Store::Recovering => return Err(LedgerError::NotStarted),
@@ -115,7 +116,11 @@ impl Ledger {
                 losses,
                 checkpoints,
             };
-            inner.write_synced(&[Record::Commit(commit)])?;
+            let committed = inner.write_synced(&[Record::Commit(commit)]);
+            if let Err(LedgerError::Broken { path, reason }) = &committed {
+                self.common.break_off(path.clone(), reason.clone());
+            }
+            committed?;
         }
         if let Origin::Peer {
             sender,

@@ -41,7 +41,7 @@ fn a_chunk_keeps_its_number_and_its_receiver_in_every_life() {
             again,
             Ticket {
                 is_new: false,
-                ..first
+                ..first.clone()
             }
         );
         assert_eq!(chunk.dispatch().unwrap().since, START);

@@ -151,7 +151,10 @@ fn an_intent_survives_until_its_chunk_is_delivered() {
         length_before: 3,
         hash: 4,
     };
-    chunk.ledger().intend(chunk.id(), intent.clone()).unwrap();
+    chunk
+        .ledger()
+        .intend(chunk.id(), intent.clone(), None)
+        .unwrap();
 
     let worker = Worker::start(&disk.reopen(), &[config]);
     let chunk = worker.buffers[0].take().unwrap();

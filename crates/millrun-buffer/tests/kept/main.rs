@@ -6,6 +6,7 @@
     reason = "helpers of tests may be blunt, as tests may"
 )]
 
+mod appends;
 mod common;
 mod dispatches;
 mod filling;

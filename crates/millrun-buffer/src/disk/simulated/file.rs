@@ -1,7 +1,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::{SimulatedDisk, Step, lock};
+use super::{Lie, SimulatedDisk, Step, lock};
 use crate::disk::DiskFile;
 use crate::{Random, Timestamp};
 
@@ -14,6 +14,7 @@ pub(super) struct Content {
     pub(super) bytes: Vec<u8>,
     /// As it was synced.
     pub(super) durable: Vec<u8>,
+    pub(super) inode: u64,
 }
 
 impl Content {
@@ -41,12 +42,15 @@ impl Content {
 pub(super) struct SimulatedFile {
     pub(super) disk: SimulatedDisk,
     pub(super) content: Arc<Mutex<Content>>,
+    pub(super) is_ledger: bool,
 }
 
-impl DiskFile for SimulatedFile {
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let mut step = state.step()?;
+impl SimulatedFile {
+    /// Writes at `offset`, or at the end.
+    fn write(&self, bytes: &[u8], offset: Option<u64>) -> io::Result<()> {
+        let mut process = self.disk.process();
+        let mut step = process.step()?;
+        let mut files = self.disk.files();
         let mut written = bytes.len();
         if let Step::Failed(random) | Step::Last(random) = &mut step {
             // The whole of it as often as any part.
@@ -57,13 +61,17 @@ impl DiskFile for SimulatedFile {
                 bytes.len()
             };
         }
+        if self.is_ledger && files.lie == Some(Lie::LedgerWrites) && process.steps % 8 == 7 {
+            return step.end();
+        }
         let content = &mut lock(&self.content).bytes;
+        let offset = offset.unwrap_or(content.len() as u64);
         let mut full = false;
-        if let Some(space) = state.space_left {
+        if let Some(space) = files.space_left {
             let growth = (offset + written as u64).saturating_sub(content.len() as u64);
             full = growth > space;
             written -= growth.saturating_sub(space).min(written as u64) as usize;
-            state.space_left = Some(space.saturating_sub(growth));
+            files.space_left = Some(space.saturating_sub(growth));
         }
         let start = offset as usize;
         if content.len() < start + written {
@@ -82,26 +90,36 @@ impl DiskFile for SimulatedFile {
             Ok(())
         }
     }
+}
+
+impl DiskFile for SimulatedFile {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write(bytes, Some(offset))
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes, None)
+    }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.disk.state().alive()?;
+        self.disk.process().alive()?;
         let content = &lock(&self.content).bytes;
         let rest = content.get(offset as usize..).unwrap_or_default();
         let read = rest.len().min(bytes.len());
-        for (target, byte) in bytes.iter_mut().zip(rest) {
-            *target = *byte;
+        if let (Some(target), Some(source)) = (bytes.get_mut(..read), rest.get(..read)) {
+            target.copy_from_slice(source);
         }
         Ok(read)
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let mut step = state.step()?;
-        if step.happens() {
+        let mut step = self.disk.process().step()?;
+        let mut files = self.disk.files();
+        if step.happens() && files.lie != Some(Lie::Truncations) {
             let content = &mut lock(&self.content).bytes;
             let before = content.len() as u64;
             content.resize(length as usize, 0);
-            state.space_left = state
+            files.space_left = files
                 .space_left
                 .map(|space| space + before.saturating_sub(length));
         }
@@ -109,9 +127,8 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let mut step = state.step()?;
-        if step.happens() {
+        let mut step = self.disk.process().step()?;
+        if step.happens() && self.disk.files().lie != Some(Lie::Syncs) {
             let content = &mut *lock(&self.content);
             content.durable.clone_from(&content.bytes);
         }
@@ -119,12 +136,22 @@ impl DiskFile for SimulatedFile {
     }
 
     fn length(&self) -> io::Result<u64> {
-        self.disk.state().alive()?;
+        self.disk.process().alive()?;
         Ok(lock(&self.content).bytes.len() as u64)
     }
 
+    fn identity(&self) -> io::Result<(u64, u64)> {
+        self.disk.process().alive()?;
+        Ok((1, lock(&self.content).inode))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        // Processes take turns between whole calls here.
+        Ok(true)
+    }
+
     fn modified(&self) -> io::Result<Timestamp> {
-        self.disk.state().alive()?;
+        self.disk.process().alive()?;
         Ok(Timestamp::default())
     }
 

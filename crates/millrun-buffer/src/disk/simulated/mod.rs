@@ -3,23 +3,26 @@ mod file;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use self::file::{Content, SimulatedFile};
 use crate::Random;
 use crate::disk::{Disk, DiskFile, Open, SharedDisk};
 
-/// A file system in memory that can run full and dies at a planned step.
+/// A file system in memory that can run full, as one process sees it, which dies at a planned step.
 ///
-/// A step is one operation that changes something. The step at which it dies is done in part: a write leaves a
-/// prefix of its bytes. Every later operation fails.
+/// A step is one operation that changes something. The step at which the process dies is done in part: a write leaves a
+/// prefix of its bytes. Every later operation of this process fails; others ([`SimulatedDisk::another_process`]) go on.
 ///
-/// After a killed process ([`SimulatedDisk::reopen`]) what was written is there. After a loss of power
-/// ([`SimulatedDisk::lose_power`]) only what was synced is sure to be: of the rest, any blocks and any directory's names may be.
+/// After a killed process what was written is there. After a loss of power ([`SimulatedDisk::lose_power`]) only
+/// what was synced is sure to be: of the rest, any blocks and any directory's names may be.
 #[derive(Clone)]
-pub struct SimulatedDisk(Arc<Mutex<State>>);
+pub struct SimulatedDisk {
+    files: Arc<Mutex<Files>>,
+    process: Arc<Mutex<Process>>,
+}
 
-/// When a simulated disk dies.
+/// When a process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crash {
     /// The number of changes that succeed before.
@@ -28,28 +31,57 @@ pub struct Crash {
     pub seed: u64,
 }
 
+/// What a faulty disk says it has done and has not: it shows whether a test would notice code that does not do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// Nothing is ever cut.
+    Truncations,
+    /// Nothing is ever synced.
+    Syncs,
+    /// One write in eight to a ledger does not happen.
+    LedgerWrites,
+}
+
 #[derive(Default)]
-struct State {
-    files: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
+struct Files {
+    names: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
     /// The names as they were synced.
     durable: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
     directories: BTreeSet<PathBuf>,
+    locks: BTreeMap<PathBuf, Weak<()>>,
+    space_left: Option<u64>,
+    next_inode: u64,
+    lie: Option<Lie>,
+}
+
+#[derive(Default)]
+struct Process {
     steps: u64,
     crash: Option<Crash>,
     crashed: bool,
     /// The count of steps at which one fails.
     fail_at: Option<u64>,
-    space_left: Option<u64>,
 }
 
 impl SimulatedDisk {
-    /// An empty disk that lives until it is told otherwise.
+    /// An empty disk, and a process that lives until it is told otherwise.
     #[allow(
         clippy::new_without_default,
         reason = "a disk is a thing one makes on purpose"
     )]
     pub fn new() -> Self {
-        Self(Arc::default())
+        Self {
+            files: Arc::default(),
+            process: Arc::default(),
+        }
+    }
+
+    /// The same disk as another process sees it, whose death is another one's.
+    pub fn another_process(&self) -> Self {
+        Self {
+            files: Arc::clone(&self.files),
+            process: Arc::default(),
+        }
     }
 
     /// The same disk as the crate takes it.
@@ -57,112 +89,138 @@ impl SimulatedDisk {
         Arc::new(self.clone())
     }
 
-    /// Plans the death of the disk, counted in steps from now.
+    /// Plans the death of the process, counted in steps from now.
     pub fn crash(&self, crash: Crash) {
-        let mut state = self.state();
-        state.crash = Some(Crash {
-            after_steps: state.steps + crash.after_steps,
+        let mut process = self.process();
+        process.crash = Some(Crash {
+            after_steps: process.steps + crash.after_steps,
             ..crash
         });
     }
 
-    /// Whether the disk has died.
+    /// Whether the process has died.
     pub fn has_crashed(&self) -> bool {
-        self.state().crashed
+        self.process().crashed
     }
 
     /// The number of changes so far.
     pub fn steps(&self) -> u64 {
-        self.state().steps
+        self.process().steps
     }
 
-    /// Makes one change fail, counted in steps from now, and the disk live on.
+    /// Makes one change fail, counted in steps from now, and the process live on.
     ///
     /// A write leaves a part or all of its bytes, anything else does not happen.
     pub fn fail_once(&self, after_steps: u64) {
-        let mut state = self.state();
-        state.fail_at = Some(state.steps + after_steps);
+        let mut process = self.process();
+        process.fail_at = Some(process.steps + after_steps);
     }
 
     /// Leaves `bytes` of free space, or endless space.
     pub fn limit_space(&self, bytes: Option<u64>) {
-        self.state().space_left = bytes;
+        self.files().space_left = bytes;
     }
 
-    /// The disk as the next process finds it, with no death planned.
+    /// Makes the disk a faulty one.
+    pub fn lie_about(&self, lie: Lie) {
+        self.files().lie = Some(lie);
+    }
+
+    /// A copy of the disk as the next process finds it, with no death planned.
     ///
     /// What is on it counts as synced: losses of power do not add up over lives.
     pub fn reopen(&self) -> Self {
-        let state = self.state();
-        let files = state.files.iter();
-        Self::holding(
-            files.map(|(path, file)| (path.clone(), lock(file).bytes.clone())),
-            &state,
-        )
+        let files = self.files();
+        let contents = files.names.iter().map(|(path, file)| {
+            let content = lock(file);
+            (path.clone(), content.inode, content.bytes.clone())
+        });
+        Self::holding(contents, &files)
     }
 
     /// The disk as the machine finds it after a loss of power; `random` decides what reached the medium.
     pub fn lose_power(&self, random: &mut Random) -> Self {
-        let state = self.state();
-        let mut files = BTreeMap::new();
-        for directory in &state.directories {
+        let files = self.files();
+        let mut left = Vec::new();
+        for directory in &files.directories {
             // Names reach the medium in order, so a directory is as it was synced, or as it is.
             let names = if random.below(2) == 0 {
-                &state.durable
+                &files.durable
             } else {
-                &state.files
+                &files.names
             };
             for (path, file) in names
                 .iter()
                 .filter(|(path, _)| path.parent() == Some(directory))
             {
-                files.insert(path.clone(), lock(file).after_power_loss(random));
+                let content = lock(file);
+                left.push((
+                    path.clone(),
+                    content.inode,
+                    content.after_power_loss(random),
+                ));
             }
         }
-        Self::holding(files.into_iter(), &state)
+        Self::holding(left.into_iter(), &files)
     }
 
-    fn holding(files: impl Iterator<Item = (PathBuf, Vec<u8>)>, state: &State) -> Self {
-        let disk = Self(Arc::default());
-        for (path, bytes) in files {
-            disk.poke(&path, &bytes);
+    fn holding(contents: impl Iterator<Item = (PathBuf, u64, Vec<u8>)>, before: &Files) -> Self {
+        let disk = Self::new();
+        let mut files = disk.files();
+        for (path, inode, bytes) in contents {
+            files.put(path, inode, bytes);
         }
-        disk.state().directories.clone_from(&state.directories);
+        files.directories.clone_from(&before.directories);
+        (files.next_inode, files.lie) = (before.next_inode, before.lie);
+        drop(files);
         disk
     }
 
-    /// The content of a file, whatever the state of the disk.
+    /// The content of a file, whatever the state of the process.
     pub fn peek(&self, path: &Path) -> Option<Vec<u8>> {
-        self.state()
-            .files
+        self.files()
+            .names
             .get(path)
             .map(|file| lock(file).bytes.clone())
     }
 
     /// Replaces a file behind everybody's back, as another program would.
     pub fn poke(&self, path: &Path, content: &[u8]) {
-        let content = Content {
-            bytes: content.to_vec(),
-            durable: content.to_vec(),
-        };
-        let file = Arc::new(Mutex::new(content));
-        let mut state = self.state();
-        state.directories.extend(path.parent().map(Path::to_owned));
-        state.files.insert(path.to_owned(), Arc::clone(&file));
-        state.durable.insert(path.to_owned(), file);
+        let mut files = self.files();
+        files.next_inode += 1;
+        let inode = files.next_inode;
+        files.put(path.to_owned(), inode, content.to_vec());
     }
 
     /// The names of all files.
     pub fn paths(&self) -> Vec<PathBuf> {
-        self.state().files.keys().cloned().collect()
+        self.files().names.keys().cloned().collect()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.0)
+    fn files(&self) -> MutexGuard<'_, Files> {
+        lock(&self.files)
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        lock(&self.process)
     }
 }
 
-impl State {
+impl Files {
+    fn put(&mut self, path: PathBuf, inode: u64, bytes: Vec<u8>) {
+        let content = Content {
+            durable: bytes.clone(),
+            bytes,
+            inode,
+        };
+        let file = Arc::new(Mutex::new(content));
+        self.directories.extend(path.parent().map(Path::to_owned));
+        self.names.insert(path.clone(), Arc::clone(&file));
+        self.durable.insert(path, file);
+    }
+}
+
+impl Process {
     /// Counts a change; tells how the last one before death ends.
     fn step(&mut self) -> io::Result<Step> {
         self.alive()?;
@@ -211,93 +269,125 @@ impl Step {
 
 impl Disk for SimulatedDisk {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.alive()?;
-        state
-            .directories
-            .extend(path.ancestors().map(Path::to_owned));
+        self.process().alive()?;
+        let mut files = self.files();
+        if !files.directories.contains(path) {
+            files
+                .directories
+                .extend(path.ancestors().map(Path::to_owned));
+        }
         Ok(())
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
-        let state = self.state();
-        state.alive()?;
+        self.process().alive()?;
+        let files = self.files();
         let inside = |path: &&PathBuf| path.parent() == Some(directory);
-        Ok(state.files.keys().filter(inside).cloned().collect())
+        Ok(files.names.keys().filter(inside).cloned().collect())
+    }
+
+    fn list_directories(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        self.process().alive()?;
+        let files = self.files();
+        let inside = |path: &&PathBuf| path.parent() == Some(directory);
+        Ok(files.directories.iter().filter(inside).cloned().collect())
     }
 
     fn is_dir(&self, path: &Path) -> bool {
-        self.state().directories.contains(path)
+        self.files().directories.contains(path)
     }
 
     fn exists(&self, path: &Path) -> bool {
-        let state = self.state();
-        state.directories.contains(path) || state.files.contains_key(path)
+        let files = self.files();
+        files.directories.contains(path) || files.names.contains_key(path)
     }
 
     fn open(&self, path: &Path, open: Open) -> io::Result<Box<dyn DiskFile>> {
-        let mut state = self.state();
-        state.alive()?;
-        let content = match (state.files.get(path).cloned(), open) {
-            (Some(_), Open::New) => return Err(io::ErrorKind::AlreadyExists.into()),
+        let mut process = self.process();
+        process.alive()?;
+        let mut files = self.files();
+        let is_taken = matches!(open, Open::New | Open::Append { must_be_new: true });
+        let content = match (files.names.get(path).cloned(), open) {
+            (Some(_), _) if is_taken => return Err(io::ErrorKind::AlreadyExists.into()),
             (None, Open::Existing) => return Err(io::ErrorKind::NotFound.into()),
-            (Some(content), Open::Existing) => content,
+            (Some(content), Open::Existing | Open::Append { .. }) => content,
             (existing, _) => {
-                let mut step = state.step()?;
-                let content = existing.unwrap_or_default();
+                let mut step = process.step()?;
+                files.next_inode += 1;
+                let inode = files.next_inode;
+                let content = existing.unwrap_or_else(|| {
+                    Arc::new(Mutex::new(Content {
+                        inode,
+                        ..Content::default()
+                    }))
+                });
                 if step.happens() {
                     lock(&content).bytes.clear();
-                    state.files.insert(path.to_owned(), content.clone());
+                    files.names.insert(path.to_owned(), content.clone());
                 }
                 step.end()?;
                 content
             }
         };
+        drop(process);
         Ok(Box::new(SimulatedFile {
             disk: self.clone(),
             content,
+            is_ledger: path
+                .extension()
+                .is_some_and(|extension| extension == "ledger" || extension == "tmp"),
         }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        let mut step = state.step()?;
+        let mut step = self.process().step()?;
+        let mut files = self.files();
         if step.happens() {
-            let content = state.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
-            state.files.insert(to.to_owned(), content);
+            let content = files.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+            files.names.insert(to.to_owned(), content);
         }
         step.end()
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        let mut step = state.step()?;
+        let mut step = self.process().step()?;
+        let mut files = self.files();
         if step.happens() {
-            state.files.remove(path).ok_or(io::ErrorKind::NotFound)?;
+            files.names.remove(path).ok_or(io::ErrorKind::NotFound)?;
         }
         step.end()
     }
 
     fn sync_dir(&self, directory: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        let mut step = state.step()?;
-        if step.happens() {
+        let mut step = self.process().step()?;
+        let mut files = self.files();
+        if step.happens() && files.lie != Some(Lie::Syncs) {
             let inside = |path: &Path| path.parent() == Some(directory);
-            state.durable.retain(|path, _| !inside(path));
-            let names: Vec<_> = state
-                .files
+            files.durable.retain(|path, _| !inside(path));
+            let names: Vec<_> = files
+                .names
                 .iter()
                 .filter(|(path, _)| inside(path))
                 .map(|(path, file)| (path.clone(), Arc::clone(file)))
                 .collect();
-            state.durable.extend(names);
+            files.durable.extend(names);
         }
         step.end()
     }
 
-    fn lock(&self, _path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
-        self.state().alive()?;
-        Ok(Some(Box::new(())))
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        self.process().alive()?;
+        let mut files = self.files();
+        if files
+            .locks
+            .get(path)
+            .is_some_and(|lock| lock.strong_count() > 0)
+        {
+            return Ok(None);
+        }
+        let held = Arc::new(());
+        files.locks.insert(path.to_owned(), Arc::downgrade(&held));
+        Ok(Some(Box::new(held)))
     }
 }
 

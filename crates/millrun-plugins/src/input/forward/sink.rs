@@ -1,6 +1,6 @@
 //! Where messages go: the emitter, or a test's list.
 
-use millrun_buffer::{Origin, Seen};
+use millrun_buffer::{LedgerError, Origin, Seen};
 use millrun_core::{EmitError, Emitter, Losses};
 use millrun_event::Events;
 use millrun_forward::Delivery;
@@ -47,7 +47,7 @@ impl Sink for Emitter {
             self.emit_with_losses(tag, events, Origin::None, lost)?;
             return Ok(Stored::Now);
         };
-        let _claim = self.claim(&number.sender)?;
+        let claim = self.claim(&number.sender)?;
         let stored = match self.seen(&number.sender, number.sequence, hash)? {
             Seen::Stored => return Ok(Stored::Before),
             Seen::Otherwise => Stored::Beside,
@@ -59,7 +59,10 @@ impl Sink for Emitter {
             lowest: number.lowest,
             hash,
         };
-        self.emit_with_losses(tag, events, origin, lost)?;
-        Ok(stored)
+        let emitted = self.emit_with_losses(tag, events, origin, lost);
+        if let Err(EmitError::Ledger(LedgerError::Broken { .. })) = &emitted {
+            self.keep(claim);
+        }
+        emitted.map(|()| stored)
     }
 }

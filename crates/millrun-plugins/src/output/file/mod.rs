@@ -13,20 +13,19 @@
 //! ```
 //!
 //! Chunks hold the formatted text, so a delivery is one append. With a file buffer it happens
-//! exactly once (see `target`).
+//! exactly once (see `millrun_buffer::Appender`).
 
 mod path_template;
-mod target;
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use millrun_buffer::{Chunk, ChunkId, Intent};
+use millrun_buffer::disk::RealDiskWithModes;
+use millrun_buffer::{Appender, Chunk, DestinationError, Resumption};
 use millrun_config::{Diagnostic, Element, parameters, words};
 use millrun_core::{
     Assembly, BatchFormatter, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError,
@@ -36,8 +35,10 @@ use millrun_event::Events;
 use millrun_pattern::{TimeFormat, Zone};
 
 use self::path_template::{INDEX, TemplateParts};
-use self::target::{Permissions, Resumed, Target};
 use crate::formatter::{EventFormatter, Scratch, format_events, plugin_formatter};
+
+/// How long a chunk waits for another one that stands in its file in part.
+const UNFINISHED_WAIT: Duration = Duration::from_millis(500);
 
 /// How many names `x_0`, `x_1` … are tried for a file that must be new.
 const INDEX_MAX: u32 = 1_000_000;
@@ -137,15 +138,16 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
         }
     };
     let system = &assembly.system.parameters;
+    let disk = RealDiskWithModes {
+        file: system.file_permission.map_or(0o644, |mode| mode.0),
+        directory: system.dir_permission.map_or(0o755, |mode| mode.0),
+    };
     let shared = Arc::new(Shared {
         template,
         zone: reading.zone.clone(),
         gzip,
-        permissions: Permissions {
-            file: system.file_permission.map_or(0o644, |mode| mode.0),
-            directory: system.dir_permission.map_or(0o755, |mode| mode.0),
-        },
-        unfinished: Mutex::default(),
+        id: Arc::clone(&id.text),
+        appender: Mutex::new(Appender::new(Arc::new(disk))),
     });
     let output = FileOutput {
         shared,
@@ -172,10 +174,9 @@ struct Shared {
     template: String,
     zone: Zone,
     gzip: bool,
-    permissions: Permissions,
-    /// Appends of memory chunks that failed half way; those of file chunks stand in the ledger.
+    id: Arc<str>,
     /// Its lock is held while a file is written: one writer at a time.
-    unfinished: Mutex<HashMap<ChunkId, Intent>>,
+    appender: Mutex<Appender>,
 }
 
 impl BufferedOutput for FileOutput {
@@ -230,54 +231,20 @@ impl Sender for FileSender {
 
 impl Shared {
     fn write(&self, chunk: &Chunk, bytes: &[u8]) -> Result<Progress, DeliveryError> {
-        let mut unfinished = self
-            .unfinished
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let begun = match chunk.in_memory() {
-            Some(_) => unfinished.get(&chunk.id()).cloned(),
-            None => chunk.ledger().intent(chunk.id()),
-        };
-        if let Some(intent) = begun {
-            let resumed = target::resume(&intent, bytes)
-                .map_err(|error| retriable(Path::new(&*intent.path), &error))?;
-            match resumed {
-                Resumed::Complete => {
-                    unfinished.remove(&chunk.id());
-                    return Ok(Progress::Delivered);
-                }
-                Resumed::Changed => tracing::warn!(
-                    chunk = %chunk.id(), path = &*intent.path,
+        let mut appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_doubled = match appender.resume(chunk, bytes).map_err(failure)? {
+            Resumption::Complete => return Ok(Progress::Delivered),
+            Resumption::Fresh => false,
+            Resumption::Changed(path) => {
+                tracing::warn!(
+                    chunk = %chunk.id(), path = &*path,
                     "the file changed while a chunk was being appended; the chunk is appended whole \
                      and may stand there twice"
-                ),
+                );
+                true
             }
-        }
-        let (path, target) = self.open(chunk, bytes)?;
-        let failed = |error: io::Error| retriable(&path, &error);
-        self.record(&mut unfinished, chunk, target.intent())?;
-        target.append(bytes).map_err(failed)?;
-        unfinished.remove(&chunk.id());
-        Ok(Progress::Delivered)
-    }
-
-    fn record(
-        &self,
-        unfinished: &mut MutexGuard<'_, HashMap<ChunkId, Intent>>,
-        chunk: &Chunk,
-        intent: &Intent,
-    ) -> Result<(), DeliveryError> {
-        if chunk.in_memory().is_some() {
-            unfinished.insert(chunk.id(), intent.clone());
-            return Ok(());
-        }
-        chunk
-            .ledger()
-            .intend(chunk.id(), intent.clone())
-            .map_err(|error| DeliveryError::Retriable(error.to_string()))
-    }
-
-    fn open(&self, chunk: &Chunk, bytes: &[u8]) -> Result<(PathBuf, Target), DeliveryError> {
+        };
+        let doubled_by = is_doubled.then_some(&*self.id);
         let strftime = |template: &str, slice: i64| match TimeFormat::compile(template) {
             Ok(format) => format.to_string(slice, 0, &self.zone),
             Err(_) => template.to_owned(),
@@ -292,23 +259,33 @@ impl Shared {
         }
         let text = expansion.text;
         let Some((before, after)) = text.rsplit_once(INDEX) else {
-            let path = PathBuf::from(text);
-            let target = Target::open(&path, bytes, false, self.permissions);
-            return target
-                .map(|target| (path.clone(), target))
-                .map_err(|error| retriable(&path, &error));
+            let appended = appender.append(chunk, bytes, Path::new(&text), false, doubled_by);
+            return appended.map(|()| Progress::Delivered).map_err(failure);
         };
         for index in 0..INDEX_MAX {
             let path = PathBuf::from(format!("{before}_{index}{after}"));
-            match Target::open(&path, bytes, true, self.permissions) {
-                Ok(target) => return Ok((path, target)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(retriable(&path, &error)),
+            match appender.append(chunk, bytes, &path, true, doubled_by) {
+                Ok(()) => return Ok(Progress::Delivered),
+                Err(DestinationError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failure(error)),
             }
         }
         Err(DeliveryError::Retriable(format!(
             "{before}_0{after} to _{INDEX_MAX}{after} all exist: move some away, or set append true"
         )))
+    }
+}
+
+fn failure(error: DestinationError) -> DeliveryError {
+    match error {
+        DestinationError::Io { path, source } => retriable(&path, &source),
+        // The other chunk is tried meanwhile.
+        error @ DestinationError::Unfinished { .. } => DeliveryError::Held {
+            reason: error.to_string(),
+            until: Instant::now() + UNFINISHED_WAIT,
+        },
+        error => DeliveryError::Retriable(error.to_string()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrun_buffer::{Chunk, ChunkId, Random, Timestamp};
+use millrun_buffer::{Chunk, ChunkId, Pin, Random, Timestamp};
 use millrun_core::{DeliveryError, PROBE_TIMEOUT, PluginId, Progress, Sender, Settled, read_chunk};
 use millrun_forward::{Compression, SendError};
 
@@ -12,7 +12,6 @@ use super::balance::Balance;
 use super::connection::{Broken, Connection, wait_readable};
 use super::parameters::{CHUNKS_IN_FLIGHT_MAX, Plan};
 use super::parcel::{Addressed, Parcel};
-use super::pin::Pin;
 use super::resolver::Resolver;
 
 /// Sends chunks to whichever server's turn it is, and waits for their acknowledgements.
@@ -69,7 +68,8 @@ impl Deliverer {
             false => None,
         };
         let (servers, timeout) = (&self.plan.servers, self.plan.in_doubt_timeout);
-        match Pin::of(dispatch.as_ref(), servers, timeout, Timestamp::now()) {
+        let addresses = servers.iter().map(|server| &*server.address);
+        match Pin::of(dispatch.as_ref(), addresses, timeout, Timestamp::now()) {
             // Where there is one server only, a failure is everybody's.
             Pin::To { .. } if servers.len() == 1 => self.send_to_any(parcel, now),
             Pin::Free => self.send_to_any(parcel, now),

@@ -27,7 +27,7 @@
 //! each message carries the chunk's number (`millrun_forward::Delivery`), recorded in the ledger
 //! before it is first sent. The order is: connect, record, write; so a server that cannot be reached
 //! or takes a part of the message only keeps no chunk. From a whole write on the chunk is in doubt
-//! and stays with its server (`pin`) until that answers or `in_doubt_timeout` passes, also across
+//! and stays with its server (`millrun_buffer::Pin`) until that answers or `in_doubt_timeout` passes, also across
 //! restarts; chunks that wait so are set aside, and the others go on. Going elsewhere after that is
 //! logged and counted in the loss account as `possible_double`. The promise holds from file buffer
 //! to file buffer: chunks of a memory buffer do not outlive the process, nor do their numbers.
@@ -37,7 +37,6 @@ mod connection;
 mod deliverer;
 mod parameters;
 mod parcel;
-mod pin;
 mod resolver;
 #[cfg(test)]
 mod tests;

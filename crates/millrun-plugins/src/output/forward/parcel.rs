@@ -1,13 +1,10 @@
 //! A chunk with its message.
 
-use millrun_buffer::{Chunk, ChunkId, LedgerError, LossKey, Timestamp};
+use millrun_buffer::{Chunk, ChunkId, LedgerError, Timestamp};
 use millrun_core::PluginId;
 use millrun_forward::Number;
 
 use super::parameters::Server;
-
-/// Why events are counted that went to another server than before.
-const POSSIBLE_DOUBLE: &str = "possible_double";
 
 /// A chunk on its way to one of several servers.
 pub(super) struct Parcel<'a> {
@@ -43,13 +40,15 @@ impl<'a> Parcel<'a> {
                 is_new: false,
             });
         }
-        let before = self.chunk.dispatch();
-        let moved = before.filter(|before| *before.receiver != *server.address);
         let ticket = self
             .chunk
             .address(&output.text, &server.address, Timestamp::now())?;
-        if let Some(before) = moved {
-            self.count_possible_double(output, &before.receiver, server);
+        if let Some(before) = &ticket.moved_from {
+            tracing::warn!(
+                plugin_id = output.given(), chunk_id = %self.id(), records = self.chunk.count(), before,
+                "no answer within in_doubt_timeout; the chunk goes to {} and may be stored twice",
+                server.label
+            );
         }
         let number = Number {
             sender: ticket.sender,
@@ -70,20 +69,5 @@ impl<'a> Parcel<'a> {
         if addressed.is_new {
             self.chunk.withdraw();
         }
-    }
-
-    fn count_possible_double(&self, output: &PluginId, before: &str, server: &Server) {
-        let key = LossKey {
-            plugin: output.text.as_ref().into(),
-            reason: POSSIBLE_DOUBLE.into(),
-        };
-        // A count that cannot be written must not keep the chunk here.
-        let counted = self.chunk.ledger().lose(key, self.chunk.count());
-        tracing::warn!(
-            plugin_id = output.given(), chunk_id = %self.id(), records = self.chunk.count(),
-            before, is_counted = counted.is_ok(),
-            "no answer within in_doubt_timeout; the chunk goes to {} and may be stored twice",
-            server.label
-        );
     }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use millrun_buffer::disk::{Crash, SimulatedDisk};
 use millrun_buffer::{
-    Buffer, BufferConfig, Chunk, ChunkId, Durability, FlushMode, Metadata, Origin, Random, Seen,
-    Shard, StateDirectory, Timestamp,
+    Buffer, BufferConfig, Chunk, ChunkId, Durability, FlushMode, Metadata, Origin, Pin, Random,
+    Seen, Shard, StateDirectory, Timestamp,
 };
 use millrun_event::{Entries, EventBuffer, EventTime, write};
 use millrun_forward::{
@@ -16,7 +16,6 @@ use millrun_forward::{
 };
 
 use crate::output::forward::parameters;
-use crate::output::forward::pin::Pin;
 
 const SCHEDULES: u64 = 120;
 const STEPS: u64 = 150;
@@ -214,7 +213,9 @@ impl World {
             return self.sender.life.buffer.give_back(chunk);
         };
         let dispatch = chunk.dispatch();
-        let server = match Pin::of(dispatch.as_ref(), &servers(), IN_DOUBT_TIMEOUT, self.now) {
+        let servers_known = servers();
+        let addresses = servers_known.iter().map(|server| &*server.address);
+        let server = match Pin::of(dispatch.as_ref(), addresses, IN_DOUBT_TIMEOUT, self.now) {
             Pin::Free => self.random.below(RECEIVERS) as usize,
             Pin::To { server, .. } => server,
             Pin::Unknown { .. } => panic!("all servers are known"),

@@ -11,26 +11,32 @@
 
 use std::time::Duration;
 
-use millrun_buffer::{Dispatch, Timestamp};
-
-use super::parameters::Server;
+use crate::{Dispatch, Timestamp};
 
 /// Where a chunk may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pin {
+pub enum Pin {
     /// To any server.
     Free,
-    /// To this one only, for so long.
-    To { server: usize, left: Duration },
-    /// To one that is not configured any more; nowhere for so long.
-    Unknown { left: Duration },
+    /// To this one only.
+    To {
+        /// Its place among the servers.
+        server: usize,
+        /// For so long.
+        left: Duration,
+    },
+    /// To one that is not configured any more: nowhere.
+    Unknown {
+        /// For so long.
+        left: Duration,
+    },
 }
 
 impl Pin {
-    /// `dispatch` is where the chunk was sent, if it was.
-    pub(super) fn of(
+    /// Where a chunk may go by `dispatch`, where it was sent, if it was. `servers` are named as there.
+    pub fn of<'a>(
         dispatch: Option<&Dispatch>,
-        servers: &[Server],
+        mut servers: impl Iterator<Item = &'a str>,
         in_doubt_timeout: Duration,
         now: Timestamp,
     ) -> Self {
@@ -45,8 +51,7 @@ impl Pin {
         }
         // After a clock that was set back it would never end.
         let left = left.min(in_doubt_timeout);
-        let is_receiver = |server: &Server| *server.address == *dispatch.receiver;
-        match servers.iter().position(is_receiver) {
+        match servers.position(|server| *server == *dispatch.receiver) {
             Some(server) => Self::To { server, left },
             None => Self::Unknown { left },
         }
@@ -59,8 +64,7 @@ mod tests {
 
     #[test]
     fn a_chunk_in_doubt_stays_until_its_time_is_over() {
-        let server = |host: &str| Server::at(host, 1);
-        let servers = [server("one"), server("two")];
+        let servers = || ["one:1", "two:1"].into_iter();
         let since = Timestamp::from_secs(1_700_000_000);
         let dispatch = |receiver: &str| Dispatch {
             receiver: receiver.into(),
@@ -73,16 +77,16 @@ mod tests {
                 Duration::from_secs(60),
                 since + Duration::from_secs(seconds),
             );
-            Pin::of(Some(&dispatch(receiver)), &servers, timeout, now)
+            Pin::of(Some(&dispatch(receiver)), servers(), timeout, now)
         };
         let left = Duration::from_secs(1);
         assert_eq!(pin("two:1", 59), Pin::To { server: 1, left });
         assert_eq!(pin("gone:1", 59), Pin::Unknown { left });
         assert_eq!(pin("two:1", 60), Pin::Free);
         assert_eq!(pin("gone:1", 61), Pin::Free);
-        assert_eq!(Pin::of(None, &servers, left, since), Pin::Free);
+        assert_eq!(Pin::of(None, servers(), left, since), Pin::Free);
         let before = Timestamp::from_secs(1_600_000_000);
-        let waits = Pin::of(Some(&dispatch("one:1")), &servers, left, before);
+        let waits = Pin::of(Some(&dispatch("one:1")), servers(), left, before);
         assert_eq!(waits, Pin::To { server: 0, left });
     }
 }
