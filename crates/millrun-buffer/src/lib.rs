@@ -71,6 +71,6 @@ pub use self::origin::{Fingerprint, Identity, LossKey, Origin, SourceNumber};
 pub use self::pin::Pin;
 pub use self::random::Random;
 pub use self::retry::{Retry, RetryConfig, RetryKind};
-pub use self::state_directory::{Durability, SHARDS_MAX, StateDirectory};
+pub use self::state_directory::{Durability, SHARDS_MAX, StateDirectory, WORKERS_MAX};
 pub use self::timestamp::Timestamp;
 pub use self::transaction::{Shard, Transaction};

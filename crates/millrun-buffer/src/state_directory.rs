@@ -9,6 +9,9 @@ use crate::{Claim, Ledger, LedgerError, Seen, SourceState, StateError};
 /// No worker has more shards.
 pub const SHARDS_MAX: usize = 1024;
 
+/// Workers that are looked for when there are fewer now.
+pub const WORKERS_MAX: usize = 256;
+
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -29,7 +32,8 @@ pub enum Durability {
 /// Opening reads all ledgers, also those of shards that are not configured any more. Then buffers and sources take over what is
 /// theirs, and [`start`](Self::start) writes what is true now as a new generation: the first shard's ledger
 /// holds all that was recovered, and is complete before it replaces the old one, so a crash at any instant leaves
-/// either the old generation or the new one.
+/// either the old generation or the new one. When there are fewer workers than before, one of them
+/// takes over the directories of the others ([`take_over`](Self::take_over)).
 pub struct StateDirectory {
     place: Option<Place>,
     ledgers: Vec<Arc<Ledger>>,
@@ -46,6 +50,9 @@ struct Place {
     generation: u64,
     durability: Durability,
     _lock: Box<dyn Send + Sync>,
+    /// Ledgers of workers that there are no more, removed when ours hold what they held; and their locks.
+    left_behind: Vec<PathBuf>,
+    _their_locks: Vec<Box<dyn Send + Sync>>,
 }
 
 impl StateDirectory {
@@ -65,50 +72,8 @@ impl StateDirectory {
         };
         disk.create_dir_all(&directory)
             .map_err(failed("make the directory", &directory))?;
-        let lock_path = base.join("lock");
-        let lock = disk.lock(&lock_path).map_err(failed("lock", &lock_path))?;
-        let Some(lock) = lock else {
-            let owner = disk::read_all(disk.as_ref(), &lock_path).ok().flatten();
-            let owner = owner.map(|text| String::from_utf8_lossy(&text).trim().to_owned());
-            let owner = owner
-                .filter(|text| !text.is_empty())
-                .unwrap_or("unknown".into());
-            return Err(StateError::Locked {
-                directory: base,
-                owner,
-            });
-        };
-        let mut old_ledgers = disk.list(&directory).map_err(failed("list", &directory))?;
-        old_ledgers.retain(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "ledger")
-        });
-        let mut files = Vec::new();
-        for path in &old_ledgers {
-            let bytes = disk::read_all(disk.as_ref(), path).map_err(failed("read", path))?;
-            files.push(bytes.unwrap_or_default());
-            // What a killed process wrote and did not sync is believed from here on, so it must not go with the power.
-            if durability == Durability::Power {
-                let synced = disk
-                    .open(path, Open::Existing)
-                    .and_then(|file| file.sync_data());
-                synced.map_err(failed("sync", path))?;
-            }
-        }
-        let (recovered, reads) = Recovered::read(&files);
-        let mut notes = Vec::new();
-        for (path, read) in old_ledgers.iter().zip(reads) {
-            match read {
-                LedgerRead::Unknown => {
-                    return Err(StateError::UnknownLedger { path: path.clone() });
-                }
-                LedgerRead::Whole { torn: 0 } => {}
-                LedgerRead::Whole { torn } => notes.push(format!(
-                    "the last {torn} bytes of {} were never committed and are dropped",
-                    path.display()
-                )),
-            }
-        }
+        let lock = lock_worker(disk, &base)?;
+        let (old_ledgers, recovered, notes) = read_ledgers(disk, &directory, durability)?;
         let (ledgers, generation) = recovered.into_ledgers(shards.min(SHARDS_MAX));
         let disk = disk.clone();
         let place = Place {
@@ -119,6 +84,8 @@ impl StateDirectory {
             generation,
             durability,
             _lock: lock,
+            left_behind: Vec::new(),
+            _their_locks: Vec::new(),
         };
         Ok(Self {
             place: Some(place),
@@ -127,6 +94,36 @@ impl StateDirectory {
             neighbours: None,
             kept: Mutex::default(),
         })
+    }
+
+    /// Takes over what workers know that there are no more, when there are `workers` now. For one worker of an instance, before
+    /// its buffers are opened.
+    pub fn take_over(&mut self, workers: usize) -> Result<(), StateError> {
+        let (Some(place), Some(ledger)) = (&mut self.place, self.ledgers.first()) else {
+            return Ok(());
+        };
+        for worker in workers.max(1)..WORKERS_MAX {
+            let base = place.root.join(format!("worker{worker}"));
+            let directory = base.join("ledger");
+            if !place.disk.is_dir(&directory) {
+                continue;
+            }
+            let lock = lock_worker(&place.disk, &base)?;
+            let (ledgers, recovered, notes) =
+                read_ledgers(&place.disk, &directory, place.durability)?;
+            self.notes.extend(notes);
+            place._their_locks.push(lock);
+            if ledgers.is_empty() {
+                continue;
+            }
+            ledger.adopt(recovered);
+            place.left_behind.extend(ledgers);
+            self.notes.push(format!(
+                "there is no worker {worker} any more: what its ledgers in {} know is taken over",
+                directory.display()
+            ));
+        }
+        Ok(())
     }
 
     /// Asks other workers of the instance too what they have committed of other millruns' chunks.
@@ -271,11 +268,9 @@ impl StateDirectory {
         let current: Vec<_> = (0..self.ledgers.len())
             .map(|shard| place.ledger_path(shard))
             .collect();
-        for path in place
-            .old_ledgers
-            .iter()
-            .filter(|path| !current.contains(path))
-        {
+        let old = place.old_ledgers.iter();
+        let old = old.filter(|path| !current.contains(path));
+        for path in old.chain(&place.left_behind) {
             disk::remove_if_there(place.disk.as_ref(), path).map_err(|source| StateError::Io {
                 what: "remove the old ledger",
                 path: path.clone(),
@@ -290,6 +285,68 @@ impl Place {
     fn ledger_path(&self, shard: usize) -> PathBuf {
         self.directory.join(format!("{shard}.ledger"))
     }
+}
+
+/// Locks the directory of a worker.
+fn lock_worker(disk: &SharedDisk, base: &Path) -> Result<Box<dyn Send + Sync>, StateError> {
+    let path = base.join("lock");
+    let lock = disk.lock(&path).map_err(|source| StateError::Io {
+        what: "lock",
+        path: path.clone(),
+        source,
+    })?;
+    lock.ok_or_else(|| {
+        let owner = disk::read_all(disk.as_ref(), &path).ok().flatten();
+        let owner = owner.map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+        let owner = owner.filter(|text| !text.is_empty());
+        StateError::Locked {
+            directory: base.to_owned(),
+            owner: owner.unwrap_or("unknown".into()),
+        }
+    })
+}
+
+/// Reads the ledgers of a worker: their files, what they say, and what a person should know about them.
+fn read_ledgers(
+    disk: &SharedDisk,
+    directory: &Path,
+    durability: Durability,
+) -> Result<(Vec<PathBuf>, Recovered, Vec<String>), StateError> {
+    let failed = |what, path: &Path| {
+        let path = path.to_owned();
+        move |source| StateError::Io { what, path, source }
+    };
+    let mut paths = disk.list(directory).map_err(failed("list", directory))?;
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "ledger")
+    });
+    let mut files = Vec::new();
+    for path in &paths {
+        let bytes = disk::read_all(disk.as_ref(), path).map_err(failed("read", path))?;
+        files.push(bytes.unwrap_or_default());
+        // What a killed process wrote and did not sync is believed from here on, so it must not go with the power.
+        if durability == Durability::Power {
+            let opened = disk.open(path, Open::Existing);
+            let synced = opened.and_then(|file| file.sync_data());
+            synced.map_err(failed("sync", path))?;
+        }
+    }
+    let (recovered, reads) = Recovered::read(&files);
+    let mut notes = Vec::new();
+    for (path, read) in paths.iter().zip(reads) {
+        match read {
+            LedgerRead::Unknown => {
+                return Err(StateError::UnknownLedger { path: path.clone() });
+            }
+            LedgerRead::Whole { torn: 0 } => {}
+            LedgerRead::Whole { torn } => notes.push(format!(
+                "the last {torn} bytes of {} were never committed and are dropped",
+                path.display()
+            )),
+        }
+    }
+    Ok((paths, recovered, notes))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

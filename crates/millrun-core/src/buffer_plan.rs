@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use millrun_buffer::{
     BufferConfig, BufferKind, ChunkFormat, Compression, FileLayout, FlushMode, OverflowAction,
-    RetryConfig, RetryKind, SingleKey,
+    RetryConfig, RetryKind, SingleKey, WORKERS_MAX,
 };
 use millrun_config::{Diagnostic, Element};
 use millrun_pattern::Zone;
@@ -391,9 +391,6 @@ impl Assembly<'_> {
         }
     }
 }
-
-/// Workers that are looked for when there are fewer now.
-const WORKERS_MAX: usize = 256;
 
 /// What deliveries may take before it is logged, where the output does not say.
 const SLOW_FLUSH_LOG_THRESHOLD: Duration = Duration::from_secs(20);

@@ -86,6 +86,11 @@ impl Pipeline {
         let worker = system.worker as usize;
         let mut state = StateDirectory::open(&disk, state_root, worker, shards, durability)
             .map_err(|error| StartError::new(error.to_string()))?;
+        if worker == 0 {
+            state
+                .take_over(system.parameters.workers as usize)
+                .map_err(|error| StartError::new(error.to_string()))?;
+        }
         if system.parameters.workers > 1 {
             state.ask_neighbours();
         }

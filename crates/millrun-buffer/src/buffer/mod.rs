@@ -131,7 +131,7 @@ impl Buffer {
                 .open
                 .values()
                 .filter(|chunk| !chunk.is_dirty() && self.due(chunk).is_some_and(|at| at <= now))
-                .map(|chunk| chunk.metadata.clone())
+                .map(stage::key)
                 .collect();
             for key in due {
                 if self

@@ -4,6 +4,7 @@
 //! all file buffers at once. Transactions that reach memory buffers only need no record: their position follows
 //! delivery as a low-water mark.
 
+mod adoption;
 mod chunks;
 mod codec;
 mod common;

@@ -58,6 +58,11 @@ impl Recovered {
         (recovered, answers)
     }
 
+    /// What was read.
+    pub(super) fn into_state(self) -> State {
+        self.state
+    }
+
     /// Makes one ledger per shard; the first one knows all that was recovered, nothing is written yet.
     pub(crate) fn into_ledgers(self, shards: usize) -> (Vec<Arc<Ledger>>, u64) {
         let common = Common::of(&self.state, self.next_source);

@@ -265,3 +265,23 @@ fn shards_and_flush_threads_share_a_buffer() {
     assert_eq!(lines.len(), SHARDS * LINES);
     assert_eq!(buffer.statistics().total_queued_size, 0);
 }
+
+/// The chunks of one large write are numbered; the last of them goes on being filled, and once was never due.
+#[test]
+fn the_last_chunk_of_a_write_that_was_split_is_due_as_any_other() {
+    let mut worker = worker(BufferConfig {
+        flush_interval: Duration::from_secs(5),
+        chunk_limit_records: Some(2),
+        queued_chunks_limit_size: None,
+        ..BufferConfig::memory()
+    });
+    worker.put(0, "a", "1\n2\n3\n4\n5\n").unwrap();
+    let buffer = worker.buffers[0].clone();
+    assert_eq!(drain(&buffer), ["1\n2\n", "3\n4\n"]);
+    worker.put(0, "a", "6\n").unwrap();
+    assert_eq!(drain(&buffer), ["5\n6\n"]);
+    worker.put(0, "a", "7\n8\n9\n").unwrap();
+    assert_eq!(drain(&buffer), ["7\n8\n"]);
+    assert_eq!(buffer.enqueue_due(after(5)), 1);
+    assert_eq!(drain(&buffer), ["9\n"]);
+}

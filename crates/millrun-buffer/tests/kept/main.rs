@@ -9,9 +9,11 @@
 mod appends;
 mod common;
 mod dispatches;
+mod faults;
 mod filling;
 mod flushing;
 mod ledgers;
 mod neighbours;
 mod takeover;
 mod transactions;
+mod vanished;

@@ -34,7 +34,6 @@ const TAIL_TO_FILE: &str = "\
     flush_mode interval
     flush_interval 0.1
     flush_thread_interval 0.05
-    flush_thread_burst_interval 0.05
     chunk_limit_size 16k
   </buffer>
 </match>

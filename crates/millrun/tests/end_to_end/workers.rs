@@ -1,6 +1,7 @@
 //! `<worker>` sections: each worker runs what is for all and what is for it.
 
 use crate::mill::Mill;
+use crate::wire::Wire;
 
 const CONF: &str = "\
 <system>
@@ -128,4 +129,61 @@ fn one_process_does_not_pretend_to_be_several_workers() {
     let fault = "config error error=\"multi workers is not supported with --no-supervisor\"";
     assert!(outcome.text.contains(fault), "it said:\n{}", outcome.text);
     assert_eq!(outcome.code, Some(2));
+}
+
+const SHRINKING: &str = "\
+<system>
+  workers N
+  root_dir $D/state
+</system>
+<source>
+  @type forward
+  bind 127.0.0.1
+  port $P1
+</source>
+<match **>
+  @type file
+  path $D/out
+  append true
+  <format>
+    @type single_value
+    message_key n
+  </format>
+  <buffer []>
+    @type file
+    path $D/buffer
+    flush_mode interval
+    flush_interval INTERVAL
+  </buffer>
+</match>
+";
+
+/// Chunks and ledgers of workers that are no more belong to those that are there, whoever was killed.
+#[test]
+fn whatever_the_number_of_workers_becomes_every_event_arrives_once() {
+    let conf = |workers: &str, interval: &str| {
+        let conf = SHRINKING.replace("workers N", &format!("workers {workers}"));
+        conf.replace("INTERVAL", interval)
+    };
+    let mut mill = Mill::idle(&conf("3", "1h"));
+    let mut expected = Vec::new();
+    for (workers, interval) in [("3", "1h"), ("1", "1h"), ("2", "0")] {
+        let text = mill.filled(&conf(workers, interval));
+        mill.write("f.conf", &text);
+        mill.start();
+        // Whichever worker takes the connection.
+        for number in 0..12 {
+            let number = format!("{workers}.{number}");
+            Wire::connect(mill.port(1)).send_event("t", &[("n", &number)]);
+            expected.push(number);
+        }
+        if workers != "2" {
+            mill.kill9();
+        }
+    }
+    expected.sort();
+    mill.wait_for_lines("out", expected.len());
+    let mut arrived = mill.lines("out");
+    arrived.sort();
+    assert_eq!(arrived, expected, "its log:\n{}", mill.log());
 }
