@@ -87,6 +87,10 @@ impl World {
                     message,
                 }
             }
+            News::Loaded(change) => Event::ConfigLoaded {
+                change,
+                result: self.reloaded(),
+            },
             News::Freeze(lasts) => {
                 self.freeze(lasts);
                 return Ok(());

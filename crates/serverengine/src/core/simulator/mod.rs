@@ -278,11 +278,20 @@ impl World {
                 Action::Hook(_) | Action::ReopenLog | Action::Dump => {}
             }
         }
-        if let Some(change) = change {
-            let result = self.reloaded();
-            // The answer is read before anything else.
-            return self.step(Event::ConfigLoaded { change, result });
+        match change {
+            None => Ok(()),
+            // There was nothing to load: the answer is read before anything else.
+            Some(change) if self.random.one_in(2) => {
+                let result = self.reloaded();
+                self.step(Event::ConfigLoaded { change, result })
+            }
+            // Another load was under way, and its answer stands for both.
+            Some(_) if self.random.one_in(8) => Ok(()),
+            Some(change) => {
+                let takes = self.random.millis(3_000);
+                self.after(takes, News::Loaded(change));
+                Ok(())
+            }
         }
-        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use crate::core::{Command, ExitReason, Generation, Monotonic, SlotId};
+use crate::core::{Change, Command, ExitReason, Generation, Monotonic, SlotId};
 
 /// Something that happens at its time.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,8 @@ pub(super) enum News {
     Released(SlotId, Generation),
     SpawnFailed(SlotId, Generation),
     Command(Command),
+    /// The configuration was loaded, or refused.
+    Loaded(Change),
     /// The control process is stopped, or the machine suspended, for so long.
     Freeze(Duration),
 }
