@@ -18,6 +18,10 @@ check:
 test *WORDS='--workspace':
     cargo test {{ WORDS }}
 
+# Ten times as many random schedules of the engine's decisions as the tests play (15 minutes of processor time).
+schedules COUNT='10000000':
+    SERVERENGINE_SCHEDULES={{ COUNT }} cargo test -p serverengine --lib a_million_random -- --nocapture
+
 # Exactly what the gate runs; installs what the tests speak with.
 ci:
     .ci/run

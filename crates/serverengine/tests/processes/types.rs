@@ -78,11 +78,11 @@ fn b6_a_reload_reaches_threads() {
     for worker_type in ["thread", "embedded"] {
         let driver = Driver::working(&format!("type={worker_type}"), 1);
         driver.signal(Signal::SIGUSR2);
-        driver.wait_for(" reload");
+        driver.wait_for_count("worker - ", 1);
         assert_eq!(driver.count("reload_config"), 1);
         driver.signal(Signal::SIGCONT);
         driver.wait_for("log INFO dump: Worker 0 thread configuration");
-        driver.wait_for("worker - ");
+        driver.wait_for_count("worker - ", 2);
     }
 }
 

@@ -35,8 +35,8 @@ const EVENTS_MIN: u32 = 200;
 const SLOTS_MAX: u32 = 5;
 /// How long a killed process may take to be gone (it waits for a disk).
 const KILL_TAKES_MAX: Duration = Duration::from_secs(12);
-/// More steps than this at one instant are a loop that spins.
-const STEPS_AT_ONCE_MAX: u32 = 60;
+/// More steps than this at one instant, with no news between them, are a loop that spins.
+const STEPS_AT_ONCE_MAX: u32 = 20;
 /// More timers than this in one second are one, too: two dozen for each slot.
 const TIMERS_PER_SECOND_MAX: u32 = 24 * (SLOTS_MAX + 1);
 /// More actions than this in one step are a flood.
@@ -166,6 +166,7 @@ impl World {
             let Some(pending) = self.queue.pop() else {
                 return Ok(());
             };
+            self.steps_at_once = 0;
             self.deliver(pending.news)?;
             // The loop looks at its deadlines after everything it reads.
             if !self.ended && self.random.one_in(4) {
