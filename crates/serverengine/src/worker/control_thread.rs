@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use crate::core::{Mode, Order};
@@ -17,7 +16,7 @@ use crate::signals::{Signal, SignalMeanings, WorkerMeaning};
 use crate::sys::{self, SignalFd};
 
 use super::context::WorkerContext;
-use super::hooks::Hook;
+use super::hooks::{Hook, Hooks};
 use super::process::{EXIT_IMMEDIATE_STOP, EXIT_ORPHANED};
 
 /// How long a worker whose server is gone may take to finish. Without privileges changed since the fork
@@ -29,7 +28,7 @@ pub(super) struct ControlThread {
     pub(super) context: Arc<WorkerContext>,
     pub(super) home: Home,
     pub(super) signals: SignalMeanings,
-    pub(super) hooks: SyncSender<Hook>,
+    pub(super) hooks: Hooks,
     pub(super) log: Arc<dyn Log>,
 }
 
@@ -229,9 +228,8 @@ impl ControlThread {
     }
 
     fn call(&self, hook: Hook) {
-        if self.hooks.try_send(hook).is_err() {
-            let text =
-                format!("the hook for {hook:?} was not called: an earlier one does not return");
+        if let Err(why) = self.hooks.call(hook) {
+            let text = format!("the hook for {hook:?} was not called: {why}");
             self.log.log(Level::Error, &text);
         }
     }

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! The control thread calls no user code, so an immediate stop acts at once whatever the other two do, and
-//! a worker that is busy is still heard. What it reads from signalfd and life-line it hands to the hooks
-//! thread in order; a dump is written even when that one is stuck.
+//! a worker that is busy is still heard. What it reads from signalfd and life-line it hands in order to the
+//! hooks thread, which is started with the first one. A dump is written even when that one is stuck.
 
 mod context;
 mod control_thread;

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use crate::sys::{self, SignalFd};
 
 use super::context::WorkerContext;
 use super::control_thread::{ControlThread, Home};
-use super::hooks;
+use super::hooks::Hooks;
 use super::{Worker, WorkerExit};
 
 /// Status of a worker whose `run` returned an error.
@@ -94,15 +93,7 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
         birth.lifeline,
         birth.config,
     ));
-    let (hook_sender, hook_receiver) = sync_channel(hooks::WAITING_MAX);
-    let hook_context = Arc::clone(&context);
-    let hooked = Arc::clone(&worker);
-    let hook_log = Arc::clone(&settings.log);
-    thread::Builder::new()
-        .name("serverengine-hooks".to_owned())
-        .spawn(move || {
-            hooks::run(&hooked, &hook_context, &hook_receiver, &*hook_log);
-        })?;
+    let name = "serverengine-hooks".to_owned();
     let control = ControlThread {
         context: Arc::clone(&context),
         home: Home::Process {
@@ -112,7 +103,7 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
             heartbeat_interval: settings.heartbeat_interval,
         },
         signals: settings.signals,
-        hooks: hook_sender,
+        hooks: Hooks::of(&worker, &context, &settings.log, name),
         log: Arc::clone(&settings.log),
     };
     thread::Builder::new()

@@ -14,7 +14,6 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use crate::control::Birth;
@@ -23,7 +22,7 @@ use crate::lifeline::frame::Frame;
 use super::Worker;
 use super::context::WorkerContext;
 use super::control_thread::{ControlThread, Home};
-use super::hooks;
+use super::hooks::Hooks;
 use super::process::{Settings, run, tear_down};
 
 /// Starts one life of a worker on threads of this process.
@@ -39,17 +38,11 @@ pub(crate) fn start_worker<W: Worker>(
         birth.lifeline,
         birth.config,
     ));
-    let (hook_sender, hook_receiver) = sync_channel(hooks::WAITING_MAX);
-    let hook_context = Arc::clone(&context);
-    let (hooked, hook_log) = (Arc::clone(worker), Arc::clone(&settings.log));
-    thread::Builder::new()
-        .name(format!("hooks:{slot}"))
-        .spawn(move || hooks::run(&hooked, &hook_context, &hook_receiver, &*hook_log))?;
     let control = ControlThread {
         context: Arc::clone(&context),
         home: Home::Thread,
         signals: settings.signals,
-        hooks: hook_sender,
+        hooks: Hooks::of(worker, &context, &settings.log, format!("hooks:{slot}")),
         log: Arc::clone(&settings.log),
     };
     thread::Builder::new()

@@ -79,10 +79,7 @@ fn a_dump_shows_what_each_named_thread_does() {
         &["subject::deepest", "subject::deeper", "subject::blocks"],
     );
     assert_in_order(&stack_of(&dump, "spinning"), &["subject::spins"]);
-    assert_in_order(
-        &stack_of(&dump, "serverengine-ho"),
-        &["serverengine::worker::hooks::run"],
-    );
+    assert_in_order(&stack_of(&dump, "serverengine-co"), &["ControlThread::run"]);
     assert_in_order(&stack_of(&dump, "serverengine-du"), &["serverengine::dump"]);
     let main = dump
         .lines()
