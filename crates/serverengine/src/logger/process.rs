@@ -8,9 +8,9 @@
 //! ```
 //!
 //! It ends when the control processes have closed the socket and what is in the pipes is written; pipes
-//! that somebody still holds then are given a moment, no more. It takes no signal but KILL: then the topmost
-//! process starts another one, which is given the same pipes. What was in them is kept; what was in the queue
-//! is lost.
+//! that somebody still holds then are given a moment, and read until they are empty. It takes no signal
+//! but KILL: then the topmost process starts another one, which is given the same pipes. What was in them is
+//! kept; what was in the queue is lost.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -34,6 +34,9 @@ const READ_LEN: usize = 64 * 1024;
 
 /// How long pipes are read when the control processes are gone.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
+
+/// How much longer they are read while there is something in them. The topmost process waits longer.
+const LAST_WORDS_READ_MAX: Duration = Duration::from_secs(4);
 
 /// What control processes say over the socket; see [`super::DaemonLogger`].
 pub(super) const NEW_LINES: u8 = b'L';
@@ -71,8 +74,9 @@ fn read_all(format: LineFormat, socket: &OwnedFd, queue: &Queue) -> io::Result<(
     let mut ends: Option<Instant> = None;
     let mut buffer = vec![0; READ_LEN];
     loop {
-        let timeout = ends.map(|end| end.saturating_duration_since(Instant::now()));
-        if ends.is_some() && (sources.is_empty() || timeout == Some(Duration::ZERO)) {
+        let now = Instant::now();
+        let timeout = ends.map(|end| end.saturating_duration_since(now));
+        if ends.is_some_and(|end| sources.is_empty() || now >= end + LAST_WORDS_READ_MAX) {
             break;
         }
         let mut descriptors: Vec<_> = sources.iter().map(|it| it.pipe.as_fd()).collect();
@@ -80,6 +84,10 @@ fn read_all(format: LineFormat, socket: &OwnedFd, queue: &Queue) -> io::Result<(
             descriptors.push(socket.as_fd());
         }
         let mut readable = sys::poll_many(&descriptors, timeout)?;
+        // Late, what is in the pipes is still read: this process may have been kept from it.
+        if timeout == Some(Duration::ZERO) && !readable.contains(&true) {
+            break;
+        }
         let news = ends.is_none() && readable.pop().unwrap_or(false);
         let mut ready = readable.into_iter();
         sources.retain_mut(|source| {
