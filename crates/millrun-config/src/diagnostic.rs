@@ -136,6 +136,8 @@ pub enum RenderStyle {
 pub struct Diagnostics {
     strictness: Strictness,
     findings: Vec<Diagnostic>,
+    /// How many of them are warnings.
+    warnings: usize,
 }
 
 impl Diagnostics {
@@ -145,6 +147,7 @@ impl Diagnostics {
         Self {
             strictness,
             findings: Vec::new(),
+            warnings: 0,
         }
     }
 
@@ -163,17 +166,20 @@ impl Diagnostics {
     /// the first [`MAX_DIAGNOSTICS`] are kept; behind them an error takes the place of the last
     /// warning, so that no number of warnings hides that a configuration cannot be used.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if self.findings.contains(&diagnostic) {
+        let is_warning = diagnostic.severity == Severity::Warning;
+        let is_full = self.findings.len() >= MAX_DIAGNOSTICS;
+        // Said before anything is compared: a text that is all errors must not cost more for it.
+        if is_full && (is_warning || self.warnings == 0) || self.findings.contains(&diagnostic) {
             return;
         }
-        if self.findings.len() >= MAX_DIAGNOSTICS {
+        if is_full {
             let is_warning = |finding: &Diagnostic| finding.severity == Severity::Warning;
-            let last_warning = self.findings.iter().rposition(is_warning);
-            match last_warning {
-                Some(index) if !is_warning(&diagnostic) => drop(self.findings.remove(index)),
-                _ => return,
+            if let Some(last) = self.findings.iter().rposition(is_warning) {
+                self.findings.remove(last);
+                self.warnings -= 1;
             }
         }
+        self.warnings += usize::from(is_warning);
         self.findings.push(diagnostic);
     }
 

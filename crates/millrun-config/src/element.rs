@@ -11,9 +11,14 @@
 //! The root is an element named `ROOT` without an argument. Parameters keep the order of their
 //! first appearance; a later one of the same name replaces the value only, as in Fluentd.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::{Span, Value};
+
+/// Sections with more parameters than this find them by an index: else a file of nothing but keys
+/// would take time by the square of its length.
+const INDEXED_FROM: usize = 32;
 
 /// Deepest nesting of elements; also what keeps recursion over a tree bounded.
 pub const MAX_ELEMENT_DEPTH: usize = 100;
@@ -24,6 +29,8 @@ pub struct Element {
     name: String,
     argument: String,
     parameters: Vec<Entry>,
+    /// Where each parameter stands, once there are many.
+    index: HashMap<String, usize>,
     elements: Vec<Element>,
     span: Span,
     extent: Span,
@@ -48,6 +55,7 @@ impl Element {
             name: name.into(),
             argument: argument.into(),
             parameters: Vec::new(),
+            index: HashMap::new(),
             elements: Vec::new(),
             span,
             extent: span,
@@ -106,7 +114,22 @@ impl Element {
     /// The parameter of a name.
     #[must_use]
     pub fn entry(&self, name: &str) -> Option<&Entry> {
-        self.parameters.iter().find(|entry| entry.name == name)
+        self.parameters.get(self.place_of(name)?)
+    }
+
+    fn place_of(&self, name: &str) -> Option<usize> {
+        match self.index.is_empty() {
+            true => self.parameters.iter().position(|entry| entry.name == name),
+            false => self.index.get(name).copied(),
+        }
+    }
+
+    fn build_index(&mut self) {
+        self.index.clear();
+        if self.parameters.len() > INDEXED_FROM {
+            let names = self.parameters.iter().map(|entry| entry.name.clone());
+            self.index = names.zip(0..).collect();
+        }
     }
 
     /// The value of a parameter.
@@ -136,26 +159,26 @@ impl Element {
 
     /// Sets a parameter and returns what it replaces. The order of first appearance stays.
     pub fn insert(&mut self, entry: Entry) -> Option<Entry> {
-        match self
-            .parameters
-            .iter_mut()
-            .find(|old| old.name == entry.name)
-        {
-            Some(old) => Some(std::mem::replace(old, entry)),
-            None => {
-                self.parameters.push(entry);
-                None
-            }
+        let place = self.place_of(&entry.name);
+        if let Some(old) = place.and_then(|place| self.parameters.get_mut(place)) {
+            return Some(std::mem::replace(old, entry));
         }
+        if !self.index.is_empty() {
+            self.index.insert(entry.name.clone(), self.parameters.len());
+        }
+        self.parameters.push(entry);
+        if self.index.is_empty() {
+            self.build_index();
+        }
+        None
     }
 
     /// Takes a parameter out, for example to move an old flat one into its section.
     pub fn remove(&mut self, name: &str) -> Option<Entry> {
-        let index = self
-            .parameters
-            .iter()
-            .position(|entry| entry.name == name)?;
-        Some(self.parameters.remove(index))
+        let place = self.place_of(name)?;
+        let entry = self.parameters.remove(place);
+        self.build_index();
+        Some(entry)
     }
 
     /// Adds a section after the others.
@@ -208,5 +231,31 @@ mod tests {
         assert_eq!(names, ["x", "y"]);
         assert_eq!(element.text("x"), Some("3"));
         assert_eq!(element.to_string(), "<match a>");
+    }
+
+    #[test]
+    fn many_parameters_are_found_as_few_are() {
+        let span = Span::new(Sources::default().add("t.conf", ""), 0, 0);
+        let mut element = Element::new("record", "", span);
+        for number in (0..100).chain(50..150) {
+            let text = format!("{number}");
+            let entry = Entry {
+                name: format!("k{number}"),
+                name_span: span,
+                value: Value::text(text, span),
+            };
+            element.insert(entry);
+        }
+        assert_eq!(element.parameters().len(), 150);
+        assert_eq!(
+            element.remove("k3").map(|entry| entry.name).as_deref(),
+            Some("k3")
+        );
+        assert!(element.entry("k3").is_none());
+        assert_eq!(element.text("k149"), Some("149"));
+        for number in (0..150).filter(|number| *number != 3) {
+            assert!(element.remove(&format!("k{number}")).is_some());
+        }
+        assert!(element.parameters().is_empty());
     }
 }

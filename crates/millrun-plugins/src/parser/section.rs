@@ -96,6 +96,7 @@ impl Builder<'_> {
             "cri" => self.cri(),
             "grok" => self.grok(false),
             "multiline_grok" => self.grok(true),
+            literal if literal.starts_with('/') => self.literal(literal),
             other => {
                 self.unknown(other);
                 None
@@ -153,6 +154,18 @@ impl Builder<'_> {
         let settings = self.settings(parameters.parser)?;
         let regex = self.compile(&expression, "expression")?;
         self.boxed(RegexpParser::new(regex, settings))
+    }
+
+    /// An expression in the place of the parser's name.
+    fn literal(&mut self, literal: &str) -> Option<Parser> {
+        let mut section = self.section.clone();
+        let span = section.span_of("@type");
+        section.insert(Entry {
+            name: "expression".to_owned(),
+            name_span: span,
+            value: Value::text(literal, span),
+        });
+        self.of(&section).regexp()
     }
 
     fn csv(&mut self) -> Option<Parser> {
