@@ -1,34 +1,21 @@
-//! A configuration file that is read anew by a reload, and reaches the workers that run.
+//! A YAML file with keys of the engine and of the application. A reload reads it again and reaches the
+//! workers that run.
 //!
 //! ```text
-//! echo hello > /tmp/greeting && cargo run --example reload -- /tmp/greeting
-//! echo salut > /tmp/greeting && kill -USR2 <the server>
+//! printf 'workers: 1\ngreeting: hello\n' > /tmp/greeting.yml && cargo run --example reload -- /tmp/greeting.yml
+//! printf 'workers: 2\ngreeting: salut\n' > /tmp/greeting.yml && kill -USR2 <the server>
 //! ```
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serverengine::{BoxError, Config, Server, Worker, WorkerContext};
+use serde::Deserialize;
+use serverengine::{BoxError, ConfigSource, Worker, WorkerContext};
 
+/// The application's own keys. What is in none of them, and none of the engine's, is an error.
+#[derive(Deserialize)]
 struct Greeting {
-    path: PathBuf,
-    text: String,
-}
-
-impl Server for Greeting {
-    fn before_run(&mut self) -> Result<(), BoxError> {
-        self.reload_config()
-    }
-
-    fn reload_config(&mut self) -> Result<(), BoxError> {
-        self.text = std::fs::read_to_string(&self.path)?.trim().to_owned();
-        Ok(())
-    }
-
-    fn worker_config(&self) -> Option<String> {
-        Some(self.text.clone())
-    }
+    greeting: String,
 }
 
 struct Greeter;
@@ -44,7 +31,8 @@ impl Worker for Greeter {
         while !context.stopping().wait_for_set(Duration::from_millis(100)) {
             if context.config_version() != version {
                 version = context.config_version();
-                println!("{}", context.config().unwrap_or_default());
+                let Greeting { greeting } = context.application().read()?;
+                println!("{greeting}");
             }
         }
         Ok(())
@@ -53,12 +41,8 @@ impl Worker for Greeter {
 
 fn main() -> ExitCode {
     let Some(path) = std::env::args().nth(1) else {
-        eprintln!("which file holds the greeting?");
+        eprintln!("which YAML file holds the greeting?");
         return ExitCode::from(64);
     };
-    let server = Greeting {
-        path: path.into(),
-        text: String::new(),
-    };
-    serverengine::create(server, |_| Greeter, Config::default()).run()
+    serverengine::create((), |_| Greeter, ConfigSource::file_with::<Greeting>(path)).run()
 }

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use crate::daemon::Readiness;
+use crate::listen::{SocketKey, manager};
 use crate::pid_file::PidFile;
 
 /// Closed in every child.
@@ -14,4 +15,10 @@ pub(crate) struct Belongings {
     /// Who waits for this server to be ready.
     pub(crate) readiness: Option<Readiness>,
     pub(crate) pid_file: Option<PidFile>,
+    /// Listening sockets from a service manager.
+    pub(crate) sockets: Vec<(SocketKey, OwnedFd)>,
+    /// The name under which it hands out listening sockets.
+    pub(crate) manager: Option<manager::Server>,
+    /// Users who may ask for them.
+    pub(crate) manager_users: Vec<u32>,
 }

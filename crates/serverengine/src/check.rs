@@ -139,6 +139,8 @@ fn check_combinations(config: &Config) -> Result<(), String> {
         "worker_chuser, worker_chgroup and worker_chumask need workers that are processes"
     } else if config.daemonize && config.logger.as_ref().is_some_and(|it| it.is_stream()) {
         "a daemon's log must be a file: its standard streams lead nowhere"
+    } else if config.socket_manager_take_over && config.socket_manager_path.is_none() {
+        "socket_manager_take_over needs socket_manager_path: the name the other server has"
     } else if config.exit_on_detach && !config.enable_detach {
         "exit_on_detach needs enable_detach"
     } else if config.enable_detach && !config.supervisor {

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::belongings::Belongings;
 use crate::config::{Config, ConfigSource};
 use crate::daemon::{Daemonized, daemonize};
 use crate::handle::DaemonHandle;
+use crate::listen::{activation, manager};
 use crate::loading::Loader;
 use crate::log::{Level, Log, StderrLog};
 use crate::pid_file::PidFile;
@@ -84,6 +86,8 @@ where
         let Some((server, build_worker, source)) = self.parts.take() else {
             return fatal(&StderrLog, EXIT_ERROR, "a server can be run once");
         };
+        // Before anything else is opened.
+        let activated = activation::take();
         let mut loader = match Loader::first(source) {
             Ok(loader) => loader,
             Err(text) => {
@@ -99,8 +103,12 @@ where
         let mut belongings = Belongings {
             // Only the topmost process reads it, so nobody else may have it.
             commands: config.command_pipe.take(),
+            sockets: activated.sockets,
             ..Belongings::default()
         };
+        for fault in activated.faults {
+            config.log.log(Level::Warn, &fault);
+        }
         config.daemonize &= may_daemonize;
         if config.daemonize {
             let code = config.daemonize_error_exit_code;
@@ -189,14 +197,39 @@ fn settle(config: &mut Config, belongings: &mut Belongings) -> Result<(), String
     let (user, group) = (config.chuser.as_deref(), config.chgroup.as_deref());
     let identity = Identity::resolve(privilege::DAEMON, user, group, config.chumask)
         .map_err(|text| format!("configuration: {text}"))?;
-    worker_identity(config).map_err(|text| format!("configuration: {text}"))?;
+    let worker = worker_identity(config).map_err(|text| format!("configuration: {text}"))?;
     if let Some(path) = &config.pid_path {
         belongings.pid_file = Some(PidFile::create(path)?);
     }
     identity
         .assume()
         .map_err(|error| format!("cannot change user or group: {error}"))?;
-    start_logger(config).map_err(|error| format!("cannot start the log: {error}"))
+    start_logger(config).map_err(|error| format!("cannot start the log: {error}"))?;
+    belongings.manager_users.extend(worker.user());
+    belongings.manager =
+        open_manager(config).map_err(|error| format!("cannot open the socket manager: {error}"))?;
+    Ok(())
+}
+
+fn open_manager(config: &mut Config) -> io::Result<Option<manager::Server>> {
+    if let Some(manager) = config.socket_manager.take() {
+        let manager = Arc::try_unwrap(manager).map_err(|_| {
+            io::Error::other("it is in use elsewhere; keep its path or a client of it instead")
+        })?;
+        return Ok(Some(manager));
+    }
+    let Some(path) = &config.socket_manager_path else {
+        return Ok(None);
+    };
+    let path = path.to_string_lossy();
+    match manager::Server::open(&*path) {
+        Err(error)
+            if error.kind() == io::ErrorKind::AddrInUse && config.socket_manager_take_over =>
+        {
+            manager::Server::share_sockets_with_another_server(&path).map(Some)
+        }
+        opened => opened.map(Some),
+    }
 }
 
 fn start_logger(config: &mut Config) -> io::Result<()> {

@@ -94,6 +94,17 @@ pub use crate::server::Server;
 pub use crate::signals::{Meaning, Signal, SignalMeanings};
 pub use crate::worker::{CommandSender, Program, Worker, WorkerContext, WorkerExit, WorkerType};
 
+/// Listening sockets by name: for programs without a life-line, and for a server that replaces another.
+pub mod socket_manager {
+    pub use crate::listen::manager::{Client, Protocol, Server};
+}
+
+/// Reads a text as JSON. For fuzzing only: not part of the interface.
+#[doc(hidden)]
+pub fn fuzz_json(text: &str) -> Option<String> {
+    config::fuzz_json(text)
+}
+
 /// Decodes one frame of the life-line's protocol. For fuzzing only: not part of the interface.
 #[doc(hidden)]
 pub fn fuzz_frame(bytes: &[u8]) {

@@ -76,9 +76,9 @@ impl Stamp {
 
 impl Loader {
     /// Loads the configuration for the first time, in this process.
-    pub(crate) fn first(source: ConfigSource) -> Result<Self, String> {
+    pub(crate) fn first(mut source: ConfigSource) -> Result<Self, String> {
         let stamp = source.file().and_then(Stamp::of);
-        let config = source.load().map_err(|error| error.to_string())?;
+        let config = source.first().map_err(|error| error.to_string())?;
         let mut loader = Self {
             source: Arc::new(source),
             config,

@@ -86,6 +86,11 @@ impl Identity {
         Ok(identity)
     }
 
+    /// Returns the user, if it is to be another one.
+    pub(crate) fn user(&self) -> Option<u32> {
+        self.user
+    }
+
     /// Becomes it.
     pub(crate) fn assume(&self) -> io::Result<()> {
         if let Some(umask) = self.umask {

@@ -39,6 +39,7 @@ use std::time::Duration;
 
 use crate::core::Backoff;
 use crate::dump::{Allocator, SystemAllocator};
+use crate::listen::manager;
 use crate::log::{Log, StderrLog};
 use crate::logger::DaemonLogger;
 use crate::signals::{Signal, SignalMeanings};
@@ -180,6 +181,14 @@ keys! {
     /// By how much `worker_immediate_kill_interval` grows with each repetition.
     worker_immediate_kill_interval_increment: Duration = Duration::from_secs(10), "s", Live;
 
+    /// Where other programs, and workers by name, get listening sockets: see
+    /// [`socket_manager::Server`](crate::socket_manager::Server), which is the other way to say it.
+    socket_manager_path: Option<PathBuf> = None, "", Fixed;
+    /// If another server serves `socket_manager_path` when this one starts, takes all of its listening
+    /// sockets over. Otherwise that is an error.
+    socket_manager_take_over: bool = false, "", Fixed;
+    /// An opened socket manager, in place of `socket_manager_path`.
+    socket_manager: Option<Arc<manager::Server>> = None;
     /// A listening socket that no worker of the running generation asked for is closed when the workers
     /// have been ready for this long.
     listener_release_after: Duration = Duration::from_secs(10), "s", Live;
@@ -243,6 +252,15 @@ keys! {
     logger: Option<Arc<DaemonLogger>> = None;
     /// Where the engine's messages go.
     log: Arc<dyn Log> = Arc::new(StderrLog);
+}
+
+/// Reads a text as JSON and writes it again.
+pub(crate) fn fuzz_json(text: &str) -> Option<String> {
+    let node = json::parse(text).ok()?;
+    let written = json::write(&node);
+    // An infinite number is none of JSON's, and cannot be read either.
+    assert_eq!(json::parse(&written).ok(), Some(node));
+    Some(written)
 }
 
 impl fmt::Debug for Config {

@@ -48,10 +48,19 @@ impl ConfigSource {
         self
     }
 
+    /// Returns the configuration to begin with. A fixed one is gone from here then: what it holds open has
+    /// one owner.
+    pub(crate) fn first(&mut self) -> Result<Config, BoxError> {
+        match &mut self.origin {
+            Origin::Fixed(config) => Ok(std::mem::take(config)),
+            Origin::Callback(load) => load(),
+        }
+    }
+
     /// Returns the configuration as it is now.
     pub(crate) fn load(&self) -> Result<Config, BoxError> {
         match &self.origin {
-            Origin::Fixed(config) => Ok((**config).clone()),
+            Origin::Fixed(_) => Err("a fixed configuration is never loaded again".into()),
             Origin::Callback(load) => load(),
         }
     }

@@ -210,7 +210,10 @@ impl<R: Role> Control<R> {
                         | Frame::Order(_)
                         | Frame::NewLogger
                         | Frame::SetFree
-                        | Frame::Config { .. },
+                        | Frame::Config { .. }
+                        | Frame::TakeOver
+                        | Frame::Socket { .. }
+                        | Frame::Manager,
                         _,
                     )
                     | Message::Unknown,

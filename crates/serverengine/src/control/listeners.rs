@@ -7,6 +7,7 @@ use crate::lifeline::frame::Frame;
 use crate::listen::{Claim, SocketKey, remove_file};
 use crate::log::Level;
 
+use super::sharing::Sharing;
 use super::{Control, Role};
 
 impl<R: Role> Control<R> {
@@ -49,6 +50,7 @@ impl<R: Role> Control<R> {
                 );
             }
         }
+        self.tell_successor();
     }
 
     /// The level above has answered a relayed request.
@@ -104,19 +106,29 @@ impl<R: Role> Control<R> {
             let since = child.ready_since()?;
             (since.saturating_add(self.release_after) <= now).then_some(*generation)
         };
-        for key in self.listeners.release_unclaimed(settled) {
+        // Workers ask a supervisor through their server, whenever that is: only a server knows when all have.
+        let all_settled = !R::CHILDREN_CONTROL
+            && (0..self.state.policy.slots).all(|slot| settled(slot).is_some());
+        for key in self.listeners.release_unclaimed(settled, all_settled) {
             let text = format!("no worker listens on {} any more: closed", key.address);
             self.logging.log.log(Level::Info, &text);
             match &self.upstream {
                 // If it does not arrive, the supervisor closes the socket with the next server.
                 Some(upstream) => upstream.say_release(key),
-                None => remove_file(&key),
+                None => self.remove_socket_file(&key),
             }
+        }
+    }
+
+    /// Removes the file of a socket that was closed, unless another server has the socket, too.
+    fn remove_socket_file(&self, key: &SocketKey) {
+        if !self.sharing.as_ref().is_some_and(Sharing::has_successor) {
+            remove_file(key);
         }
     }
 
     pub(super) fn release_listener(&mut self, key: &SocketKey) {
         self.listeners.release(key);
-        remove_file(key);
+        self.remove_socket_file(key);
     }
 }

@@ -20,6 +20,7 @@
 //!   pidfd, our end of a life-line  Control.children  closed, those of its siblings as well as its own
 //!   life-line to the level above   Control.upstream  closed
 //!   listening sockets              Control.listeners closed; the child asks for duplicates
+//!   socket manager, its peers      Control.sharing   closed
 //!   command pipe, pid file         Control           closed
 //!   pipe to the launcher           Control.readiness closed
 //!   ends of the children's pipes    Control.children  closed
@@ -39,6 +40,7 @@ mod listeners;
 mod logging;
 mod poller;
 mod role;
+mod sharing;
 mod survivors;
 mod upstream;
 
@@ -55,7 +57,7 @@ use crate::daemon::{self, Readiness};
 use crate::dump::DumpRules;
 use crate::heart::Hearts;
 use crate::lifeline::frame::Frame;
-use crate::listen::ListenerTable;
+use crate::listen::{ListenerTable, Origin};
 use crate::log::Level;
 use crate::pid_file::PidFile;
 use crate::published::Published;
@@ -69,6 +71,7 @@ use config::Loads;
 pub(crate) use logging::Logging;
 use poller::{Poller, Source};
 pub(crate) use role::{Kind, Load, Role, StopsBy, guarded, panicked};
+use sharing::Sharing;
 use survivors::Survivors;
 pub(crate) use upstream::Upstream;
 
@@ -85,6 +88,8 @@ pub(crate) struct Control<R: Role> {
     listeners: ListenerTable,
     upstream: Option<Upstream>,
     commands: Option<CommandPipe>,
+    /// The name under which others get listening sockets. The topmost process only.
+    sharing: Option<Sharing>,
     readiness: Option<Readiness>,
     pid_file: Option<PidFile>,
     /// Whether standard error is somebody else's until this process is ready.
@@ -141,6 +146,7 @@ impl<R: Role> Control<R> {
             listeners: ListenerTable::default(),
             upstream,
             commands: None,
+            sharing: None,
             readiness: None,
             pid_file: None,
             loud: false,
@@ -172,7 +178,16 @@ impl<R: Role> Control<R> {
             commands,
             readiness,
             pid_file,
+            sockets,
+            manager,
+            manager_users,
         } = belongings;
+        for (key, socket) in sockets {
+            self.listeners.adopt(key, socket, Origin::Activated);
+        }
+        if let Some(manager) = manager {
+            self.share(manager, manager_users)?;
+        }
         if let Some(pipe) = commands.map(CommandPipe::new) {
             self.poller
                 .add(pipe.as_fd(), Source::Commands)
@@ -241,9 +256,10 @@ impl<R: Role> Control<R> {
                 }
             }
             if let Some(code) = self.exit_code {
-                if self.upstream.is_none() {
+                if self.end_sharing() && self.upstream.is_none() {
                     self.listeners.close();
                 }
+                self.listeners.leave();
                 return Ok((self.role, code, self.pid_file));
             }
         }
@@ -256,6 +272,7 @@ impl<R: Role> Control<R> {
             Source::Commands => self.read_commands(),
             Source::Logger => self.logger_exited(),
             Source::Loading => self.config_arrived(),
+            Source::Peer(id) => self.read_peer(id),
             Source::Lifeline(generation) => self.read_lifeline(generation),
             Source::Exit(generation) => self.child_exited(generation),
         }
@@ -342,6 +359,7 @@ impl<R: Role> Control<R> {
         self.listeners = ListenerTable::default();
         self.upstream = None;
         self.commands = None;
+        self.sharing = None;
         self.readiness = None;
         self.pid_file = None;
         self.loads = Loads::default();

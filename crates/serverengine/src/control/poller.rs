@@ -24,6 +24,8 @@ pub(crate) enum Source {
     Commands,
     Logger,
     Loading,
+    /// The socket manager's own socket (0), or a connection to it.
+    Peer(u64),
     Exit(Generation),
     Lifeline(Generation),
 }
@@ -91,7 +93,7 @@ impl Poller {
     }
 }
 
-// Three bits of kind, 61 of generation.
+// Three bits of kind, 61 of generation or peer.
 const KIND_SHIFT: u32 = 61;
 
 fn event(source: Source) -> EpollEvent {
@@ -101,6 +103,7 @@ fn event(source: Source) -> EpollEvent {
         Source::Commands => 4 << KIND_SHIFT,
         Source::Logger => 5 << KIND_SHIFT,
         Source::Loading => 6 << KIND_SHIFT,
+        Source::Peer(id) => 7 << KIND_SHIFT | id,
         Source::Exit(generation) => 2 << KIND_SHIFT | generation.0,
         Source::Lifeline(generation) => 3 << KIND_SHIFT | generation.0,
     };
@@ -116,6 +119,7 @@ fn decode(data: u64) -> Source {
         4 => Source::Commands,
         5 => Source::Logger,
         6 => Source::Loading,
+        7 => Source::Peer(generation.0),
         _ => Source::Lifeline(generation),
     }
 }
@@ -144,6 +148,7 @@ mod tests {
             Source::Commands,
             Source::Logger,
             Source::Loading,
+            Source::Peer(7),
             Source::Exit(Generation(1)),
             Source::Lifeline(Generation((1 << 61) - 1)),
         ] {

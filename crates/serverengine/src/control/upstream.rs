@@ -172,6 +172,9 @@ impl<R: Role> Control<R> {
                         | Frame::Free
                         | Frame::Config { .. }
                         | Frame::ConfigTaken { .. }
+                        | Frame::TakeOver
+                        | Frame::Socket { .. }
+                        | Frame::Manager
                         | Frame::Listen { .. }
                         | Frame::Release { .. },
                         _,

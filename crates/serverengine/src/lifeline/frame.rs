@@ -9,6 +9,10 @@
 //!   08 code:i32                         EXITED, of a worker that is a thread
 //!   11                                  FREE
 //!   13 version:u32                      CONFIG TAKEN
+//! between socket managers
+//!   14                                  TAKE OVER: the next socket, please
+//!   15 socket                           SOCKET, with the descriptor
+//!   16                                  MANAGER, with its own socket: there are no more
 //! parent → child
 //!   04 request:u32                      LISTENER, with the descriptor
 //!   05 request:u32 errno:i32 text       REFUSED
@@ -19,7 +23,7 @@
 //!   12 version:u32 text:u8              CONFIG, if text is 1 with a descriptor of the text
 //!   10                                  SET FREE: the parent leaves, live on without it
 //!
-//! socket := kind:u8 (1 tcp, 2 udp, 3 unix) flags:u8 (1 reuse_port, 2 ipv6_only, 4 mode is set)
+//! socket := kind:u8 (1 tcp, 2 udp, 3 unix, 4 unix datagram) flags:u8 (1 reuse_port, 2 ipv6_only, 4 mode is set)
 //!           backlog:u32 mode:u32 address (text: "127.0.0.1:80", "[::1]:80", or a path's bytes)
 //! ```
 //!
@@ -84,6 +88,14 @@ pub(crate) enum Frame {
     ConfigTaken {
         version: u32,
     },
+    /// A new server wants the next of all sockets.
+    TakeOver,
+    /// It gets one.
+    Socket {
+        key: SocketKey,
+    },
+    /// There are no more: here is the socket of the one who hands them out.
+    Manager,
 }
 
 impl Frame {
@@ -132,6 +144,12 @@ impl Frame {
                 bytes.push(13);
                 bytes.extend(version.to_le_bytes());
             }
+            Self::TakeOver => bytes.push(14),
+            Self::Socket { key } => {
+                bytes.push(15);
+                encode_key(key, &mut bytes);
+            }
+            Self::Manager => bytes.push(16),
             Self::Order(order) => {
                 bytes.push(6);
                 let (word, signal) = match order {
@@ -197,6 +215,11 @@ impl Frame {
             13 => Self::ConfigTaken {
                 version: rest.number()?,
             },
+            14 => Self::TakeOver,
+            15 => Self::Socket {
+                key: decode_key(&mut rest)?,
+            },
+            16 => Self::Manager,
             8 => Self::Exited {
                 code: rest.number()?.cast_signed(),
             },
@@ -211,6 +234,7 @@ fn encode_key(key: &SocketKey, bytes: &mut Vec<u8>) {
         ListenAddress::Tcp(address) => (1, address.to_string().into_bytes()),
         ListenAddress::Udp(address) => (2, address.to_string().into_bytes()),
         ListenAddress::Unix(path) => (3, path.as_os_str().as_bytes().to_vec()),
+        ListenAddress::UnixDatagram(path) => (4, path.as_os_str().as_bytes().to_vec()),
     };
     let ListenOptions {
         backlog,
@@ -242,6 +266,7 @@ fn decode_key(rest: &mut Reader<'_>) -> Option<SocketKey> {
             1 => ListenAddress::Tcp(socket_address()?),
             2 => ListenAddress::Udp(socket_address()?),
             3 => ListenAddress::Unix(PathBuf::from(OsStr::from_bytes(address))),
+            4 => ListenAddress::UnixDatagram(PathBuf::from(OsStr::from_bytes(address))),
             _ => return None,
         },
         options: ListenOptions {
@@ -306,6 +331,11 @@ mod tests {
                 text: false,
             },
             Frame::ConfigTaken { version: 1 << 31 },
+            Frame::TakeOver,
+            Frame::Manager,
+            Frame::Socket {
+                key: key(ListenAddress::UnixDatagram("/dev/log".into())),
+            },
             Frame::Refused {
                 request: 7,
                 errno: 98,

@@ -53,6 +53,13 @@ impl Lifeline {
     }
 }
 
+/// A connection that was made otherwise: to the socket manager.
+impl From<OwnedFd> for Lifeline {
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
+}
+
 impl AsFd for Lifeline {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

@@ -13,6 +13,9 @@
 //! `0.0.0.0:80` and `127.0.0.1:80` are different keys. Two keys that the kernel cannot serve at once are
 //! an error for the second one, never a silent substitute.
 //!
+//! Sockets also come from a service manager ([`activation`]) and from another server that is being replaced
+//! ([`manager`]), and go to programs without a life-line ([`manager`]): all through the same table.
+//!
 //! An address that nobody wants any more, because the configuration changed, is closed: when every worker
 //! that asked for it has a successor that is ready for [`Config::listener_release_after`] and did not
 //! ask. Until then its queue waits.
@@ -22,16 +25,18 @@
 //! All duplicates are one open socket to the kernel: a worker that makes its listener non-blocking makes
 //! it so for all.
 
+pub(crate) mod activation;
 mod error;
+pub(crate) mod manager;
 mod open;
 mod table;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use error::ListenError;
-pub(crate) use table::{Claim, ListenerTable, remove_file};
+pub(crate) use table::{Claim, ListenerTable, Origin, remove_file};
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +44,12 @@ pub(crate) enum ListenAddress {
     Tcp(SocketAddr),
     Udp(SocketAddr),
     Unix(PathBuf),
+    UnixDatagram(PathBuf),
+}
+
+/// Returns the path as the control process has to know it: that has its own idea of the current directory.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Options of a listening socket. They are part of its identity: the same address with other options is
@@ -79,6 +90,7 @@ impl fmt::Display for ListenAddress {
             Self::Tcp(address) => write!(formatter, "tcp {address}"),
             Self::Udp(address) => write!(formatter, "udp {address}"),
             Self::Unix(path) => write!(formatter, "unix {}", path.display()),
+            Self::UnixDatagram(path) => write!(formatter, "unix datagram {}", path.display()),
         }
     }
 }

@@ -32,18 +32,24 @@ pub(super) fn open(key: &SocketKey) -> io::Result<OwnedFd> {
             socket
         }
         ListenAddress::Unix(path) => {
-            let address = SockAddr::unix(path)?;
-            remove_stale(path, &address)?;
-            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-            socket.bind(&address)?;
-            if let Some(mode) = options.mode {
-                std::fs::set_permissions(path, Permissions::from_mode(mode))?;
-            }
+            let socket = bind_path(path, Type::STREAM, options)?;
             socket.listen(backlog(options))?;
             socket
         }
+        ListenAddress::UnixDatagram(path) => bind_path(path, Type::DGRAM, options)?,
     };
     Ok(socket.into())
+}
+
+fn bind_path(path: &Path, kind: Type, options: ListenOptions) -> io::Result<Socket> {
+    let address = SockAddr::unix(path)?;
+    remove_stale(path, &address, kind)?;
+    let socket = Socket::new(Domain::UNIX, kind, None)?;
+    socket.bind(&address)?;
+    if let Some(mode) = options.mode {
+        std::fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
+    Ok(socket)
 }
 
 fn prepare(socket: &Socket, domain: Domain, options: ListenOptions) -> io::Result<()> {
@@ -62,12 +68,12 @@ fn backlog(options: ListenOptions) -> i32 {
 
 /// Removes a socket file that nobody listens on: a server that was killed leaves one behind. Anything
 /// else at that path is left alone, and the bind says what is wrong.
-fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
+pub(super) fn remove_stale(path: &Path, address: &SockAddr, kind: Type) -> io::Result<()> {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
     if !is_socket {
         return Ok(());
     }
-    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let probe = Socket::new(Domain::UNIX, kind, None)?;
     probe.set_nonblocking(true)?;
     match probe.connect(address) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -80,6 +86,8 @@ fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+
+    use std::os::unix::net::UnixDatagram;
 
     use super::*;
 
@@ -108,6 +116,37 @@ mod tests {
             socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
             assert_eq!(socket.recv(&mut [0; 2]).unwrap(), 1);
         }
+    }
+
+    #[test]
+    fn a_unix_datagram_socket_receives() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("datagrams");
+        let address = ListenAddress::UnixDatagram(path.clone());
+        let socket = UnixDatagram::from(open(&key(address.clone())).unwrap());
+        UnixDatagram::unbound()
+            .unwrap()
+            .send_to(b"x", &path)
+            .unwrap();
+        assert_eq!(socket.recv(&mut [0; 2]).unwrap(), 1);
+        assert!(open(&key(address.clone())).is_err(), "somebody serves it");
+        drop(socket);
+        open(&key(address)).unwrap();
+    }
+
+    #[test]
+    fn ipv4_and_ipv6_are_both_bound_on_the_same_port() {
+        let six = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        let Ok(six) = open(&key(ListenAddress::Tcp(six))) else {
+            eprintln!("skipped: no IPv6 here");
+            return;
+        };
+        let port = TcpListener::from(six.try_clone().unwrap())
+            .local_addr()
+            .unwrap()
+            .port();
+        let four = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        open(&key(ListenAddress::Tcp(four))).unwrap();
     }
 
     #[test]

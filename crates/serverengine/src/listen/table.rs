@@ -19,13 +19,29 @@ const LISTENERS_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct ListenerTable {
     sockets: BTreeMap<SocketKey, Held>,
+    /// What was opened and is not told to a server that has taken over.
+    news: Vec<SocketKey>,
 }
 
 /// A socket, and the last generation of each slot that asked for it.
 #[derive(Debug)]
 struct Held {
     socket: OwnedFd,
+    origin: Origin,
     claims: BTreeMap<SlotId, Generation>,
+    /// Somebody without a life-line has it: nobody knows for how long.
+    is_kept: bool,
+}
+
+/// Where a socket comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Opened here, or by the level above.
+    Opened,
+    /// By a server before this one, with the same options.
+    TakenOver,
+    /// By a service manager, which also looks after its file. It is found by its address.
+    Activated,
 }
 
 /// Who asks.
@@ -44,7 +60,13 @@ pub(crate) struct Refusal {
 
 impl ListenerTable {
     /// Returns a duplicate of the socket of this key, which is opened if nobody asked for it before.
-    pub(crate) fn socket(&mut self, key: &SocketKey, claim: Claim) -> Result<OwnedFd, Refusal> {
+    /// Without a claim it is kept until the end.
+    pub(crate) fn socket(
+        &mut self,
+        key: &SocketKey,
+        claim: impl Into<Option<Claim>>,
+    ) -> Result<OwnedFd, Refusal> {
+        let claim = claim.into();
         if let Some(known) = self.known(key, claim) {
             return known;
         }
@@ -57,7 +79,8 @@ impl ListenerTable {
         }
         let socket = open(key).map_err(|error| refusal(&error, self.conflict(key)))?;
         let duplicate = socket.try_clone().map_err(|error| refusal(&error, None))?;
-        self.insert(key.clone(), socket, claim);
+        self.hold(key.clone(), socket, Origin::Opened, claim);
+        self.news.push(key.clone());
         Ok(duplicate)
     }
 
@@ -65,10 +88,19 @@ impl ListenerTable {
     pub(crate) fn known(
         &mut self,
         key: &SocketKey,
-        claim: Claim,
+        claim: impl Into<Option<Claim>>,
     ) -> Option<Result<OwnedFd, Refusal>> {
-        let held = self.sockets.get_mut(key)?;
-        held.claims.insert(claim.slot, claim.generation);
+        let place = if self.sockets.contains_key(key) {
+            key.clone()
+        } else {
+            let activated = |(other, held): &(&SocketKey, &Held)| {
+                held.origin == Origin::Activated && other.address == key.address
+            };
+            let (place, _) = self.sockets.iter().find(activated)?;
+            place.clone()
+        };
+        let held = self.sockets.get_mut(&place)?;
+        held.claim(claim.into());
         Some(
             held.socket
                 .try_clone()
@@ -78,11 +110,45 @@ impl ListenerTable {
 
     /// Takes a socket that a level above holds, so that the next worker is answered here.
     pub(crate) fn insert(&mut self, key: SocketKey, socket: OwnedFd, claim: Claim) {
+        self.hold(key, socket, Origin::Opened, Some(claim));
+    }
+
+    /// Takes a socket that somebody else has opened and nobody here has asked for yet.
+    pub(crate) fn adopt(&mut self, key: SocketKey, socket: OwnedFd, origin: Origin) {
+        self.sockets.entry(key).or_insert(Held {
+            socket,
+            origin,
+            claims: BTreeMap::new(),
+            is_kept: false,
+        });
+    }
+
+    fn hold(&mut self, key: SocketKey, socket: OwnedFd, origin: Origin, claim: Option<Claim>) {
         let held = self.sockets.entry(key).or_insert(Held {
             socket,
+            origin,
             claims: BTreeMap::new(),
+            is_kept: false,
         });
-        held.claims.insert(claim.slot, claim.generation);
+        held.claim(claim);
+    }
+
+    /// Returns a duplicate of a socket that is here, for one who makes no claim.
+    pub(crate) fn duplicate(&self, key: &SocketKey) -> Option<OwnedFd> {
+        self.sockets.get(key)?.socket.try_clone().ok()
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &SocketKey> {
+        self.sockets.keys()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Returns what was opened since the last call.
+    pub(crate) fn take_news(&mut self) -> Vec<SocketKey> {
+        std::mem::take(&mut self.news)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -90,16 +156,22 @@ impl ListenerTable {
     }
 
     /// Gives up the sockets that nobody wants any more. `settled` returns a slot's generation that runs
-    /// and has had the time to ask for all it needs.
+    /// and has had the time to ask for all it needs; `all_settled`: that holds for every slot, so what
+    /// nobody has ever asked for is not wanted either.
     pub(crate) fn release_unclaimed(
         &mut self,
         settled: impl Fn(SlotId) -> Option<Generation>,
+        all_settled: bool,
     ) -> Vec<SocketKey> {
         let void = |(slot, generation): (&SlotId, &Generation)| {
             settled(*slot).is_some_and(|current| current > *generation)
         };
         self.sockets
-            .extract_if(.., |_, held| held.claims.iter().all(void))
+            .extract_if(.., |_, held| {
+                !held.is_kept
+                    && held.claims.iter().all(void)
+                    && (all_settled || !held.claims.is_empty())
+            })
             .map(|(key, _)| key)
             .collect()
     }
@@ -111,9 +183,16 @@ impl ListenerTable {
 
     /// Closes all sockets and removes the files of Unix sockets. Only for the process that opened them.
     pub(crate) fn close(&mut self) {
-        for key in std::mem::take(&mut self.sockets).into_keys() {
-            remove_file(&key);
+        for (key, held) in std::mem::take(&mut self.sockets) {
+            if held.origin != Origin::Activated {
+                remove_file(&key);
+            }
         }
+    }
+
+    /// Closes the descriptors only: the sockets live on in another server.
+    pub(crate) fn leave(&mut self) {
+        self.sockets.clear();
     }
 
     // The kernel says "in use" without a name; if it is one of ours, we can tell.
@@ -132,9 +211,18 @@ impl ListenerTable {
     }
 }
 
+impl Held {
+    fn claim(&mut self, claim: Option<Claim>) {
+        match claim {
+            Some(claim) => drop(self.claims.insert(claim.slot, claim.generation)),
+            None => self.is_kept = true,
+        }
+    }
+}
+
 /// Removes the file of a Unix socket that was closed. Only for the process that opened it.
 pub(crate) fn remove_file(key: &SocketKey) {
-    if let ListenAddress::Unix(path) = &key.address {
+    if let ListenAddress::Unix(path) | ListenAddress::UnixDatagram(path) = &key.address {
         // Whoever removed it before us had the same wish.
         let _ = std::fs::remove_file(path);
     }
@@ -143,7 +231,7 @@ pub(crate) fn remove_file(key: &SocketKey) {
 fn port(address: &ListenAddress) -> Option<u16> {
     match address {
         ListenAddress::Tcp(address) | ListenAddress::Udp(address) => Some(address.port()),
-        ListenAddress::Unix(_) => None,
+        ListenAddress::Unix(_) | ListenAddress::UnixDatagram(_) => None,
     }
 }
 
@@ -266,10 +354,36 @@ mod tests {
         table.socket(&new, claim(0, 2)).unwrap();
         // Slot 0 has a successor, slot 1 has none that has settled.
         let settled = |slot| (slot == 0).then_some(Generation(2));
-        assert_eq!(table.release_unclaimed(settled), []);
+        assert_eq!(table.release_unclaimed(settled, false), []);
         // Those who asked are settled themselves: theirs stays.
-        assert_eq!(table.release_unclaimed(|_| Some(Generation(1))), []);
-        assert_eq!(table.release_unclaimed(|_| Some(Generation(2))), [old]);
+        assert_eq!(table.release_unclaimed(|_| Some(Generation(1)), true), []);
+        assert_eq!(
+            table.release_unclaimed(|_| Some(Generation(2)), true),
+            [old]
+        );
         assert_eq!(table.sockets.into_keys().collect::<Vec<_>>(), [new]);
+    }
+
+    #[test]
+    fn what_was_adopted_waits_for_a_claim_until_all_have_had_their_time() {
+        let mut table = ListenerTable::default();
+        let settled = |_: SlotId| Some(Generation(1));
+        let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let activated = listener();
+        let wanted = tcp(activated.local_addr().unwrap());
+        table.adopt(wanted.clone(), activated.into(), Origin::Activated);
+        let unwanted = tcp("127.0.0.3:1".parse().unwrap());
+        table.adopt(unwanted.clone(), listener().into(), Origin::TakenOver);
+        assert_eq!(table.release_unclaimed(settled, false), []);
+        // Found by its address, whatever the options.
+        let mut other = wanted.clone();
+        other.options.backlog = 7;
+        let same = address_of(table.socket(&other, FIRST).unwrap());
+        assert_eq!(ListenAddress::Tcp(same), wanted.address);
+        assert_eq!(table.release_unclaimed(settled, true), [unwanted]);
+        // Who has no life-line keeps it.
+        table.socket(&wanted, None).unwrap();
+        let later = |_: SlotId| Some(Generation(9));
+        assert_eq!(table.release_unclaimed(later, true), []);
     }
 }

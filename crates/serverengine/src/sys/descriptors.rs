@@ -55,6 +55,29 @@ pub(crate) fn allow_only(allowed: &[(OwnedFd, RawFd)]) -> io::Result<()> {
     Ok(())
 }
 
+/// Takes a descriptor that whoever started this program has opened for it. It becomes close-on-exec.
+pub(crate) fn adopt_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl on a plain integer; one that is not open is an error.
+    Errno::result(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    // SAFETY: It is open, and given to this program under this number; the caller asks for each number
+    // once, before anything else is opened.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Removes variables from the environment. Refused in a process with threads: another one could read it.
+pub(crate) fn remove_variables(names: &[&str]) -> io::Result<()> {
+    let threads = super::process::thread_count()?;
+    if threads != 1 {
+        let text = format!("the environment cannot be changed in a process with {threads} threads");
+        return Err(io::Error::other(text));
+    }
+    for name in names {
+        // SAFETY: This is the process's one thread, counted above.
+        unsafe { std::env::remove_var(name) };
+    }
+    Ok(())
+}
+
 /// Opens /dev/null, close-on-exec.
 pub(crate) fn open_null() -> io::Result<OwnedFd> {
     let null = std::fs::File::options()

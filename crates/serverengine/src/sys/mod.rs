@@ -20,7 +20,8 @@ pub(crate) use allocator::{allocator_classes, allocator_totals};
 pub(crate) use capture::REGISTERS;
 pub(crate) use capture::{Camera, Snapshot, capture_signal};
 pub(crate) use descriptors::{
-    allow_only, close_all_but, inode, open_null, put_onto, read, set_nonblocking,
+    adopt_descriptor, allow_only, close_all_but, inode, open_null, put_onto, read,
+    remove_variables, set_nonblocking,
 };
 pub(crate) use memory::{SharedPage, memory_file, read_own_memory};
 pub(crate) use process::{
@@ -29,10 +30,12 @@ pub(crate) use process::{
     set_child_subreaper, set_name, set_parent_death_signal, set_process_group,
 };
 pub(crate) use signal::{SignalFd, block_signals, signal_name};
-pub(crate) use socket::{Received, poll_many, poll_readable, receive, send, seqpacket_pair};
+pub(crate) use socket::{
+    Peer, Received, accept, poll_many, poll_readable, receive, send, seqpacket_pair,
+};
 pub(crate) use time::{local_offset_seconds, monotonic};
 pub(crate) use title::set_title;
 pub(crate) use user::{
-    Account, account, group_id, group_ids, groups, groups_of, set_group, set_groups, set_umask,
-    set_user, user_ids,
+    Account, account, group_id, group_ids, groups, groups_of, own_user, set_group, set_groups,
+    set_umask, set_user, user_ids,
 };

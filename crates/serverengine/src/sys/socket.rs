@@ -7,8 +7,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
-    sendmsg, socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, getsockopt,
+    recvmsg, sendmsg, socketpair, sockopt::PeerCredentials,
 };
 
 /// Makes both ends of a life-line: non-blocking, close-on-exec.
@@ -46,6 +46,28 @@ pub(crate) fn send(
             Ok(_) => return Ok(()),
         }
     }
+}
+
+/// Who is at the other end of a connection, by the kernel's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) process: i32,
+    pub(crate) user: u32,
+}
+
+/// Accepts a connection that waits, non-blocking and close-on-exec.
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<(OwnedFd, Peer)>> {
+    let (socket, _) = match socket2::SockRef::from(&listener).accept() {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+        accepted => accepted?,
+    };
+    socket.set_nonblocking(true)?;
+    let credentials = getsockopt(&socket, PeerCredentials)?;
+    let peer = Peer {
+        process: credentials.pid(),
+        user: credentials.uid(),
+    };
+    Ok(Some((socket.into(), peer)))
 }
 
 /// What one look at a life-line found.

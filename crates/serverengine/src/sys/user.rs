@@ -75,6 +75,11 @@ pub(crate) fn user_ids() -> io::Result<[u32; 3]> {
     Ok([ids.real, ids.effective, ids.saved].map(Uid::as_raw))
 }
 
+/// Returns the effective user of this process.
+pub(crate) fn own_user() -> u32 {
+    unistd::geteuid().as_raw()
+}
+
 pub(crate) fn set_umask(umask: u32) {
     nix::sys::stat::umask(Mode::from_bits_truncate(umask));
 }

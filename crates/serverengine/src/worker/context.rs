@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -16,7 +16,7 @@ use crate::core::Generation;
 use crate::flag::BlockingFlag;
 use crate::lifeline::Lifeline;
 use crate::lifeline::frame::Frame;
-use crate::listen::{ListenAddress, ListenError, ListenOptions, SocketKey};
+use crate::listen::{ListenAddress, ListenError, ListenOptions, SocketKey, absolute};
 use crate::published::Published;
 
 /// How long a worker waits for an answer of the control process. One that is in order needs well under
@@ -182,11 +182,25 @@ impl WorkerContext {
         path: impl AsRef<Path>,
         options: ListenOptions,
     ) -> Result<UnixListener, ListenError> {
-        let path = path.as_ref();
-        // The control process has its own idea of the current directory.
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = absolute(path.as_ref());
         self.listen(ListenAddress::Unix(path), options)
             .map(UnixListener::from)
+    }
+
+    /// Returns a bound Unix datagram socket that the control process holds for all workers. Its file is
+    /// removed when the server ends.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the path, or the server process is gone.
+    pub fn listen_unix_datagram(
+        &self,
+        path: impl AsRef<Path>,
+        options: ListenOptions,
+    ) -> Result<UnixDatagram, ListenError> {
+        let path = absolute(path.as_ref());
+        self.listen(ListenAddress::UnixDatagram(path), options)
+            .map(UnixDatagram::from)
     }
 
     fn listen(

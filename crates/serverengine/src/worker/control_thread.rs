@@ -185,6 +185,9 @@ impl ControlThread {
                     | Frame::SetFree
                     | Frame::Free
                     | Frame::ConfigTaken { .. }
+                    | Frame::TakeOver
+                    | Frame::Socket { .. }
+                    | Frame::Manager
                     | Frame::Listen { .. }
                     | Frame::Release { .. },
                     _,

@@ -1,6 +1,7 @@
 //! Starts a server under test, reads what it says, and takes all of it away in the end.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -50,6 +51,22 @@ impl Driver {
             .envs(environment.iter().copied())
             .env(ENVIRONMENT, options)
             .stdin(input)
+            .stdout(append(&output))
+            .stderr(append(&output))
+            .spawn()
+            .unwrap();
+        Self { process, output }
+    }
+
+    /// Starts a server as a service manager would that has opened this socket for it.
+    pub(crate) fn activated(options: &str, socket: OwnedFd) -> Self {
+        let output = NamedTempFile::new().unwrap();
+        let script = r#"LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" 3<&0 0</dev/null"#;
+        let process = Command::new("sh")
+            .args(["-c", script])
+            .arg(std::env::current_exe().unwrap())
+            .env(ENVIRONMENT, options)
+            .stdin(socket)
             .stdout(append(&output))
             .stderr(append(&output))
             .spawn()

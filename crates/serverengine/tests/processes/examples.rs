@@ -1,11 +1,12 @@
 //! The example programs do what they say.
 
 use std::fs;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::driver::{Driver, send};
+use crate::driver::{Driver, assert_gone_within, send};
 use crate::proc;
 
 crate::tests![
@@ -16,6 +17,12 @@ crate::tests![
     example_logging,
     example_live_restart,
     example_reload,
+    example_supervisor,
+    example_blocking_flag,
+    example_socket_manager,
+    example_immortal,
+    example_immortal_with_a_supervisor,
+    the_simplest_server_fits_in_15_lines,
 ];
 
 fn ends(mut driver: Driver) {
@@ -83,13 +90,87 @@ fn example_live_restart() {
 }
 
 fn example_reload() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), "hello\n").unwrap();
-    let driver = Driver::example("reload", &[file.path().to_str().unwrap()]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("greeting.yml");
+    fs::write(&path, "workers: 1\ngreeting: hello\n").unwrap();
+    let driver = Driver::example("reload", &[path.to_str().unwrap()]);
     driver.wait_for("hello");
-    fs::write(file.path(), "salut\n").unwrap();
+    fs::write(&path, "workers: 2\ngreeting: salut\n").unwrap();
     driver.signal(Signal::SIGUSR2);
-    driver.wait_for("salut");
-    assert_eq!(driver.workers().len(), 1);
+    driver.wait_for_count("salut", 2);
+    fs::write(&path, "worker: 3\n").unwrap();
+    driver.signal(Signal::SIGUSR2);
+    driver.wait_for("greeting.yml:1:1: unknown key \"worker\"; did you mean \"workers\"?");
+    assert_eq!(driver.workers().len(), 2);
     ends(driver);
+}
+
+fn example_supervisor() {
+    let driver = Driver::example("supervisor", &[]);
+    let first = driver.wait_for_workers(2);
+    let server = proc::descendants(driver.pid())[0];
+    assert_eq!(proc::title_of(server), "counter-server");
+    send(server, Signal::SIGKILL);
+    let all = driver.wait_for_workers(4);
+    assert!(first.iter().all(|worker| !proc::runs(worker.pid)));
+    assert_ne!(all[2].pid, first[0].pid);
+    ends(driver);
+}
+
+fn example_blocking_flag() {
+    let mut driver = Driver::example("blocking_flag", &[]);
+    driver.wait_for_workers(1);
+    driver.signal(Signal::SIGTERM);
+    assert_eq!(driver.ends().code(), Some(0));
+    assert_eq!(driver.count("told to stop"), 1);
+    assert_eq!(driver.count("worker 0 returns"), 1);
+}
+
+fn example_socket_manager() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("manager");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let arguments = [path.to_str().unwrap(), "127.0.0.1", &port.to_string()];
+    let mut first = Driver::example("socket_manager", &arguments);
+    first.wait_for_workers(2);
+    let second = Driver::example("socket_manager", &arguments);
+    second.wait_for_workers(2);
+    TcpStream::connect(("127.0.0.1", port)).unwrap();
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.ends().code(), Some(0));
+    TcpStream::connect(("127.0.0.1", port)).unwrap();
+    ends(second);
+    assert!(!path.exists());
+}
+
+fn example_immortal() {
+    let mut driver = Driver::example("immortal", &[]);
+    let first = driver.wait_for_workers(3);
+    send(first[1].pid, Signal::SIGKILL);
+    let workers = driver.wait_for_workers(4);
+    assert_eq!(workers[3].id, first[1].id);
+    // The server is the topmost process here, and nobody is left to replace it.
+    driver.kill();
+    let pids: Vec<_> = workers.iter().map(|worker| worker.pid).collect();
+    assert_gone_within(&pids, Duration::from_secs(1));
+}
+
+fn example_immortal_with_a_supervisor() {
+    let driver = Driver::example("immortal", &["supervisor"]);
+    let first = driver.wait_for_workers(3);
+    send(proc::descendants(driver.pid())[0], Signal::SIGKILL);
+    let workers = driver.wait_for_workers(4);
+    // When the first of the new ones works, none of the old ones does.
+    assert!(first.iter().all(|worker| !proc::runs(worker.pid)));
+    assert_eq!(driver.wait_for_workers(6).len(), 6);
+    assert_eq!(workers[3].id, 0);
+    ends(driver);
+}
+
+fn the_simplest_server_fits_in_15_lines() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/simple.rs");
+    let lines = fs::read_to_string(path).unwrap().lines().count();
+    assert!(lines <= 15, "{lines}");
 }

@@ -10,6 +10,7 @@
     clippy::indexing_slicing
 )] // Tests.
 
+mod callback;
 mod clock;
 mod daemons;
 mod death;

@@ -1,23 +1,24 @@
 //! The server under test. It says on standard output what happens to it, one line per event:
 //! `worker <id> <pid> <what>` or `server <pid> <what>`; its log goes there, too.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serverengine::socket_manager::Client;
 use serverengine::{
     Backoff, BlockingFlag, BoxError, CommandSender, Config, ConfigSource, DaemonLogger,
-    Destination, Format, Level, LineFormat, ListenOptions, LoggerOptions, Meaning, Program,
+    Destination, Level, LineFormat, ListenOptions, LoggerOptions, Meaning, Program,
     RestartParallel, Rotation, Server, Signal, SignalMeanings, Worker, WorkerContext, WorkerType,
 };
+
+use crate::callback;
 
 /// Holds the options of the server under test: `key=value` words.
 pub(crate) const ENVIRONMENT: &str = "SERVERENGINE_TEST_SUBJECT";
@@ -53,6 +54,15 @@ impl Options {
 
 pub(crate) fn run() -> ExitCode {
     let options = Options(std::env::var(ENVIRONMENT).unwrap());
+    if let Some(path) = options.text("client") {
+        // No server at all: somebody who asks one.
+        let answer = Client::new(path).listen_tcp("127.0.0.1", 0);
+        println!(
+            "answer {}",
+            answer.map_or_else(|it| it.to_string(), |_| "yes".to_owned())
+        );
+        return ExitCode::SUCCESS;
+    }
     say(
         "server",
         &format!(
@@ -168,6 +178,8 @@ pub(crate) fn run() -> ExitCode {
         nix::unistd::setgroups(&groups).unwrap();
     }
     config.logger = logger(&options);
+    config.socket_manager_path = options.text("manager").map(Into::into);
+    config.socket_manager_take_over = options.has("take_over");
     if let Some(limit) = options.millis("load_timeout") {
         config.config_load_timeout = limit;
     }
@@ -189,48 +201,17 @@ pub(crate) fn run() -> ExitCode {
             logger: logger.clone(),
             options: options.clone(),
             stop: BlockingFlag::new(),
+            reloaded: BlockingFlag::new(),
         }
     };
     match callback {
         None => serverengine::create(server, build, config).run(),
         Some(path) => {
             let file = path.clone();
-            let source = ConfigSource::from(move || load(&config, &path)).watching(file);
+            let source = ConfigSource::from(move || callback::load(&config, &path)).watching(file);
             serverengine::create(server, build, source).run()
         }
     }
-}
-
-/// Whether the callback was called before.
-static LOADED: AtomicBool = AtomicBool::new(false);
-
-/// The callback: engine keys, and `greeting` for the workers, from a JSON file; or what it says to do. It
-/// counts its calls in a file beside it.
-fn load(base: &Config, path: &Path) -> Result<Config, BoxError> {
-    let mut calls = std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(path.with_extension("calls"))?;
-    calls.write_all(b"x")?;
-    let text = std::fs::read_to_string(path)?;
-    match text.trim() {
-        "panic" => panic!("on purpose"),
-        "hang" => std::thread::sleep(Duration::from_secs(1000)),
-        "die" => std::process::abort(),
-        "thread" => drop(std::thread::spawn(|| {})),
-        _ => {}
-    }
-    let loaded =
-        Config::from_text_with::<BTreeMap<String, String>>(path, Format::Json, text.trim())?;
-    let mut config = Config {
-        workers: loaded.workers,
-        application: loaded.application,
-        ..base.clone()
-    };
-    if LOADED.swap(true, Ordering::Relaxed) {
-        config.logger = loaded.logger;
-    }
-    Ok(config)
 }
 
 fn logger(options: &Options) -> Option<Arc<DaemonLogger>> {
@@ -341,6 +322,7 @@ struct SubjectWorker {
     logger: Option<Arc<DaemonLogger>>,
     options: Options,
     stop: BlockingFlag,
+    reloaded: BlockingFlag,
 }
 
 impl SubjectWorker {
@@ -380,6 +362,21 @@ impl SubjectWorker {
                 let listener = context.listen_tcp(address, ListenOptions::default())?;
                 say("listener", &listener.local_addr()?.to_string());
                 std::thread::spawn(move || serve(&listener));
+            }
+            Some("named") => {
+                let client = Client::new(self.options.text("manager").unwrap());
+                let port = self.options.number("port").unwrap();
+                let listener = client.listen_tcp("127.0.0.1", port.try_into()?)?;
+                say("listener", &listener.local_addr()?.to_string());
+                std::thread::spawn(move || serve(&listener));
+            }
+            Some("conflicts") => {
+                let port = self.options.number("port").unwrap();
+                for bind in ["127.0.0.1", "0.0.0.0"] {
+                    let address = format!("{bind}:{port}").parse::<SocketAddr>()?;
+                    let listener = context.listen_tcp(address, ListenOptions::default())?;
+                    say("listener", &listener.local_addr()?.to_string());
+                }
             }
             Some("floods") => {
                 let count = self.options.number("lines").unwrap();
@@ -459,6 +456,12 @@ impl Worker for SubjectWorker {
         context.ready()?;
         let mut version = context.config_version();
         while !self.stop.wait_for_set(Duration::from_millis(20)) {
+            if let Some(late) = self.options.text("late")
+                && self.reloaded.reset()
+            {
+                let listener = context.listen_tcp(late.parse()?, ListenOptions::default())?;
+                say("late", &listener.local_addr()?.to_string());
+            }
             if context.config_version() != version {
                 version = context.config_version();
                 if let Some(config) = context.config() {
@@ -518,6 +521,7 @@ impl Worker for SubjectWorker {
             logger.debug("the worker sees the level");
         }
         say("worker -", "reload");
+        self.reloaded.set();
         self.options.panic_in("reload");
         if self.options.has("reload_hangs") {
             std::thread::sleep(Duration::from_secs(60));
