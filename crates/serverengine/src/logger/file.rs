@@ -288,15 +288,16 @@ mod tests {
         let path = folder.path().join("log");
         let rotation = Rotation::Size { bytes: 10, keep: 3 };
         let mut file = LogFile::open(&path, rotation, NOON).unwrap();
-        // Nothing can be renamed onto a folder.
-        fs::create_dir(folder.path().join("log.0")).unwrap();
+        // No file can be renamed onto a folder.
+        fs::write(folder.path().join("log.0"), "older\n").unwrap();
+        fs::create_dir(folder.path().join("log.1")).unwrap();
         let trouble = file.append(b"a line\n", NOON).unwrap_err();
         assert!(matches!(trouble, Trouble::NotRotated(_)), "{trouble:?}");
         assert!(fs::read_to_string(&path).unwrap().ends_with("a line\n"));
         File::open(&path).unwrap().try_lock().unwrap();
-        fs::remove_dir(folder.path().join("log.0")).unwrap();
+        fs::remove_dir(folder.path().join("log.1")).unwrap();
         file.append(b"another\n", NOON).unwrap();
-        assert!(folder.path().join("log.0").exists());
+        assert!(folder.path().join("log.1").is_file());
     }
 
     #[test]
