@@ -1,0 +1,27 @@
+//! Lines of container runtimes, with a parser inside.
+#![no_main]
+
+use std::cell::RefCell;
+
+use libfuzzer_sys::fuzz_target;
+use millrun_plugins::parser::LineParser;
+
+mod lines;
+
+const SECTIONS: &[&str] = &[
+    "@type cri",
+    "@type cri\nmerge_cri_fields false\n<parse>\n@type json\n</parse>",
+];
+
+thread_local! {
+    static PARSERS: RefCell<Vec<Box<dyn LineParser>>> =
+        RefCell::new(SECTIONS.iter().map(|section| lines::parser(section)).collect());
+}
+
+fuzz_target!(|line: &[u8]| {
+    PARSERS.with_borrow_mut(|parsers| {
+        for parser in parsers {
+            lines::hold(&mut **parser, line);
+        }
+    });
+});
