@@ -15,6 +15,9 @@ use crate::subject;
 /// Where workers announce themselves.
 pub(crate) const READY: &str = "ENGINE_BENCH_READY";
 
+/// Stands for the contender's folder in its files and on its command line.
+const PLACE: &str = "%DIR%";
+
 /// One of the programs.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
@@ -28,7 +31,7 @@ pub(crate) struct Contender {
     prepare: fn(usize) -> Preparation,
 }
 
-/// Files to write, and a command line; `@` stands for the directory.
+/// Files to write, and a command line; `%DIR%` stands for the directory.
 struct Preparation {
     files: Vec<(&'static str, String)>,
     command: Vec<String>,
@@ -122,9 +125,9 @@ impl Contender {
         let name = place.to_str().context("the temporary folder has no name")?;
         let Preparation { files, command } = (self.prepare)(workers);
         for (file, text) in files {
-            fs::write(place.join(file), text.replace('@', name))?;
+            fs::write(place.join(file), text.replace(PLACE, name))?;
         }
-        let mut words = command.iter().map(|word| word.replace('@', name));
+        let mut words = command.iter().map(|word| word.replace(PLACE, name));
         let mut command = match self.program {
             None => Command::new(std::env::current_exe()?),
             Some(_) => Command::new(words.next().context("no program")?),
@@ -168,13 +171,13 @@ module Idle
     @stop.set!
   end
 end
-ServerEngine.create(nil, Idle, {{ worker_type: 'process', workers: {workers}, log: '@/log',
+ServerEngine.create(nil, Idle, {{ worker_type: 'process', workers: {workers}, log: '%DIR%/log',
   disable_sigdump: true }}).run
 "
     );
     Preparation {
         files: vec![("server.rb", text)],
-        command: words("ruby @/server.rb"),
+        command: words("ruby %DIR%/server.rb"),
     }
 }
 
@@ -183,14 +186,14 @@ const RACK: &str = "run lambda { |env| [200, {}, ['']] }\n";
 fn unicorn(workers: usize) -> Preparation {
     let text = format!(
         "worker_processes {workers}
-listen '@/socket'
+listen '%DIR%/socket'
 preload_app true
 after_fork {{ |server, worker| {RUBY_ANNOUNCE} }}
 "
     );
     Preparation {
         files: vec![("unicorn.rb", text), ("config.ru", RACK.to_owned())],
-        command: words("unicorn -E none -c @/unicorn.rb @/config.ru"),
+        command: words("unicorn -E none -c %DIR%/unicorn.rb %DIR%/config.ru"),
     }
 }
 
@@ -198,14 +201,14 @@ fn puma(workers: usize) -> Preparation {
     let text = format!(
         "workers {workers}
 threads 1, 1
-bind 'unix://@/socket'
+bind 'unix://%DIR%/socket'
 environment 'none'
 on_worker_boot {{ {RUBY_ANNOUNCE} }}
 "
     );
     Preparation {
         files: vec![("puma.rb", text), ("config.ru", RACK.to_owned())],
-        command: words("puma -C @/puma.rb @/config.ru"),
+        command: words("puma -C %DIR%/puma.rb %DIR%/config.ru"),
     }
 }
 
@@ -213,7 +216,7 @@ fn gunicorn(workers: usize) -> Preparation {
     let text = format!(
         "import os
 workers = {workers}
-bind = 'unix:@/socket'
+bind = 'unix:%DIR%/socket'
 def post_worker_init(worker):
     with open(os.environ['ENGINE_BENCH_READY'], 'w') as pipe:
         pipe.write('%d\\n' % os.getpid())
@@ -223,7 +226,7 @@ def post_worker_init(worker):
         "def app(environ, start_response):\n    start_response('200 OK', [])\n    return []\n";
     Preparation {
         files: vec![("settings.py", text), ("idle.py", app.to_owned())],
-        command: words("gunicorn --config @/settings.py idle:app"),
+        command: words("gunicorn --config %DIR%/settings.py idle:app"),
     }
 }
 
@@ -231,9 +234,9 @@ fn supervisor(workers: usize) -> Preparation {
     let text = format!(
         "[supervisord]
 nodaemon=true
-logfile=@/log
-pidfile=@/pid
-childlogdir=@
+logfile=%DIR%/log
+pidfile=%DIR%/pid
+childlogdir=%DIR%
 [program:idle]
 command=/bin/sh -c 'echo $$ > $ENGINE_BENCH_READY; exec sleep 100000'
 process_name=%(program_name)s_%(process_num)d
@@ -244,6 +247,6 @@ autorestart=true
     );
     Preparation {
         files: vec![("supervisord.conf", text)],
-        command: words("supervisord --configuration @/supervisord.conf"),
+        command: words("supervisord --configuration %DIR%/supervisord.conf"),
     }
 }

@@ -46,9 +46,15 @@ fn main() -> Result<ExitCode> {
     let mut report = Report::new(&arguments, &contenders, &missing);
     for number in 1..=arguments.rounds {
         for contender in &contenders {
-            let result = round::play(contender, &arguments, &directory, &announcements);
-            let figures =
-                result.with_context(|| format!("round {number} of {}", contender.name))?;
+            let figures = match round::play(contender, &arguments, &directory, &announcements) {
+                Ok(figures) => figures,
+                // The others are worth measuring all the same.
+                Err(error) => {
+                    println!("round {number}  {}: {error:#}", contender.name);
+                    report.failed(contender.name, &error);
+                    continue;
+                }
+            };
             println!("round {number}  {}\n{figures}", contender.name);
             report.add(contender.name, figures);
         }

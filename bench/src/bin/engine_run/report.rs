@@ -60,6 +60,11 @@ impl Report {
         }
     }
 
+    pub(crate) fn failed(&mut self, name: &str, error: &anyhow::Error) {
+        let text = quote(&format!("{name}: {error:#}"));
+        self.facts.push(("failed", text));
+    }
+
     pub(crate) fn add(&mut self, name: &str, figures: Figures) {
         if let Some((_, rounds)) = self.results.iter_mut().find(|(known, _)| *known == name) {
             rounds.push(figures);

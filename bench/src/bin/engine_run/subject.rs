@@ -32,7 +32,7 @@ impl Worker for Idle {
 
 pub(crate) fn arguments(workers: usize, supervised: bool) -> Vec<String> {
     let mut words = vec![WORD.to_owned(), workers.to_string()];
-    words.extend(supervised.then(|| "@/log".to_owned()));
+    words.extend(supervised.then(|| "%DIR%/log".to_owned()));
     words
 }
 
