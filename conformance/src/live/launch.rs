@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
+use super::fake;
 use super::program::{Launch, Program, log_text, poll, ready_count};
 use super::scene::Scene;
 use super::step::{Words, count, seconds};
@@ -57,7 +58,7 @@ pub(crate) fn kill(scene: &mut Scene<'_>, _: &Words<'_>) -> Result<Option<Value>
     if let Some(program) = &mut scene.program {
         program.kill();
     }
-    Ok(None)
+    Ok(Some(json!({})))
 }
 
 pub(crate) fn signal(scene: &mut Scene<'_>, words: &Words<'_>) -> Result<Option<Value>> {
@@ -92,6 +93,8 @@ enum Condition {
     Gone(String),
     /// A text stands in the log so often.
     Log(Regex, usize),
+    /// A scripted server has seen so many messages.
+    Messages(String, usize),
 }
 
 impl Condition {
@@ -104,6 +107,9 @@ impl Condition {
         if let Some(glob) = text("gone") {
             return Ok(Self::Gone(glob));
         }
+        if let Some(id) = text("fake") {
+            return Ok(Self::Messages(id, n));
+        }
         match text("log") {
             Some(expression) => Ok(Self::Log(Regex::new(&expression)?, n)),
             None => bail!("nothing known to wait for"),
@@ -115,6 +121,7 @@ impl Condition {
         match self {
             Self::Paths(glob, n) => count(glob) >= *n,
             Self::Gone(glob) => count(glob) == 0,
+            Self::Messages(id, n) => fake::count(scene, id) >= *n,
             Self::Log(expression, n) => {
                 expression.find_iter(&log_text(&scene.output())).count() >= *n
             }

@@ -36,8 +36,6 @@ const MESSAGES: &[&str] = &[
     "Anonymous client disallowed",
     "connection refused to",
     "A received data was ignored since it was too large.",
-    "force flushing buffered events",
-    "flushing all buffer forcedly",
 ];
 
 /// The lines of a life: recorded only where the log as a whole is looked at.
@@ -46,6 +44,8 @@ const LIFE: &[&str] = &[
     "fluentd worker is now running",
     "fluentd worker is now stopping",
     "finished dry run mode",
+    "force flushing buffered events",
+    "flushing all buffer forcedly",
 ];
 
 /// Which lines are promised.

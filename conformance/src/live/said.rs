@@ -114,7 +114,8 @@ fn usage(comparison: &mut Comparison<'_>, pointer: &str, recorded: &[String], ou
 /// What of these lines is compared.
 fn interface(lines: &[String], promise: Promise) -> Vec<String> {
     let unindented = lines.iter().filter(|line| {
-        !line.is_empty() && !line.starts_with([' ', '\t', '<']) && !line.starts_with(LOG_FILE_HEAD)
+        let is_part = line.starts_with([' ', '\t', '<']) || line.starts_with(LOG_FILE_HEAD);
+        !line.is_empty() && !is_part && !is_diagnostic(line)
     });
     unindented
         .filter_map(|line| {
@@ -126,6 +127,14 @@ fn interface(lines: &[String], promise: Promise) -> Vec<String> {
             promised.into_iter().next().map(|(_, line)| line)
         })
         .collect()
+}
+
+/// Whether a line shows a fault of the configuration at its place, as no other program does.
+fn is_diagnostic(line: &str) -> bool {
+    let is_quoted = line
+        .split_once(" | ")
+        .is_some_and(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()));
+    is_quoted || line.starts_with("error: ") || line.starts_with("warning: ")
 }
 
 fn is_log_line(line: &str) -> bool {

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::fake::Fake;
 use super::mask::{Masks, PORTS, chunk_ids};
 use super::program::Program;
 use super::step::{self, Step, Words};
@@ -33,6 +34,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) program: Option<Program>,
     /// The children that the last `pids` saw.
     pub(crate) children: Vec<u32>,
+    /// The scripted servers.
+    pub(crate) fakes: Vec<Fake>,
 }
 
 /// Plays steps after a configuration, a list of paths and texts. What this machine refuses makes a
@@ -55,6 +58,7 @@ fn run(configuration: &[(String, String)], steps: &[Value], world: &World) -> Re
         aside: TempDir::with_prefix("conformance-aside-")?,
         program: None,
         children: Vec::new(),
+        fakes: Vec::new(),
     };
     fs::set_permissions(scene.work.path(), fs::Permissions::from_mode(0o755))?;
     let masks = Masks::new(scene.work.path(), &ports::free(PORTS)?);

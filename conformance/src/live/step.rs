@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use serde_json::{Map, Value};
 
 use super::scene::Scene;
-use super::{command, exchange, files, launch, logs, processes};
+use super::{command, exchange, fake, files, handshake, launch, logs, processes};
 use crate::case::Unplayable;
 
 /// Takes a step; the value it gives, where it gives one.
@@ -21,6 +21,7 @@ pub(crate) type Step = fn(&mut Scene<'_>, &Words<'_>) -> Result<Option<Value>>;
 /// ["write"|"append", path, text]   ["mkdir"|"chmod", path, mode]   ["rm", glob]   ["rename", glob, to]
 /// ["truncate", path]   ["truncate_write", path, text]   ["copytruncate", path, to]
 /// ["symlink", target, path]   ["exec", shell text]   ["tree", sub]   ["read", glob]
+/// ["fake", id, port, options]   ["fake_get", id]   ["fake_stop", id]   ["handshake", port, scripts]
 /// ["mangle", glob, how]   ["cmd", program, args, stdin, env]
 /// ["pids"]   ["signal_children", NAME]   ["kill9_first_child"]   ["kill_supervisor_only"]
 /// ["worker_alive"]   ["tags_per_worker", glob]
@@ -34,6 +35,10 @@ const STEPS: &[(&str, Step)] = &[
     ("copytruncate", files::copy_and_truncate),
     ("emit", exchange::emit),
     ("exec", command::execute),
+    ("fake", fake::start),
+    ("fake_get", fake::get),
+    ("fake_stop", fake::stop),
+    ("handshake", handshake::handshake),
     ("http", exchange::http),
     ("kill9", launch::kill),
     ("kill9_first_child", processes::kill_first_child),

@@ -1,6 +1,314 @@
 //! Rules of the live kinds.
 
+use serde_json::Value;
+
 use super::Rule;
+use crate::case::Case;
+use crate::difference::Difference;
+
+/// The kinds that play a configuration and steps.
+const SCENARIOS: &[&str] = &[
+    "buffer",
+    "handshake",
+    "net_extra",
+    "out_file",
+    "out_forward",
+    "process",
+    "routing",
+];
 
 /// Where a running program deviates.
-pub(super) const RULES: &[Rule] = &[];
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "positions without a pos_file",
+        reason: "positions are in the ledger, so a restart goes on where it was; without a pos_file \
+                 Fluentd reads everything again",
+        kinds: &["tail"],
+        explains: |case, difference| {
+            case.at("/source/pos_file").is_null()
+                && case.get("source").get("pos_file").is_some()
+                && difference.pointer == "/events"
+                && is_part(&difference.ours, &difference.recorded)
+        },
+    },
+    Rule {
+        name: "late line of a rotated file",
+        reason: "what is written to a rotated file after rotate_wait is found and delivered; Fluentd \
+                 loses it",
+        kinds: &["tail"],
+        explains: |case, difference| {
+            let renames = has_step(case, "rename");
+            renames
+                && (difference.pointer == "/log"
+                    || (difference.pointer == "/events"
+                        && is_part(&difference.recorded, &difference.ours)))
+        },
+    },
+    Rule {
+        name: "error inside @ERROR",
+        reason: "an error inside the label @ERROR is logged and counted; Fluentd sends it there again \
+                 until its stack overflows and the worker ends",
+        kinds: &["routing"],
+        explains: |case, _| configuration(case).contains("<label @ERROR>") && crashed(case),
+    },
+    Rule {
+        name: "crash of a worker on a fault of the configuration",
+        reason: "a fault that is found at the start ends with the status for such faults, 2; where \
+                 Fluentd takes it for a bug of its own it ends with 1, and is started again for ever",
+        kinds: SCENARIOS,
+        explains: |case, difference| {
+            let ends_with_one = difference.pointer.ends_with("/exit")
+                && difference.recorded == 1
+                && difference.ours == 2;
+            ends_with_one
+                || (crashed(case) && says_more(difference, &["[error]: config error file="]))
+        },
+    },
+    Rule {
+        name: "record that meets no map",
+        reason: "a record in which a chunk key meets no map is kept without that key; Fluentd resets the \
+                 connection without an answer, so that its sender repeats it for ever",
+        kinds: &["out_file", "buffer"],
+        explains: |case, _| {
+            let conf = configuration(case);
+            let has_nested_key = conf.contains("<buffer") && conf.contains("$.");
+            has_nested_key && resets(case)
+        },
+    },
+    Rule {
+        name: "a day of local time is one slice",
+        reason: "also when it has 23 or 25 hours; Fluentd cuts it in two where the offset changes",
+        kinds: &["out_file"],
+        explains: |case, difference| {
+            let conf = configuration(case);
+            conf.contains("timekey_zone") && conf.contains("/New_York") && in_files(difference)
+        },
+    },
+    Rule {
+        name: "times from 1970 to 2106",
+        reason: "times are event times of 32 bits; others become the nearest of these, where Fluentd \
+                 writes files for days before 1970",
+        kinds: &["out_file", "net_extra", "network", "routing", "buffer"],
+        explains: |case, difference| {
+            let is_before = difference.pointer.ends_with("/_time")
+                && difference.recorded_text().starts_with('-');
+            is_before || (has_negative_time(case) && in_files(difference))
+        },
+    },
+    Rule {
+        name: "records are not shared between stores",
+        reason: "events are bytes, so what a filter behind one store does is never seen by another; in \
+                 Fluentd these copy modes share nested records",
+        kinds: &["routing"],
+        explains: |case, difference| {
+            let conf = configuration(case);
+            let shares = conf.contains("copy_mode no_copy") || conf.contains("copy_mode marshal");
+            shares && in_files(difference)
+        },
+    },
+    Rule {
+        name: "equal warnings are counted",
+        reason: "warnings that share plugin, tag and error are logged once, with their count, and ever \
+                 more rarely: a flood of bad records does not fill the disk",
+        kinds: &[
+            "network",
+            "buffer",
+            "net_extra",
+            "out_file",
+            "out_forward",
+            "process",
+            "routing",
+        ],
+        explains: |_, difference| {
+            difference.pointer == "/log" && same_but_repeats(&difference.recorded, &difference.ours)
+        },
+    },
+    Rule {
+        name: "the words of another program",
+        reason: "the version line names this program and its version",
+        kinds: &["process"],
+        explains: |_, difference| {
+            difference.recorded_text().starts_with("fluentd 1.")
+                && difference.our_text().starts_with("millrun ")
+        },
+    },
+    Rule {
+        name: "workers do not outlive their server",
+        reason: "a worker whose control process is killed ends with it; Fluentd's goes on without \
+                 anybody to stop or replace it",
+        kinds: &["process"],
+        explains: |case, difference| {
+            has_step(case, "kill_supervisor_only") && difference.pointer.contains("worker_alive")
+        },
+    },
+    Rule {
+        name: "a broken configuration changes nothing",
+        reason: "workers are replaced only once the new configuration is read and sound; Fluentd ends \
+                 the old ones first and restarts the new ones for ever",
+        kinds: &["process"],
+        explains: |case, difference| {
+            let log = case.get("log").to_string();
+            has_step(case, "signal")
+                && log.contains("Fluent::ConfigParseError")
+                && (difference.pointer.contains("children") || difference.pointer == "/log")
+        },
+    },
+    Rule {
+        name: "no second supervisor",
+        reason: "a restart without a gap replaces the workers of the same control process, whose id \
+                 stays; Fluentd starts a second supervisor and for a while has two of them",
+        kinds: &["process"],
+        explains: |case, difference| {
+            steps(case).any(|step| step.get(1).and_then(Value::as_str) == Some("USR2"))
+                && difference.pointer.ends_with("/children")
+        },
+    },
+    Rule {
+        name: "acknowledgement of what is dropped for its size",
+        reason: "a message that chunk_size_limit drops is answered: unanswered, the client would send \
+                 it again for ever and never get to what comes behind",
+        kinds: &["network"],
+        explains: |case, difference| {
+            let log = case.get("log").to_string();
+            log.contains("'chunk_size_limit', dropped:") && difference.pointer == "/response_text"
+        },
+    },
+    Rule {
+        name: "nil in the place of a PING",
+        reason: "it is refused with an answer like anything else that is no PING; in Fluentd it crashes \
+                 the handler, which resets the connection",
+        kinds: &["handshake"],
+        explains: |case, difference| {
+            let sends_nil = case.get("steps").to_string().contains(r#"{"send":null}"#);
+            let crashes = case.get("log").to_string().contains("NoMethodError");
+            sends_nil && crashes && !in_files(difference)
+        },
+    },
+    Rule {
+        name: "says what it keeps",
+        reason: "a chunk that is tried long enough is set aside, not lost with the whole queue, and a \
+                 server that fails is left alone for a while: both are said in the log",
+        kinds: SCENARIOS,
+        explains: |_, difference| {
+            let more = [
+                "[warn]: bad chunk is moved to",
+                "[warn]: detached forwarding server",
+                "[warn]: recovered forwarding server",
+            ];
+            says_more(difference, &more)
+        },
+    },
+    Rule {
+        name: "chunks are numbered",
+        reason: "an option that other receivers ignore numbers each chunk that is to be acknowledged, so \
+                 that a millrun stores it once however often it is sent; Fluentd doubles it",
+        kinds: &["out_forward", "handshake"],
+        explains: |_, difference| {
+            let is_number = difference.pointer.ends_with("/option/millrun");
+            let parts: Vec<&str> = difference.pointer.split('/').collect();
+            let is_length = matches!(parts.as_slice(), [.., "conn_ends", _, "0" | "1"])
+                && difference.ours.as_u64() > difference.recorded.as_u64();
+            is_number || is_length
+        },
+    },
+    Rule {
+        name: "one attempt for each server",
+        reason: "a flush tries each server once; Fluentd tries each place of its weighted list, which is \
+                 six times the same server",
+        kinds: &["out_forward"],
+        explains: |_, difference| {
+            let size = |value: &Value| match value {
+                Value::Array(items) => items.len() as u64,
+                other => other.as_u64().unwrap_or_default(),
+            };
+            let ends = ["/connections", "/messages", "/conn_ends"];
+            ends.iter().any(|end| difference.pointer.ends_with(end))
+                && size(&difference.ours) > 0
+                && size(&difference.recorded) == 6 * size(&difference.ours)
+        },
+    },
+    Rule {
+        name: "one gzip member for a chunk",
+        reason: "a chunk is compressed as a whole, which is smaller; Fluentd compresses each append by \
+                 itself. What it expands to is the same",
+        kinds: &["out_forward", "out_file", "buffer"],
+        explains: |_, difference| difference.pointer.ends_with("/gzip_members"),
+    },
+];
+
+/// The texts of all files of the configuration.
+fn configuration(case: &Case) -> String {
+    let files = case.configuration().into_iter();
+    files.map(|(_, text)| text).collect()
+}
+
+fn steps(case: &Case) -> impl Iterator<Item = &Value> {
+    case.list("steps").unwrap_or_default().iter()
+}
+
+fn has_step(case: &Case, name: &str) -> bool {
+    steps(case).any(|step| step.get(0).and_then(Value::as_str) == Some(name))
+}
+
+/// Whether the recorded program reset a connection.
+fn resets(case: &Case) -> bool {
+    case.get("results").to_string().contains("\"reset\"")
+}
+
+/// Whether the recorded program ended by a fault of its own.
+fn crashed(case: &Case) -> bool {
+    case.get("results").to_string().contains("{\"exit\":1}")
+}
+
+fn in_files(difference: &Difference) -> bool {
+    difference.pointer.starts_with("/files")
+}
+
+fn has_negative_time(case: &Case) -> bool {
+    let events = steps(case).filter(|step| step.get(0).and_then(Value::as_str) == Some("emit"));
+    let events = events.filter_map(|step| step.get(2)?.as_array()).flatten();
+    let mut times = events.filter_map(|event| event.get(1)?.as_i64());
+    times.any(|time| time < 0)
+}
+
+/// Whether a list is another one in which something is missing.
+fn is_part(part: &Value, whole: &Value) -> bool {
+    let (Some(part), Some(whole)) = (part.as_array(), whole.as_array()) else {
+        return false;
+    };
+    let mut whole = whole.iter();
+    part.iter().all(|item| whole.any(|other| other == item))
+}
+
+/// Whether ours are the recorded lines and such of these.
+fn says_more(difference: &Difference, more: &[&str]) -> bool {
+    let (Some(recorded), Some(ours)) = (difference.recorded.as_array(), difference.ours.as_array())
+    else {
+        return false;
+    };
+    let is_more = |line: &&Value| line.as_str().is_some_and(|line| more.contains(&line));
+    let rest: Vec<&Value> = ours.iter().filter(|line| !is_more(line)).collect();
+    rest.len() < ours.len() && rest.iter().copied().eq(recorded)
+}
+
+/// Whether two lists of lines are the same if each line counts once.
+fn same_but_repeats(recorded: &Value, ours: &Value) -> bool {
+    let once = |lines: &Value| {
+        let mut once: Vec<&str> = Vec::new();
+        for line in lines
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            if !once.contains(&line) {
+                once.push(line);
+            }
+        }
+        once.iter()
+            .map(|line| (*line).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let count = |lines: &Value| lines.as_array().map_or(0, Vec::len);
+    count(ours) < count(recorded) && once(recorded) == once(ours)
+}

@@ -47,6 +47,7 @@ impl FlushHandle {
     /// Queues every staged chunk now.
     pub fn flush(&self) {
         tracing::info!("force flushing buffered events");
+        tracing::info!("flushing all buffer forcedly");
         for buffer in self.buffered.iter().filter_map(|node| node.buffer()) {
             buffer.enqueue_all();
         }

@@ -53,6 +53,7 @@ mod delivery;
 mod error;
 mod frame;
 mod gzip;
+mod handshake;
 mod input;
 mod json;
 mod limits;
@@ -68,9 +69,13 @@ mod tests;
 pub use delivery::{Delivery, Number};
 pub use error::{ReceiveError, SendError};
 pub use gzip::compress;
+pub use handshake::{
+    AllowedClient, CHALLENGE_BYTES, ClientHandshake, ClientSecurity, HandshakeError, Network,
+    Refusal, ServerHandshake, ServerSecurity, User, Verdict,
+};
 pub use limits::{
-    DECOMPRESSION_BYTES_MAX, MAX_ACK_BYTES, MAX_CHUNKS_IN_FLIGHT, MAX_MESSAGE_BYTES,
-    MAX_OPTION_BYTES, MAX_TAG_BYTES,
+    DECOMPRESSION_BYTES_MAX, GREETING_BYTES_MAX, MAX_ACK_BYTES, MAX_CHUNKS_IN_FLIGHT,
+    MAX_MESSAGE_BYTES, MAX_OPTION_BYTES, MAX_TAG_BYTES,
 };
 pub use message::{Ack, Message, Mode};
 pub use outgoing::Outgoing;

@@ -30,3 +30,6 @@ pub(crate) const READ_BYTES_MAX: usize = 512 << 10;
 
 /// How much room a connection keeps for the next message after a large one, in bytes.
 pub(crate) const KEPT_BYTES_MAX: usize = 16 << 20;
+
+/// The longest value that is read before a client has proved that it may send, in bytes.
+pub const GREETING_BYTES_MAX: u64 = 64 * 1024;

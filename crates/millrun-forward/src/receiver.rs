@@ -6,7 +6,7 @@ use crate::error::ReceiveError;
 use crate::frame::{Found, Framer, Refused};
 use crate::input::Input;
 use crate::json::JsonFramer;
-use crate::limits::{KEPT_BYTES_MAX, MAX_OPTION_BYTES, MAX_TAG_BYTES};
+use crate::limits::{GREETING_BYTES_MAX, KEPT_BYTES_MAX, MAX_OPTION_BYTES, MAX_TAG_BYTES};
 use crate::message::{self, Ack, Message, Scratch};
 use crate::settings::ReceiverSettings;
 
@@ -60,6 +60,8 @@ pub struct Receiver {
     oversized: Option<Discarded>,
     failed: Option<ReceiveError>,
     scratch: Scratch,
+    /// What is read is no message yet, but what a handshake consists of.
+    is_greeting: bool,
 }
 
 /// What is kept of a message that is being dropped: its head, for the tag, and its last element,
@@ -100,6 +102,7 @@ impl Receiver {
             oversized: None,
             failed: None,
             scratch: Scratch::default(),
+            is_greeting: false,
         }
     }
 
@@ -183,6 +186,25 @@ impl Receiver {
         }))
     }
 
+    /// The next value as its bytes, or `None` until more bytes come: what comes before the first
+    /// message where there is a handshake. It is no heartbeat and no JSON, and of
+    /// [`GREETING_BYTES_MAX`] bytes at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll`](Self::poll).
+    pub fn poll_greeting(&mut self) -> Result<Option<&[u8]>, ReceiveError> {
+        self.is_greeting = true;
+        let frame = self.next_frame();
+        self.is_greeting = false;
+        let Some(Frame::Whole { len }) = frame? else {
+            return Ok(None);
+        };
+        self.framed = 0;
+        self.given = len;
+        Ok(self.input.unread().get(..len))
+    }
+
     /// Gives the memory back that nothing stands in. For a connection that has been idle: the next
     /// message takes new memory.
     pub fn shrink(&mut self) {
@@ -214,6 +236,7 @@ impl Receiver {
         }
         if self.position == 0
             && self.framed == 0
+            && !self.is_greeting
             && matches!(self.input.unread().first(), Some(b'{' | b'['))
         {
             self.json = Some(JsonFramer::default());
@@ -231,11 +254,10 @@ impl Receiver {
                 },
             };
             self.framed += len;
-            if self.size_so_far() > self.settings.message_bytes_max {
-                let error = self.located(Refused::TooLarge {
-                    size: self.size_so_far(),
-                });
-                return Err(self.fail(error));
+            let (size, limit) = (self.size_so_far(), self.bytes_max());
+            if size > limit {
+                let at = self.message_at;
+                return Err(self.fail(ReceiveError::MessageTooLarge { at, size, limit }));
             }
             match found {
                 Found::Element => {
@@ -254,7 +276,9 @@ impl Receiver {
                     }
                     return Ok(None);
                 }
-                Found::End { len: 1 } if self.input.unread().first() == Some(&NIL) => {
+                Found::End { len: 1 }
+                    if !self.is_greeting && self.input.unread().first() == Some(&NIL) =>
+                {
                     self.end_message(1);
                     self.consume(1);
                 }
@@ -284,10 +308,18 @@ impl Receiver {
         }
     }
 
+    /// How long what is read may be, in bytes.
+    fn bytes_max(&self) -> u64 {
+        match self.is_greeting {
+            true => GREETING_BYTES_MAX.min(self.settings.message_bytes_max),
+            false => self.settings.message_bytes_max,
+        }
+    }
+
     fn is_oversized(&self, size: u64) -> bool {
-        self.settings
-            .chunk_size_limit
-            .is_some_and(|limit| size > limit)
+        let limit = self.settings.chunk_size_limit;
+        let limit = limit.filter(|_| !self.is_greeting);
+        limit.is_some_and(|limit| size > limit)
     }
 
     /// Forgets what the framer has passed over of a message that is to be dropped, except its

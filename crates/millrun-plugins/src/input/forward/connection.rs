@@ -1,13 +1,15 @@
 //! One connection: read, store, answer.
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use millrun_core::{LossReason, Losses};
 use millrun_event::{EventTime, Events};
-use millrun_forward::{Message, Mode, Oversized, Received, Receiver};
+use millrun_forward::{
+    CHALLENGE_BYTES, Message, Mode, Oversized, Received, Receiver, Refusal, ServerHandshake,
+};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
@@ -36,7 +38,12 @@ pub(super) async fn serve<S: Sink>(server: &Server<S>, stream: &TcpStream, peer:
         receiver: receiver(plan, host),
         answers: Vec::new(),
     };
-    let end = match connection.run(stream).await {
+    let end = match connection.open(stream).await {
+        Ok(true) => connection.run(stream).await,
+        Ok(false) => return,
+        Err(end) => Err(end),
+    };
+    let end = match end {
         Ok(()) | Err(End::Left { unread: 0 }) => return,
         Err(end) => end,
     };
@@ -91,31 +98,95 @@ enum End {
 }
 
 impl<S: Sink> Connection<'_, S> {
+    /// Shakes hands where the source asks who is there; false when nothing more is taken of it.
+    async fn open(&mut self, stream: &TcpStream) -> Result<bool, End> {
+        let Some(security) = &self.server.security else {
+            return Ok(true);
+        };
+        let plan = &self.server.plan;
+        let (nonce, auth) = challenges().map_err(End::Network)?;
+        let handshake = ServerHandshake::new(nonce, auth);
+        self.answers = handshake.hello(!plan.deny_keepalive);
+        self.answer(stream).await?;
+        let verdict = loop {
+            if let Some(ping) = self.receiver.poll_greeting().map_err(End::Refused)? {
+                break handshake.answer(ping, self.host, security);
+            }
+            self.read(stream).await?;
+        };
+        self.answers = verdict.pong;
+        self.answer(stream).await?;
+        if let Some(refusal) = &verdict.refusal {
+            self.tell_refusal(refusal);
+            return Ok(false);
+        }
+        // A client may send its first message with its proof.
+        Ok(!self.take_and_answer(stream).await?)
+    }
+
+    fn tell_refusal(&self, refusal: &Refusal) {
+        let plugin_id = self.server.plan.id.given();
+        if self.server.may_warn().is_none() {
+            return;
+        }
+        let address = self.host.to_string();
+        match refusal {
+            Refusal::Anonymous { hostname, .. } => {
+                tracing::warn!(plugin_id, address, hostname, "Anonymous client disallowed");
+            }
+            Refusal::Key { hostname } => {
+                tracing::warn!(plugin_id, address, hostname, "Shared key mismatch");
+            }
+            Refusal::User { hostname, username } => {
+                tracing::warn!(
+                    plugin_id,
+                    address,
+                    hostname,
+                    username,
+                    "Authentication failed"
+                );
+            }
+            other => tracing::info!(plugin_id, address, "a client is not let in: {other}"),
+        }
+    }
+
     async fn run(&mut self, stream: &TcpStream) -> Result<(), End> {
         loop {
-            // No room is taken before there is something to read: idle connections cost nothing.
-            let awaited = tokio::time::timeout(IDLE_SHRINK, stream.readable());
-            if awaited.await.is_err() {
-                self.receiver.shrink();
-            }
-            stream.readable().await.map_err(End::Network)?;
-            match stream.try_read(self.receiver.room()) {
-                Ok(0) => {
-                    let unread = self.receiver.unread();
-                    return Err(End::Left { unread });
-                }
-                Ok(len) => self.receiver.filled(len),
-                Err(error) if is_passing(&error) => continue,
-                Err(error) => return Err(End::Network(error)),
-            }
-            // What was stored is answered also where something behind it is refused.
-            let taken = self.take_messages();
-            self.answer(stream).await?;
-            let messages = taken?;
-            if messages > 0 && self.server.plan.deny_keepalive {
+            self.read(stream).await?;
+            if self.take_and_answer(stream).await? {
                 return Ok(());
             }
         }
+    }
+
+    /// Reads what has come, or waits for it.
+    async fn read(&mut self, stream: &TcpStream) -> Result<(), End> {
+        // No room is taken before there is something to read: idle connections cost nothing.
+        let awaited = tokio::time::timeout(IDLE_SHRINK, stream.readable());
+        if awaited.await.is_err() {
+            self.receiver.shrink();
+        }
+        stream.readable().await.map_err(End::Network)?;
+        match stream.try_read(self.receiver.room()) {
+            Ok(0) => {
+                let unread = self.receiver.unread();
+                Err(End::Left { unread })
+            }
+            Ok(len) => {
+                self.receiver.filled(len);
+                Ok(())
+            }
+            Err(error) if is_passing(&error) => Ok(()),
+            Err(error) => Err(End::Network(error)),
+        }
+    }
+
+    /// Stores what was read and answers it; true when nothing more is taken of this client.
+    async fn take_and_answer(&mut self, stream: &TcpStream) -> Result<bool, End> {
+        // What was stored is answered also where something behind it is refused.
+        let taken = self.take_messages();
+        self.answer(stream).await?;
+        Ok(taken? > 0 && self.server.plan.deny_keepalive)
     }
 
     /// Stores every whole message; says how many there were.
@@ -262,6 +333,15 @@ fn drop_oversized<S: Sink>(
     sink.store(&tag, Events::default(), &circumstances)
         .map_err(End::Unstored)?;
     Ok(())
+}
+
+/// The two random texts of a handshake.
+fn challenges() -> io::Result<([u8; CHALLENGE_BYTES], [u8; CHALLENGE_BYTES])> {
+    let mut random = std::fs::File::open("/dev/urandom")?;
+    let (mut nonce, mut auth) = ([0; CHALLENGE_BYTES], [0; CHALLENGE_BYTES]);
+    random.read_exact(&mut nonce)?;
+    random.read_exact(&mut auth)?;
+    Ok((nonce, auth))
 }
 
 async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {

@@ -7,7 +7,7 @@
 //!   bind 0.0.0.0
 //! </source>
 //!
-//! accept ──▶ one task per connection ──▶ Receiver ──▶ Sink ──▶ commit ──▶ ack
+//! accept ──▶ one task per connection ──▶ [handshake] ──▶ Receiver ──▶ Sink ──▶ commit ──▶ ack
 //! UDP    ──▶ one zero byte back: the heartbeat of old clients
 //! ```
 //!
@@ -24,6 +24,7 @@
 
 mod connection;
 mod parameters;
+mod security;
 mod server;
 mod sink;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use millrun_config::Element;
 use millrun_core::{Assembly, Emitter, Input, Listeners, PluginId, StartError, Stop};
+use millrun_forward::ServerSecurity;
 
 pub(super) use self::parameters::ForwardParameters;
 use self::parameters::Plan;
@@ -46,12 +48,14 @@ pub(super) fn build(
     let plan = Plan::new(&parameters, id, element, assembly.diagnostics)?;
     Some(Box::new(Forward {
         plan,
+        security: None,
         sockets: None,
     }))
 }
 
 struct Forward {
     plan: Plan,
+    security: Option<ServerSecurity>,
     sockets: Option<Sockets>,
 }
 
@@ -64,6 +68,7 @@ struct Sockets {
 impl Input for Forward {
     fn prepare(&mut self, listeners: &dyn Listeners) -> Result<(), StartError> {
         let address = self.plan.address()?;
+        self.security = self.plan.security()?;
         let tcp = listeners.tcp(address, self.plan.backlog)?;
         // Port 0 asks for any free one; heartbeats come to the one that was given.
         let port = tcp
@@ -77,7 +82,14 @@ impl Input for Forward {
     fn run(self: Box<Self>, emitter: Emitter, stop: Stop) {
         let Some(sockets) = self.sockets else { return };
         let id = self.plan.id.clone();
-        if let Err(error) = server::run(self.plan, sockets.tcp, sockets.udp, emitter, &stop) {
+        if let Err(error) = server::run(
+            self.plan,
+            self.security,
+            sockets.tcp,
+            sockets.udp,
+            emitter,
+            &stop,
+        ) {
             tracing::error!(
                 plugin_id = id.given(),
                 error = %error,

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use millrun_config::{Diagnostic, Diagnostics, Element, Size, parameters};
 use millrun_core::{PluginId, StartError};
-use millrun_forward::ReceiverSettings;
+use millrun_forward::{ReceiverSettings, ServerSecurity};
+
+use super::security::{SecurityParameters, SecurityPlan};
 
 parameters! {
     /// Receives events over the forward protocol, TCP and the UDP heartbeat.
@@ -47,7 +49,7 @@ parameters! {
         /// TLS.
         transport: Option<Element>;
         /// Shared key and users.
-        security: Option<Element>;
+        security: Option<SecurityParameters>;
     }
 }
 
@@ -63,6 +65,7 @@ pub(super) struct Plan {
     pub(super) chunk_size_warn_limit: Option<u64>,
     pub(super) source_address_key: Option<Vec<u8>>,
     pub(super) receiver: ReceiverSettings,
+    security: Option<SecurityPlan>,
 }
 
 impl Plan {
@@ -95,23 +98,33 @@ impl Plan {
             }
         }
         if parameters.source_hostname_key.is_some() {
-            faults.add(
-                "source_hostname_key",
-                "source_hostname_key is not supported yet",
-                "use source_address_key",
-            );
+            let (fault, hint) = match parameters.resolve_hostname {
+                Some(false) => (
+                    "resolve_hostname must be true with source_hostname_key",
+                    "remove the line resolve_hostname false",
+                ),
+                _ => (
+                    "source_hostname_key is not supported yet",
+                    "use source_address_key",
+                ),
+            };
+            faults.add("source_hostname_key", fault, hint);
         }
         if let Some(transport) = &parameters.transport
             && !matches!(transport.argument(), "" | "tcp")
         {
             faults.section(transport, "in_forward does not speak TLS yet");
         }
-        if let Some(security) = &parameters.security {
-            faults.section(security, "in_forward does not check shared keys yet");
-        }
         if faults.found {
             return None;
         }
+        let security = match &parameters.security {
+            None => None,
+            Some(security) => {
+                let section = element.elements_named("security").next().unwrap_or(element);
+                Some(SecurityPlan::new(security, section.span(), diagnostics)?)
+            }
+        };
 
         let mut receiver = ReceiverSettings::default();
         receiver.tag = parameters.tag.clone().map(String::into_bytes);
@@ -131,11 +144,20 @@ impl Plan {
                 .clone()
                 .map(String::into_bytes),
             receiver,
+            security,
         })
     }
 }
 
 impl Plan {
+    /// Whom the source lets in, where it asks; names are looked up.
+    pub(super) fn security(&self) -> Result<Option<ServerSecurity>, StartError> {
+        self.security
+            .as_ref()
+            .map(SecurityPlan::security)
+            .transpose()
+    }
+
     /// The address to listen on. A name is looked up, so this belongs to the start: a check asks
     /// nobody.
     pub(super) fn address(&self) -> Result<SocketAddr, StartError> {

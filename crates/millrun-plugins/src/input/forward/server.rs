@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use millrun_core::Stop;
 use millrun_event::EventTime;
+use millrun_forward::ServerSecurity;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
@@ -30,6 +31,7 @@ const HEARTBEAT_BYTES_MAX: usize = 1024;
 /// Serves until `stop`. An error means that the sockets or the runtime could not be set up.
 pub(super) fn run(
     plan: Plan,
+    security: Option<ServerSecurity>,
     tcp: TcpListener,
     udp: UdpSocket,
     sink: impl Sink + 'static,
@@ -47,6 +49,7 @@ pub(super) fn run(
 
     let server = Rc::new(Server {
         plan,
+        security,
         sink: RefCell::new(sink),
         open: Cell::new(0),
         repeats: RefCell::default(),
@@ -67,6 +70,8 @@ pub(super) fn run(
 /// What the connections of one source share.
 pub(super) struct Server<S> {
     pub(super) plan: Plan,
+    /// Whom it lets in, where it asks.
+    pub(super) security: Option<ServerSecurity>,
     /// Borrowed only between two awaits, so never twice at a time.
     pub(super) sink: RefCell<S>,
     open: Cell<usize>,

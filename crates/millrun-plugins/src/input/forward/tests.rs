@@ -77,7 +77,7 @@ impl Running {
         let (list, stop) = (List::default(), Stop::new());
         let thread = std::thread::spawn({
             let (plan, list, stop) = (plan(lines).unwrap(), list.clone(), stop.clone());
-            move || server::run(plan, tcp, udp, list, &stop).unwrap()
+            move || server::run(plan, None, tcp, udp, list, &stop).unwrap()
         });
         let thread = Some(thread);
         Self {
@@ -250,8 +250,33 @@ fn faults_of_the_section_are_shown_where_they_stand() {
         fault.contains("'add_tag_prefix' parameter must not be empty"),
         "{fault}"
     );
-    let fault = plan("<security>\nshared_key k\nself_hostname h\n</security>").unwrap_err();
-    assert!(fault.contains("does not check shared keys yet"), "{fault}");
+    let security = |text| {
+        plan(&format!(
+            "<security>\nshared_key k\nself_hostname h\n{text}\n</security>"
+        ))
+    };
+    assert!(security("<client>\nnetwork 10.0.0.0/8\n</client>").is_ok());
+    for (text, told) in [
+        (
+            "user_auth true",
+            "<user> sections required if user_auth enabled",
+        ),
+        (
+            "allow_anonymous_source false",
+            "<client> sections required if allow_anonymous_source disabled",
+        ),
+        (
+            "<client>\nshared_key c\n</client>",
+            "Either of 'host' and 'network' must be specified for client",
+        ),
+        (
+            "<client>\nnetwork 10.0.0.0/40\n</client>",
+            "network '10.0.0.0/40' address format is invalid: expected one like 192.0.2.0/24",
+        ),
+    ] {
+        let fault = security(text).unwrap_err();
+        assert!(fault.contains(told), "{fault}");
+    }
     let fault = plan("<transport tls>\n</transport>").unwrap_err();
     assert!(fault.contains("does not speak TLS yet"), "{fault}");
     assert!(plan("<transport tcp>\n</transport>\nbind ::1").is_ok());

@@ -6,7 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use millrun_buffer::ChunkId;
-use millrun_forward::{Chunk, SendError, Sender};
+use millrun_forward::{
+    Chunk, ClientHandshake, ClientSecurity, HandshakeError, Receiver, ReceiverSettings, SendError,
+    Sender,
+};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
 use thiserror::Error;
@@ -32,6 +35,12 @@ pub(super) enum Broken {
     Network(#[from] io::Error),
     #[error("{0}")]
     Protocol(#[from] SendError),
+    #[error("{0}")]
+    Handshake(#[from] HandshakeError),
+    #[error("the server closed the connection in the handshake")]
+    Closed,
+    #[error("handshake timeout after {} s (hard_timeout)", .0.as_secs_f64())]
+    Silent(Duration),
 }
 
 impl Connection {
@@ -39,14 +48,19 @@ impl Connection {
         server: usize,
         stream: TcpStream,
         plan: &Plan,
+        salt: &str,
         now: Instant,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, Broken> {
         // A write of 0 seconds would be refused; it stands for no limit.
         let timeout = Some(plan.send_timeout).filter(|timeout| !timeout.is_zero());
         stream.set_write_timeout(timeout)?;
         stream.set_nodelay(true)?;
         if plan.send_keepalive_packet {
             SockRef::from(&stream).set_keepalive(true)?;
+        }
+        let security = plan.servers.get(server);
+        if let Some(security) = security.and_then(|server| server.security.as_ref()) {
+            shake_hands(&stream, security, salt, plan.hard_timeout)?;
         }
         Ok(Self {
             server,
@@ -114,6 +128,60 @@ impl Connection {
     /// The chunks sent and not acknowledged.
     pub(super) fn in_doubt(&self) -> impl Iterator<Item = ChunkId> + '_ {
         self.protocol.in_doubt().map(ChunkId::from_bytes)
+    }
+}
+
+/// Proves to the server who this is, and lets it prove that it knows the key.
+fn shake_hands(
+    stream: &TcpStream,
+    security: &ClientSecurity,
+    salt: &str,
+    timeout: Duration,
+) -> Result<(), Broken> {
+    let timeout = timeout.max(Duration::from_millis(1));
+    stream.set_read_timeout(Some(timeout))?;
+    let deadline = Instant::now() + timeout;
+    let mut answers = Receiver::new(ReceiverSettings::default());
+    let mut handshake = ClientHandshake::new(security, salt.as_bytes());
+    let ping = greeting(stream, &mut answers, deadline, timeout, |hello| {
+        handshake.ping(hello)
+    })?;
+    (&*stream).write_all(&ping)?;
+    greeting(stream, &mut answers, deadline, timeout, |pong| {
+        handshake.check(pong)
+    })?;
+    stream.set_read_timeout(None)?;
+    Ok(())
+}
+
+/// Waits for the next value of the handshake and gives it to `take`.
+fn greeting<T>(
+    mut stream: &TcpStream,
+    answers: &mut Receiver,
+    deadline: Instant,
+    timeout: Duration,
+    take: impl FnOnce(&[u8]) -> Result<T, HandshakeError>,
+) -> Result<T, Broken> {
+    loop {
+        match answers.poll_greeting() {
+            Ok(Some(value)) => return Ok(take(value)?),
+            Ok(None) => {}
+            Err(_) => return Err(HandshakeError::NoPong.into()),
+        }
+        if Instant::now() >= deadline {
+            return Err(Broken::Silent(timeout));
+        }
+        match stream.read(answers.room()) {
+            Ok(0) => return Err(Broken::Closed),
+            Ok(len) => answers.filled(len),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                    return Err(Broken::Silent(timeout));
+                }
+                _ => return Err(Broken::Network(error)),
+            },
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Deliverer {
     settled: Vec<Settled>,
     acked: Vec<ChunkId>,
     scratch: Vec<u8>,
+    /// What the digests of its handshakes begin with.
+    salt: String,
 }
 
 /// How much longer than its answer a chunk may be under way: the connection notices first.
@@ -45,12 +47,14 @@ enum Failure {
 
 impl Deliverer {
     pub(super) fn new(plan: Arc<Plan>, id: PluginId) -> Self {
+        let mut random = Random::from_entropy();
         let resolvers = plan.servers.iter().map(|server| {
             let (expiry, rotates) = (plan.expire_dns_cache, plan.dns_round_robin);
             Resolver::new(&server.host, server.port, expiry, rotates)
         });
         Self {
-            balance: Balance::new(&plan.servers, &mut Random::from_entropy()),
+            balance: Balance::new(&plan.servers, &mut random),
+            salt: format!("{:016x}{:016x}", random.bits(), random.bits()),
             resolvers: resolvers.collect(),
             connections: Vec::new(),
             settled: Vec::new(),
@@ -206,8 +210,21 @@ impl Deliverer {
         let stream = resolver
             .connect(self.plan.connect_timeout, now)
             .map_err(|error| format!("cannot connect: {error}"))?;
-        Connection::new(server, stream, &self.plan, now)
-            .map_err(|error| format!("cannot set up the connection: {error}"))
+        let connection = Connection::new(server, stream, &self.plan, &self.salt, now);
+        connection.map_err(|broken| {
+            if let Broken::Handshake(error) = &broken {
+                let name = self
+                    .plan
+                    .servers
+                    .get(server)
+                    .map_or("", |server| &server.name);
+                tracing::warn!(
+                    plugin_id = self.id.given(),
+                    "connection refused to {name}: {error}"
+                );
+            }
+            format!("cannot set up the connection: {broken}")
+        })
     }
 
     /// The place of a connection that another chunk may use; drops those that are spent.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millrun_config::{Diagnostic, Diagnostics, Element, parameters, words};
-use millrun_forward::{Compression, SenderSettings};
+use millrun_forward::{ClientSecurity, Compression, SenderSettings};
 
 words! {
     /// How chunks travel.
@@ -50,6 +50,16 @@ parameters! {
         username: String = "";
         /// The password of its handshake.
         password: millrun_config::Secret<String> = "", secret;
+    }
+}
+
+parameters! {
+    /// What the output proves to its servers.
+    pub struct SecurityParameters in "security" {
+        /// What the output calls itself.
+        self_hostname: String = required;
+        /// The key that the servers know, too; a server's own one counts more.
+        shared_key: millrun_config::Secret<String> = required, secret;
     }
 }
 
@@ -116,7 +126,7 @@ parameters! {
         /// TLS.
         transport: Option<Element>;
         /// Shared key and users.
-        security: Option<Element>;
+        security: Option<SecurityParameters>;
         /// Servers that are found elsewhere.
         service_discovery: Vec<Element>;
     }
@@ -143,6 +153,8 @@ pub(super) struct Plan {
     pub(super) expire_dns_cache: Option<Duration>,
     pub(super) dns_round_robin: bool,
     pub(super) recover_wait: Duration,
+    /// How long a handshake may take.
+    pub(super) hard_timeout: Duration,
     pub(super) in_doubt_timeout: Duration,
 }
 
@@ -155,6 +167,10 @@ pub(super) struct Server {
     pub(super) address: String,
     /// What messages call it: its address, behind its name where it has one.
     pub(super) label: String,
+    /// Its name, or its host.
+    pub(super) name: String,
+    /// What is proved to it, where it asks.
+    pub(super) security: Option<ClientSecurity>,
     pub(super) weight: u32,
     pub(super) standby: bool,
 }
@@ -197,10 +213,6 @@ impl Plan {
         }
         let unsupported = [
             (
-                parameters.security.as_ref(),
-                "out_forward does not do the handshake yet",
-            ),
-            (
                 parameters.service_discovery.first(),
                 "service discovery is not supported yet",
             ),
@@ -232,7 +244,11 @@ impl Plan {
             Compress::Text | Compress::Zstd => Compression::None,
         };
         Some(Self {
-            servers: parameters.server.iter().map(Server::new).collect(),
+            servers: parameters
+                .server
+                .iter()
+                .map(|server| Server::new(server, parameters.security.as_ref()))
+                .collect(),
             sender,
             connect_timeout: parameters
                 .connect_timeout
@@ -244,13 +260,14 @@ impl Plan {
             expire_dns_cache: parameters.expire_dns_cache,
             dns_round_robin: parameters.dns_round_robin,
             recover_wait: parameters.recover_wait,
+            hard_timeout: parameters.hard_timeout,
             in_doubt_timeout: parameters.in_doubt_timeout,
         })
     }
 }
 
 impl Server {
-    fn new(parameters: &ServerParameters) -> Self {
+    fn new(parameters: &ServerParameters, security: Option<&SecurityParameters>) -> Self {
         let (host, port) = (parameters.host.clone(), parameters.port);
         let address = match host.contains(':') {
             true => format!("[{host}]:{port}"),
@@ -261,6 +278,19 @@ impl Server {
                 Some(name) => format!("'{name}' ({address})"),
                 None => address.clone(),
             },
+            name: parameters.name.clone().unwrap_or_else(|| host.clone()),
+            security: security.map(|security| {
+                let key = parameters
+                    .shared_key
+                    .as_ref()
+                    .unwrap_or(&security.shared_key);
+                ClientSecurity {
+                    self_hostname: security.self_hostname.clone(),
+                    shared_key: key.expose().clone(),
+                    username: parameters.username.clone(),
+                    password: parameters.password.expose().clone(),
+                }
+            }),
             address,
             host,
             port,
@@ -277,6 +307,8 @@ impl Server {
             host: host.to_owned(),
             port,
             label: address.clone(),
+            name: host.to_owned(),
+            security: None,
             address,
             weight: 1,
             standby: false,

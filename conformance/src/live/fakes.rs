@@ -1,0 +1,75 @@
+//! Reports of scripted servers: what of them is compared.
+
+use serde_json::{Value, json};
+
+use super::compare::Comparison;
+use crate::case::Case;
+
+/// Compares a report.
+///
+/// The order over several connections varies, so messages are compared as a set; which of several
+/// servers gets a chunk is drawn, so of those only the counts are compared.
+pub(crate) fn report(
+    comparison: &mut Comparison<'_>,
+    case: &Case,
+    pointer: &str,
+    recorded: &Value,
+    ours: &Value,
+) {
+    let steps = case.list("steps").unwrap_or_default().iter();
+    let fakes = steps.filter(|step| step.get(0).and_then(Value::as_str) == Some("fake"));
+    let part = |value: &Value, key: &str| value.get(key).cloned().unwrap_or_default();
+    if fakes.count() > 1 {
+        let count = |value: &Value| part(value, "count");
+        return comparison.value(&format!("{pointer}/count"), &count(recorded), &count(ours));
+    }
+    let several = |value: &Value| part(value, "connections").as_u64() > Some(1);
+    if several(recorded) && several(ours) {
+        return comparison.value(pointer, &in_order(recorded), &in_order(ours));
+    }
+    comparison.value(pointer, recorded, ours);
+}
+
+/// A report whose messages and connections stand in an order of their own.
+fn in_order(report: &Value) -> Value {
+    let mut report = report.clone();
+    if let Some(Value::Array(messages)) = report.get_mut("messages") {
+        for message in messages.iter_mut() {
+            if let Some(message) = message.as_object_mut() {
+                message.remove("conn");
+            }
+        }
+        messages.sort_by_key(|message| {
+            let part = |key: &str| message.get(key).cloned().unwrap_or_default();
+            let seconds = (part("t").as_f64().unwrap_or_default() * 2.0).round();
+            json!([seconds, part("tag"), part("entries")]).to_string()
+        });
+    }
+    if let Some(Value::Array(ends)) = report.get_mut("conn_ends") {
+        for end in ends.iter_mut() {
+            if let Some(end) = end.as_array_mut().filter(|end| !end.is_empty()) {
+                end.remove(0);
+            }
+        }
+        ends.sort_by_key(ToString::to_string);
+    }
+    report
+}
+
+/// What a scripted client saw, without its words for how it noticed that the connection was over: a
+/// send fails or not, as the end was seen before it or after.
+pub(crate) fn without_failed_sends(told: &Value) -> Value {
+    match told {
+        Value::Array(items) => {
+            let items = items
+                .iter()
+                .filter(|item| item.get("error").and_then(Value::as_str) != Some("send failed"));
+            items.map(without_failed_sends).collect()
+        }
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, value)| (key.clone(), without_failed_sends(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
