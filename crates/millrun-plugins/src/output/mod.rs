@@ -8,6 +8,7 @@ mod forward;
 mod null;
 mod relabel;
 mod rewrite_tag_filter;
+mod secondary_file;
 mod stdout;
 mod tag_template;
 #[cfg(test)]
@@ -41,6 +42,11 @@ pub(crate) fn register(registry: &mut Registry) {
         "rewrite_tag_filter",
         rewrite_tag_filter::RewriteTagFilterParameters::SCHEMA,
         rewrite_tag_filter::build,
+    );
+    registry.add_output(
+        "secondary_file",
+        secondary_file::SecondaryFileParameters::SCHEMA,
+        secondary_file::build,
     );
     registry.add_output("stdout", stdout::StdoutParameters::SCHEMA, stdout::build);
 }

@@ -16,16 +16,16 @@
 //! exactly once (see `millrun_buffer::Appender`).
 
 mod path_template;
+mod writer;
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use millrun_buffer::disk::RealDiskWithModes;
-use millrun_buffer::{Appender, Chunk, DestinationError, Resumption};
+use millrun_buffer::Chunk;
 use millrun_config::{Diagnostic, Element, parameters, words};
 use millrun_core::{
     Assembly, BatchFormatter, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError,
@@ -35,13 +35,8 @@ use millrun_event::Events;
 use millrun_pattern::{TimeFormat, Zone};
 
 use self::path_template::{INDEX, TemplateParts};
+pub(super) use self::writer::{FileWriter, Target};
 use crate::formatter::{EventFormatter, Scratch, format_events, plugin_formatter};
-
-/// How long a chunk waits for another one that stands in its file in part.
-const UNFINISHED_WAIT: Duration = Duration::from_millis(500);
-
-/// How many names `x_0`, `x_1` … are tried for a file that must be new.
-const INDEX_MAX: u32 = 1_000_000;
 
 words! {
     /// How files are compressed.
@@ -137,17 +132,11 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
             return None;
         }
     };
-    let system = &assembly.system.parameters;
-    let disk = RealDiskWithModes {
-        file: system.file_permission.map_or(0o644, |mode| mode.0),
-        directory: system.dir_permission.map_or(0o755, |mode| mode.0),
-    };
     let shared = Arc::new(Shared {
         template,
         zone: reading.zone.clone(),
         gzip,
-        id: Arc::clone(&id.text),
-        appender: Mutex::new(Appender::new(Arc::new(disk))),
+        writer: FileWriter::new(id, &assembly.system.parameters),
     });
     let output = FileOutput {
         shared,
@@ -174,9 +163,7 @@ struct Shared {
     template: String,
     zone: Zone,
     gzip: bool,
-    id: Arc<str>,
-    /// Its lock is held while a file is written: one writer at a time.
-    appender: Mutex<Appender>,
+    writer: FileWriter,
 }
 
 impl BufferedOutput for FileOutput {
@@ -231,20 +218,21 @@ impl Sender for FileSender {
 
 impl Shared {
     fn write(&self, chunk: &Chunk, bytes: &[u8]) -> Result<Progress, DeliveryError> {
-        let mut appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_doubled = match appender.resume(chunk, bytes).map_err(failure)? {
-            Resumption::Complete => return Ok(Progress::Delivered),
-            Resumption::Fresh => false,
-            Resumption::Changed(path) => {
-                tracing::warn!(
-                    chunk = %chunk.id(), path = &*path,
-                    "the file changed while a chunk was being appended; the chunk is appended whole \
-                     and may stand there twice"
-                );
-                true
+        let text = self.name(chunk)?;
+        match text.rsplit_once(INDEX) {
+            None => {
+                let target = Target::Path(PathBuf::from(&text));
+                self.writer.write(chunk, bytes, target)
             }
-        };
-        let doubled_by = is_doubled.then_some(&*self.id);
+            Some((before, after)) => {
+                let name = |index| PathBuf::from(format!("{before}_{index}{after}"));
+                self.writer.write(chunk, bytes, Target::FirstFree(&name))
+            }
+        }
+    }
+
+    /// The name of a chunk's file, in which [`INDEX`] stands for the number.
+    fn name(&self, chunk: &Chunk) -> Result<String, DeliveryError> {
         let strftime = |template: &str, slice: i64| match TimeFormat::compile(template) {
             Ok(format) => format.to_string(slice, 0, &self.zone),
             Err(_) => template.to_owned(),
@@ -257,49 +245,6 @@ impl Shared {
                 self.template
             );
         }
-        let text = expansion.text;
-        let Some((before, after)) = text.rsplit_once(INDEX) else {
-            let appended = appender.append(chunk, bytes, Path::new(&text), false, doubled_by);
-            return appended.map(|()| Progress::Delivered).map_err(failure);
-        };
-        for index in 0..INDEX_MAX {
-            let path = PathBuf::from(format!("{before}_{index}{after}"));
-            match appender.append(chunk, bytes, &path, true, doubled_by) {
-                Ok(()) => return Ok(Progress::Delivered),
-                Err(DestinationError::Io { source, .. })
-                    if source.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failure(error)),
-            }
-        }
-        Err(DeliveryError::Retriable(format!(
-            "{before}_0{after} to _{INDEX_MAX}{after} all exist: move some away, or set append true"
-        )))
+        Ok(expansion.text)
     }
-}
-
-fn failure(error: DestinationError) -> DeliveryError {
-    match error {
-        DestinationError::Io { path, source } => retriable(&path, &source),
-        // The other chunk is tried meanwhile.
-        error @ DestinationError::Unfinished { .. } => DeliveryError::Held {
-            reason: error.to_string(),
-            until: Instant::now() + UNFINISHED_WAIT,
-        },
-        error => DeliveryError::Retriable(error.to_string()),
-    }
-}
-
-fn retriable(path: &Path, error: &io::Error) -> DeliveryError {
-    let advice = match error.kind() {
-        io::ErrorKind::StorageFull => {
-            "the disk is full: make room, the chunk is kept and written then"
-        }
-        io::ErrorKind::PermissionDenied => "let this user write there",
-        io::ErrorKind::ReadOnlyFilesystem => "mount it writable",
-        _ => "the chunk is kept and tried again",
-    };
-    DeliveryError::Retriable(format!(
-        "cannot write {}: {error} ({advice})",
-        path.display()
-    ))
 }
