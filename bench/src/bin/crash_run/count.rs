@@ -22,10 +22,10 @@ pub(crate) struct Count {
 const EXAMPLES_MAX: usize = 10;
 
 impl Count {
-    pub(crate) fn of(directory: &Path, lines: u64) -> Result<Self> {
+    pub(crate) fn of(directory: &Path, prefix: &str, lines: u64) -> Result<Self> {
         let mut times = vec![0u8; usize::try_from(lines)?];
         let mut foreign = 0;
-        for path in delivered(directory)? {
+        for path in delivered(directory, prefix)? {
             let bytes = fs::read(path)?;
             for line in bytes.split_inclusive(|byte| *byte == b'\n') {
                 let number = line.get(..DIGITS).filter(|_| line.len() == LINE_BYTES);

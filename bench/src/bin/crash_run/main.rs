@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! writer ──▶ in.log (rotated) ──▶ agent ──▶ relay ──▶ aggregator (1 or 2) ──▶ files ──▶ count
-//!                                   ▲                     ▲
-//!                                   └── kill -9: any process of either, at random
+//!                                   │ ▲                     ▲
+//!                    with --fan-out └─┼▶ a file             │
+//!                                     └── kill -9: any process of either, at random
 //! ```
 //!
 //! Every buffer is a file buffer; the promise is that each line arrives exactly once. The exit code
@@ -38,26 +39,61 @@ const DRAIN_MAX: Duration = Duration::from_secs(120);
 /// How long a late double would have to come.
 const SETTLE: Duration = Duration::from_secs(5);
 
+/// What the aggregators write, and what the agent keeps where it fans out.
+const GOT: &str = "got.";
+const KEPT: &str = "kept.";
+
 fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse()?;
-    let directory = std::env::temp_dir().join(format!("millrun-crash-{}", std::process::id()));
+    let runs = Arguments::parse()?;
+    let mut is_perfect = true;
+    let (mut lines, mut kills) = (0, 0);
+    for arguments in &runs {
+        let outcome = run(arguments)?;
+        is_perfect &= outcome.is_perfect;
+        lines += outcome.lines;
+        kills += outcome.kills;
+    }
+    let word = if is_perfect {
+        "every line once"
+    } else {
+        "LINES ARE WRONG"
+    };
+    println!("{} runs, {lines} lines, {kills} kills: {word}", runs.len());
+    Ok(if is_perfect {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// How a run ended.
+struct Outcome {
+    is_perfect: bool,
+    lines: u64,
+    kills: u64,
+}
+
+fn run(arguments: &Arguments) -> Result<Outcome> {
+    let name = format!("millrun-crash-{}-{}", std::process::id(), arguments.seed);
+    let directory = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&directory)?;
     let mut random = Random::new(arguments.seed);
-    let mut report = Report::new(&arguments);
+    let mut report = Report::new(arguments);
 
-    let aggregators = (0..arguments.receivers).map(|number| Mill::aggregator(&directory, number));
+    let aggregators = (0..arguments.receivers)
+        .map(|number| Mill::aggregator(&directory, number, arguments.workers));
     let mut mills = aggregators.collect::<Result<Vec<_>>>()?;
     let ports = mills
         .iter()
         .map(|mill| relay::start(mill.port, random.bits()));
     let ports = ports.collect::<Result<Vec<u16>>>()?;
-    mills.push(Mill::agent(&directory, &ports, arguments.rotation)?);
+    mills.push(Mill::agent(&directory, &ports, arguments)?);
     for mill in &mut mills {
         mill.start()?;
     }
 
     let started = Instant::now();
-    let writer = Writer::start(&directory, &arguments);
+    let writer = Writer::start(&directory, arguments);
     let span = Duration::from_secs_f64(arguments.lines as f64 / arguments.rate as f64);
     for number in 0..arguments.kills {
         // Twice the mean at most, so that the kills are spread over the whole time.
@@ -72,7 +108,7 @@ fn main() -> Result<ExitCode> {
             let is_killed = mill.kill(target)?;
             report.killed(mill.name(), target, is_killed);
         }
-        if number % 50 == 49 {
+        if number % 20 == 19 {
             println!("{} kills, {} lines written", number + 1, writer.written());
         }
     }
@@ -81,7 +117,10 @@ fn main() -> Result<ExitCode> {
     let expected = lines * LINE_BYTES as u64;
     let deadline = Instant::now() + DRAIN_MAX;
     while Instant::now() < deadline {
-        let is_there = mill::delivered_bytes(&directory)? >= expected;
+        let mut is_there = mill::delivered_bytes(&directory, GOT)? >= expected;
+        if arguments.fans_out {
+            is_there &= mill::delivered_bytes(&directory, KEPT)? >= expected;
+        }
         if is_there && mills.iter().all(Mill::is_empty) {
             break;
         }
@@ -92,13 +131,20 @@ fn main() -> Result<ExitCode> {
     for mill in &mut mills {
         mill.stop()?;
     }
-    let count = Count::of(&directory, lines)?;
-    let is_perfect = count.is_perfect();
-    report.finish(lines, elapsed, &count, &mills)?;
+    let mut counts = vec![(GOT, Count::of(&directory, GOT, lines)?)];
+    if arguments.fans_out {
+        counts.push((KEPT, Count::of(&directory, KEPT, lines)?));
+    }
+    let is_perfect = counts.iter().all(|(_, count)| count.is_perfect());
+    report.finish(lines, elapsed, &counts, &mills)?;
     if is_perfect {
         std::fs::remove_dir_all(&directory)?;
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        println!("everything is kept in {}", directory.display());
     }
-    println!("everything is kept in {}", directory.display());
-    Ok(ExitCode::FAILURE)
+    Ok(Outcome {
+        is_perfect,
+        lines,
+        kills: report.kills(),
+    })
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::arguments::Rotation;
+use crate::arguments::{Arguments, Rotation};
 
 /// How long a family may outlive its killed parent.
 const ORPHANS_MAX: Duration = Duration::from_secs(10);
@@ -33,37 +33,47 @@ pub(crate) struct Mill {
 }
 
 impl Mill {
-    pub(crate) fn agent(directory: &Path, ports: &[u16], rotation: Rotation) -> Result<Self> {
+    pub(crate) fn agent(directory: &Path, ports: &[u16], arguments: &Arguments) -> Result<Self> {
         let server = |port: &u16| format!("<server>\n host 127.0.0.1\n port {port}\n</server>\n");
         let servers: String = ports.iter().map(server).collect();
         let root = directory.display();
-        let path = match rotation {
+        let path = match arguments.rotation {
             Rotation::Rename => format!("path {root}/in.log*\n follow_inodes true"),
             Rotation::Copytruncate => format!("path {root}/in.log"),
+        };
+        let second = match arguments.fans_out {
+            false => String::new(),
+            true => format!(
+                "<store>\n @type file\n path {root}/agent/kept\n append true\n\
+                 <format>\n @type single_value\n </format>\n\
+                 <buffer []>\n @type file\n path {root}/agent/buffer_kept\n flush_mode interval\n\
+                 flush_interval 0.3\n flush_thread_interval 0.05\n flush_thread_count 2\n\
+                 retry_wait 0.1\n retry_max_interval 0.5\n chunk_limit_size 1m\n</buffer>\n</store>\n"
+            ),
         };
         let conf = format!(
             "<system>\n root_dir {root}/agent/state\n</system>\n\
              <source>\n @type tail\n {path}\n pos_file {root}/agent/in.pos\n tag t\n\
              read_from_head true\n refresh_interval 1s\n <parse>\n @type none\n </parse>\n</source>\n\
-             <match t>\n @type forward\n require_ack_response true\n ack_response_timeout 5\n\
+             <match t>\n @type copy\n{second}<store>\n @type forward\n require_ack_response true\n ack_response_timeout 5\n\
              recover_wait 1\n keepalive true\n compress gzip\n{servers}\
              <buffer>\n @type file\n path {root}/agent/buffer\n flush_mode interval\n\
              flush_interval 0.2\n flush_thread_interval 0.05\n flush_thread_count 2\n\
-             retry_wait 0.1\n retry_max_interval 0.5\n chunk_limit_size 256k\n</buffer>\n</match>\n"
+             retry_wait 0.1\n retry_max_interval 0.5\n chunk_limit_size 256k\n</buffer>\n</store>\n</match>\n"
         );
         Self::new(directory.join("agent"), 0, &conf)
     }
 
-    pub(crate) fn aggregator(directory: &Path, number: usize) -> Result<Self> {
+    pub(crate) fn aggregator(directory: &Path, number: usize, workers: usize) -> Result<Self> {
         // Free now; nobody but us is expected to take it before it is used.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let name = format!("aggregator{number}");
         let root = directory.join(&name);
         let root = root.display();
         let conf = format!(
-            "<system>\n root_dir {root}/state\n</system>\n\
+            "<system>\n root_dir {root}/state\n workers {workers}\n</system>\n\
              <source>\n @type forward\n bind 127.0.0.1\n port {port}\n</source>\n\
-             <match t>\n @type file\n path {root}/got\n append true\n\
+             <match t>\n @type file\n path \"{root}/got.#{{worker_id}}\"\n append true\n\
              <format>\n @type single_value\n </format>\n\
              <buffer []>\n @type file\n path {root}/buffer\n flush_mode interval\n\
              flush_interval 0.2\n flush_thread_interval 0.05\n retry_wait 0.1\n\
@@ -148,19 +158,7 @@ impl Mill {
 
     /// Whether nothing waits in its buffer.
     pub(crate) fn is_empty(&self) -> bool {
-        let files = fs::read_dir(&self.directory)
-            .into_iter()
-            .flatten()
-            .flatten();
-        let inner = fs::read_dir(self.directory.join("buffer"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let is_chunk = |name: &str| name.starts_with("buffer.");
-        let names = files.chain(inner).map(|file| file.file_name());
-        !names
-            .into_iter()
-            .any(|name| name.to_str().is_some_and(is_chunk))
+        !has_chunk(&self.directory)
     }
 
     /// How often a text stands in its log.
@@ -188,8 +186,20 @@ impl Drop for Mill {
     }
 }
 
-/// The files the aggregators wrote.
-pub(crate) fn delivered(directory: &Path) -> Result<Vec<PathBuf>> {
+/// Whether a chunk lies anywhere below a directory.
+fn has_chunk(directory: &Path) -> bool {
+    let mut entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.any(|entry| {
+        let name = entry.file_name();
+        let is_chunk = name.to_str().is_some_and(|name| {
+            name.starts_with("buffer") && (name.ends_with(".log") || name.ends_with(".meta"))
+        });
+        is_chunk || has_chunk(&entry.path())
+    })
+}
+
+/// The files the mills wrote whose names begin so.
+pub(crate) fn delivered(directory: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory)? {
         let aggregator = entry?.path();
@@ -198,7 +208,7 @@ pub(crate) fn delivered(directory: &Path) -> Result<Vec<PathBuf>> {
         }
         for file in fs::read_dir(aggregator)? {
             let file = file?;
-            if file.file_name().to_string_lossy().starts_with("got.") {
+            if file.file_name().to_string_lossy().starts_with(prefix) {
                 found.push(file.path());
             }
         }
@@ -207,8 +217,8 @@ pub(crate) fn delivered(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// What they hold, in bytes.
-pub(crate) fn delivered_bytes(directory: &Path) -> Result<u64> {
-    let lengths = delivered(directory)?.into_iter().map(fs::metadata);
+pub(crate) fn delivered_bytes(directory: &Path, prefix: &str) -> Result<u64> {
+    let lengths = delivered(directory, prefix)?.into_iter().map(fs::metadata);
     Ok(lengths.sum::<std::io::Result<LengthSum>>()?.0)
 }
 

@@ -37,12 +37,17 @@ impl Report {
         }
     }
 
+    /// How many processes were killed.
+    pub(crate) fn kills(&self) -> u64 {
+        self.kills.values().sum()
+    }
+
     /// Prints the run and keeps it under `bench/runs`.
     pub(crate) fn finish(
         &self,
         lines: u64,
         elapsed: Duration,
-        count: &Count,
+        counts: &[(&str, Count)],
         mills: &[Mill],
     ) -> Result<()> {
         let (date, commit) = (
@@ -63,6 +68,7 @@ impl Report {
         fact("commit", format!("\"{commit}\""));
         fact("rotation", format!("\"{:?}\"", self.arguments.rotation));
         fact("receivers", self.arguments.receivers.to_string());
+        fact("workers", self.arguments.workers.to_string());
         fact("seed", self.arguments.seed.to_string());
         fact("seconds", format!("{:.1}", elapsed.as_secs_f64()));
         fact("kills", self.kills.values().sum::<u64>().to_string());
@@ -73,10 +79,14 @@ impl Report {
         fact("resends recognised", said("is stored already").to_string());
         fact("possible doubles", said("may be stored twice").to_string());
         fact("lines", lines.to_string());
-        fact("missing", count.missing.to_string());
-        fact("doubled", count.doubled.to_string());
-        fact("foreign", count.foreign.to_string());
-        let _ = writeln!(text, "  \"examples\": {:?}\n}}", count.examples);
+        for (prefix, count) in counts {
+            fact(&format!("{prefix} missing"), count.missing.to_string());
+            fact(&format!("{prefix} doubled"), count.doubled.to_string());
+            fact(&format!("{prefix} foreign"), count.foreign.to_string());
+        }
+        let examples = counts.iter().flat_map(|(_, count)| &count.examples);
+        let examples: Vec<_> = examples.collect();
+        let _ = writeln!(text, "  \"examples\": {examples:?}\n}}");
         print!("{text}");
         let runs = Path::new(env!("CARGO_MANIFEST_DIR")).join("runs");
         fs::create_dir_all(&runs)?;

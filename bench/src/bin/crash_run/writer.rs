@@ -22,7 +22,7 @@ pub(crate) const DIGITS: usize = 10;
 const TICK: Duration = Duration::from_millis(5);
 
 /// Lines in one file.
-const LINES_PER_FILE: u64 = 150_000;
+const LINES_PER_FILE: u64 = 300_000;
 
 /// How long the writer is quiet after a truncation.
 const QUIET: Duration = Duration::from_secs(2);
