@@ -27,7 +27,7 @@ use std::io::{self, PipeWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -44,6 +44,9 @@ pub use rotation::{Period, Rotation};
 
 /// How long the logger process may take to write the last lines, when the server has ended.
 const FINISH_MAX: Duration = Duration::from_secs(5);
+
+/// How long a full socket to the logger process is waited for.
+const ANNOUNCE_MAX: Duration = Duration::from_millis(50);
 
 /// Where in the shared memory the level is.
 const LEVEL_WORD: usize = 0;
@@ -407,6 +410,22 @@ fn explain(format: LineFormat, dropped: u64) -> String {
     )
 }
 
+/// Sends a pipe to the logger process. Many births at once can fill the socket before the logger process has
+/// had the processor; a frozen one costs each birth no more than this.
+fn send_patiently(socket: &OwnedFd, frame: &[u8], pipe: &OwnedFd) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match sys::send(socket.as_fd(), frame, Some(pipe.as_fd())) {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock && start.elapsed() < ANNOUNCE_MAX =>
+            {
+                std::thread::sleep(ANNOUNCE_MAX / 50);
+            }
+            sent => return sent,
+        }
+    }
+}
+
 fn announce(state: &State, ends: &PipeEnds, pid: u32) -> io::Result<()> {
     let socket = state.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
     for (word, pipe) in [
@@ -415,7 +434,7 @@ fn announce(state: &State, ends: &PipeEnds, pid: u32) -> io::Result<()> {
     ] {
         let mut frame = vec![word];
         frame.extend(pid.to_le_bytes());
-        sys::send(socket.as_fd(), &frame, Some(pipe.as_fd()))?;
+        send_patiently(socket, &frame, pipe)?;
     }
     Ok(())
 }
