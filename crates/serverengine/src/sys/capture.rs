@@ -328,6 +328,10 @@ mod tests {
         assert_ne!(snapshot.counter, 0);
         drop(end);
         other.join().unwrap();
+        // A joined thread is still known to the kernel for a moment.
+        while std::fs::exists(format!("/proc/self/task/{thread}")).unwrap() {
+            std::thread::yield_now();
+        }
         assert!(camera.shoot(thread, PATIENCE).is_err(), "nobody is there");
 
         let (said, number) = channel();

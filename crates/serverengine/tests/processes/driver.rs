@@ -49,6 +49,8 @@ impl Driver {
         let output = NamedTempFile::new().unwrap();
         let process = Command::new(std::env::current_exe().unwrap())
             .envs(environment.iter().copied())
+            // A backtrace is written in pieces, among which the lines of others would not be found.
+            .env("RUST_BACKTRACE", "0")
             .env(ENVIRONMENT, options)
             .stdin(input)
             .stdout(append(&output))

@@ -1,7 +1,8 @@
 //! The example programs do what they say.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -22,6 +23,7 @@ crate::tests![
     example_socket_manager,
     example_immortal,
     example_immortal_with_a_supervisor,
+    example_http,
     the_simplest_server_fits_in_15_lines,
 ];
 
@@ -167,6 +169,44 @@ fn example_immortal_with_a_supervisor() {
     assert_eq!(driver.wait_for_workers(6).len(), 6);
     assert_eq!(workers[3].id, 0);
     ends(driver);
+}
+
+fn example_http() {
+    let mut driver = Driver::example("http", &["127.0.0.1:0"]);
+    let address = driver.wait_for(" listens on ").parse().unwrap();
+    driver.wait_for_workers(2);
+    for (signal, workers) in [(Signal::SIGUSR1, 4), (Signal::SIGTERM, 4)] {
+        // One for each worker, so that whoever leaves has something in hand.
+        let slow: Vec<_> = (0..2).map(|_| request(address, "/slow")).collect();
+        std::thread::sleep(Duration::from_millis(200));
+        driver.signal(signal);
+        while signal == Signal::SIGUSR1 && driver.workers().len() < workers {
+            assert!(answer(request(address, "/")).ends_with("hello\n"));
+        }
+        for request in slow {
+            assert!(answer(request).ends_with("slow but sure\n"));
+        }
+    }
+    assert_eq!(driver.ends().code(), Some(0), "{}", driver.text());
+}
+
+fn request(address: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    stream
+}
+
+fn answer(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
 }
 
 fn the_simplest_server_fits_in_15_lines() {
