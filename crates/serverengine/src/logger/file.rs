@@ -146,7 +146,12 @@ impl LogFile {
             match self.rotation {
                 Rotation::Never => {}
                 Rotation::Size { keep, .. } => {
-                    for (from, to) in shifts(keep) {
+                    // Those above the first gap stay where they are: with many to keep, most names are
+                    // not taken, and each would cost a system call.
+                    let there = |number: &u32| fs::symlink_metadata(self.named(number)).is_ok();
+                    let taken = (0..keep.max(2) - 2).take_while(there).count();
+                    let taken = u32::try_from(taken).unwrap_or(keep);
+                    for (from, to) in shifts(taken + 2) {
                         let from = from.map_or_else(|| self.path.clone(), |it| self.named(it));
                         match fs::rename(from, self.named(to)) {
                             Err(error) if error.kind() != io::ErrorKind::NotFound => {
