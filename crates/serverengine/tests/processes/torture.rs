@@ -63,7 +63,8 @@ fn acceptance_23_killed_writers_lose_tear_and_double_nothing_they_said() {
             .and_then(|it| it.parse::<u64>().ok())
     };
     let kills = number(KILLS_ENV).unwrap_or(KILLS);
-    let workers = if kills > KILLS { 64 } else { 16 };
+    // As fast as a busy machine can write: what is too much is dropped and counted, and proves nothing.
+    let (workers, pause) = if kills > KILLS { (64, 15) } else { (16, 3) };
     let folder = tempfile::tempdir().unwrap();
     let (logs, progress) = (folder.path().join("logs"), folder.path().join("progress"));
     fs::create_dir(&logs).unwrap();
@@ -71,7 +72,7 @@ fn acceptance_23_killed_writers_lose_tear_and_double_nothing_they_said() {
     let start = Instant::now();
     // Killed by the signal, a writer loses what is on its way into the pipe: nothing, it is one system call.
     let mut driver = Driver::start(&format!(
-        "logger={} rotate=100000 workers={workers} behave=floods lines=1000000 pause=3 progress={} no_backoff=1",
+        "logger={} rotate=100000 workers={workers} behave=floods lines=1000000 pause={pause} progress={} no_backoff=1",
         logs.join("log").display(),
         progress.display()
     ));
@@ -101,6 +102,7 @@ fn acceptance_23_killed_writers_lose_tear_and_double_nothing_they_said() {
     assert_eq!(driver.ends().code(), Some(0));
     let text = text(&logs);
     let dropped = text.matches(" lines were dropped here").count();
+    assert_eq!(dropped, 0, "the log could not be written as fast");
     let seen = Seen::in_log(&text);
     let mut said = 0;
     for entry in fs::read_dir(&progress).unwrap() {
@@ -114,7 +116,7 @@ fn acceptance_23_killed_writers_lose_tear_and_double_nothing_they_said() {
             let lines = seen.0.get(&key).map_or(0, |it| it.len() as u64);
             // One more may have been said, and not noted.
             assert!(
-                (count..=count + 1).contains(&lines) || dropped > 0 && kind == "flood",
+                (count..=count + 1).contains(&lines),
                 "{key:?}: {lines} of {count} lines"
             );
             said += lines;
@@ -122,8 +124,7 @@ fn acceptance_23_killed_writers_lose_tear_and_double_nothing_they_said() {
     }
     let elapsed = start.elapsed();
     let files = fs::read_dir(&logs).unwrap().count();
-    println!("  {killed} writers killed, {said} lines in {files} files, {dropped} times dropped");
-    assert_eq!(dropped, 0, "the log could not be written as fast");
+    println!("  {killed} writers killed, {said} lines in {files} files");
     if let Ok(record) = std::env::var(RECORD_ENV) {
         keep(Path::new(&record), workers, killed, said, files, elapsed);
     }
