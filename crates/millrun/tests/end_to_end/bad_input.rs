@@ -79,7 +79,9 @@ error: Unknown output plugin 'nope'
 2 |   @type nope
   |         ^^^^ no output of this name
   |
-  = help: this build has: copy, file, forward,";
+  = help: this build has: copy, detect_exceptions, exec, file, forward, null, relabel, rewrite_tag_filter, \
+secondary_file, stdout
+";
     let line = "config error file=\"$D/f.conf\"";
     for (arguments, code) in [(&["--dry-run"][..], 1), (&[], 1), (&["--no-supervisor"], 2)] {
         assert_fails(&mill.run(arguments), code, &[place, line]);
