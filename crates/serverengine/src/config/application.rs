@@ -7,7 +7,7 @@ use super::node::{Node, Value};
 ///
 /// They travel with the configuration: to the server, and to workers of every type, those that run
 /// included, with each reload. With the features `yaml`, `toml` or `json` they become a type of yours by
-/// [`Application::read`].
+/// `Application::read`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Application {
     root: Node,

@@ -66,7 +66,7 @@ macro_rules! keys {
         pub struct Config {
             $($(#[doc = $doc])+ pub $name: $type,)+
             /// What the application itself wants to know: the keys of a file that are not the engine's.
-            /// See [`Application::read`](crate::Application::read).
+            /// See `Application::read`.
             pub application: crate::config::Application,
         }
 

@@ -200,7 +200,7 @@ keys! {
     stop_immediately_at_unrecoverable_exit: bool = false, "", Live;
 
     /// Runs in the background: in a session of its own, with standard streams that lead nowhere. The
-    /// process that was started returns from [`Engine::run`](crate::Engine::run) when the server is ready, with
+    /// process that was started returns from [`Daemon::run`](crate::Daemon::run) when the server is ready, with
     /// code 0, or when it failed.
     daemonize: bool = false, "", Fixed;
     /// Exit code of a daemon's launcher when it failed.
