@@ -25,6 +25,8 @@ use crate::notation;
 
 /// How often a server looks whether it is to end.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// How long connections that are made already may take to be seen.
+const SETTLING: Duration = Duration::from_millis(250);
 /// Datagrams that a report shows.
 const DATAGRAMS_SHOWN: usize = 3;
 /// Bytes a connection may bring; no recorded one brings more.
@@ -121,7 +123,10 @@ pub(crate) fn stop(scene: &mut Scene<'_>, words: &Words<'_>) -> Result<Option<Va
 pub(crate) fn get(scene: &mut Scene<'_>, words: &Words<'_>) -> Result<Option<Value>> {
     let id = words.text(0)?;
     let found = scene.fakes.iter().rev().find(|fake| fake.id == id);
-    Ok(Some(found.context("no such server")?.state.report()))
+    let found = found.context("no such server")?;
+    // What came last is accepted and read by now.
+    thread::sleep(SETTLING);
+    Ok(Some(found.state.report()))
 }
 
 /// How many messages a server has seen: what a case waits for.
