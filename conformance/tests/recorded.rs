@@ -6,7 +6,7 @@
 //! does not.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -60,8 +60,15 @@ fn the_recordings_are_judged_as_the_list_says() -> Result<()> {
         return Ok(());
     }
     let text = std::fs::read_to_string(&list)?;
-    let faults = faults(&summaries, &listed(&text, &played(&summaries)));
-    assert!(faults.is_empty(), "{faults}");
+    let mut found = faults(&summaries, &listed(&text, &played(&summaries)));
+    if !found.is_empty() {
+        // A live case can be disturbed by what else the machine does: a fault is one that comes again.
+        let again = judged(&home.join("cases"), program.as_ref())?;
+        let again = faults(&again, &listed(&text, &played(&again)));
+        found.retain(|case, _| again.contains_key(case));
+    }
+    let found: String = found.into_values().collect();
+    assert!(found.is_empty(), "{found}");
     deviations_are_few(&summaries);
     if program.is_some() {
         every_rule_has_its_case(&summaries);
@@ -158,8 +165,12 @@ fn listed(text: &str, played: &[&str]) -> BTreeSet<(String, String)> {
     cases
 }
 
-fn faults(summaries: &[Summary], listed: &BTreeSet<(String, String)>) -> String {
-    let mut text = String::new();
+/// What is wrong, by kind and label.
+fn faults(
+    summaries: &[Summary],
+    listed: &BTreeSet<(String, String)>,
+) -> BTreeMap<(String, String), String> {
+    let mut found = BTreeMap::new();
     let mut waiting = listed.clone();
     for summary in summaries {
         for case in &summary.disagreed {
@@ -172,14 +183,16 @@ fn faults(summaries: &[Summary], listed: &BTreeSet<(String, String)>) -> String 
             waiting.remove(&known);
             if !listed.contains(&known) && !listed.contains(&either_way) {
                 let (kind, line, label, why) = (&summary.kind, case.line, &case.label, &case.why);
-                let _ = writeln!(text, "disagrees: {kind}:{line}: {label}\n  {why}");
+                let text = format!("disagrees: {kind}:{line}: {label}\n  {why}\n");
+                found.insert(known, text);
             }
         }
     }
     for (kind, label) in waiting.iter().filter(|(_, label)| !label.starts_with("~ ")) {
-        let _ = writeln!(text, "take it off waiting.txt, it agrees: {kind}: {label}");
+        let text = format!("take it off waiting.txt, it agrees: {kind}: {label}\n");
+        found.insert((kind.clone(), label.clone()), text);
     }
-    text
+    found
 }
 
 /// Under one in a hundred of the pure kinds, one in ten of the live ones.
