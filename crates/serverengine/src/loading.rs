@@ -140,15 +140,6 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// Does it in this process, which was just forked.
-    pub(crate) fn run_in_process(self) -> io::Result<()> {
-        // What the callback starts goes with it.
-        sys::own_process_group()?;
-        sys::set_parent_death_signal()?;
-        self.run();
-        Ok(())
-    }
-
     /// Does it on a thread of this process.
     pub(crate) fn run_on_thread(self) -> io::Result<()> {
         let name = "serverengine-loader".to_owned();
@@ -156,7 +147,8 @@ impl Task {
         Ok(())
     }
 
-    fn run(mut self) {
+    /// Does it here.
+    pub(crate) fn run(mut self) {
         let loaded = catch_unwind(AssertUnwindSafe(|| self.source.load()));
         let (word, text) = match loaded {
             Ok(Ok(config)) => match config.check() {
@@ -193,7 +185,6 @@ impl AsFd for Loading {
 impl Loading {
     /// Takes the answer of a helper that has ended.
     pub(crate) fn finish(self) -> Result<(String, Option<Stamp>), String> {
-        self.bury();
         let answer = Published::receive(0, self.answer).map_err(|error| error.to_string())?;
         let text = answer.text.unwrap_or_default();
         match text.as_bytes().first() {
@@ -205,19 +196,8 @@ impl Loading {
 
     /// Ends a helper that takes too long. Says what became of it.
     pub(crate) fn give_up(self) -> String {
-        self.bury();
         let limit = self.limit;
         format!("it was not loaded within {limit:?} (config_load_timeout)")
-    }
-
-    fn bury(&self) {
-        if let Some(pid) = self.helper {
-            // Its group is killed before it is reaped: the number is its own until then. Of both it only
-            // matters that nothing is left.
-            let _ = sys::kill_group(pid);
-            let _ = sys::kill_child(pid);
-            let _ = sys::reap_blocking(pid);
-        }
     }
 }
 

@@ -179,20 +179,7 @@ where
         Above::Nobody(belongings) => (None, belongings),
     };
     let is_topmost = upstream.is_none();
-    let begun = guarded("before_run", || {
-        let begun = if is_topmost {
-            server.initialize()
-        } else {
-            Ok(())
-        };
-        let begun = begun.and_then(|()| {
-            server.install_signal_handlers();
-            server.configure(config)?;
-            server.before_run()
-        });
-        begun.map_err(|error| error.to_string())
-    });
-    if let Err(error) = begun {
+    if let Err(error) = begin(&mut server, config, is_topmost) {
         return fatal(&format!("the server could not start: {error}"));
     }
     let policy = match policy_of(&server, policy(config)) {
@@ -404,6 +391,20 @@ impl<S: Server, F, W> ServerRole<S, F, W> {
 }
 
 /// Returns the rules, with as many workers as the server wants.
+/// Calls the hooks that come before everything else, and says which one has failed by a panic.
+fn begin<S: Server>(server: &mut S, config: &Config, is_topmost: bool) -> Result<(), String> {
+    let words = |result: Result<(), BoxError>| result.map_err(|error| error.to_string());
+    if is_topmost {
+        guarded("initialize", || words(server.initialize()))?;
+    }
+    guarded("install_signal_handlers", || {
+        server.install_signal_handlers();
+        Ok(())
+    })?;
+    guarded("configure", || words(server.configure(config)))?;
+    guarded("before_run", || words(server.before_run()))
+}
+
 fn policy_of<S: Server>(server: &S, policy: Policy) -> Result<Policy, String> {
     Ok(match server.workers() {
         Some(workers) if policy.may_scale => Policy {

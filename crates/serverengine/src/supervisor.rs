@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use crate::belongings::Belongings;
 use crate::config::{Config, reload};
-use crate::control::{Birth, Control, Kind, Load, Logging, Role, StopsBy, Upstream, take_signals};
+use crate::control::{
+    Birth, Control, Kind, Load, Logging, Role, StopsBy, Upstream, guarded, take_signals,
+};
 use crate::core::{Change, Delegation, Detachment, Policy, Repeat, SlotId};
 use crate::loading::Loader;
 use crate::log::{Level, Log};
@@ -60,7 +62,10 @@ where
         Ok(logging) => logging,
         Err(error) => return fatal(&format!("cannot watch the logger process: {error}")),
     };
-    if let Err(error) = server.initialize() {
+    let begun = guarded("initialize", || {
+        server.initialize().map_err(|error| error.to_string())
+    });
+    if let Err(error) = begun {
         return fatal(&format!("the server could not start: {error}"));
     }
     let role = SupervisorRole {

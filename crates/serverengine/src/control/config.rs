@@ -11,14 +11,10 @@ use crate::core::{Change, Event, Mode, Monotonic};
 use crate::dump::DumpRules;
 use crate::loading::Loading;
 use crate::log::Level;
-use crate::sys::{self, Fork};
 
 use super::child::Child;
 use super::role::guarded;
 use super::{Control, Kind, Role, Source};
-
-/// Exit code of a helper that could not begin.
-const EXIT_ERROR: i32 = 1;
 
 /// Loads of the configuration.
 #[derive(Default)]
@@ -62,20 +58,14 @@ impl<R: Role> Control<R> {
         let begun = begun.and_then(|(task, mut loading)| {
             match self.role.kind() {
                 Kind::Thread => task.run_on_thread()?,
-                Kind::Process => match sys::fork()? {
-                    Fork::Parent(pid) => {
-                        loading.helper = Some(pid);
-                        self.survivors.spare(pid);
-                    }
-                    Fork::Child => {
-                        self.let_go();
-                        drop(loading);
-                        let code = task.run_in_process().map_or(EXIT_ERROR, |()| 0);
-                        sys::exit_now(code)
-                    }
-                },
+                Kind::Process => loading.helper = Some(self.fork_helper(|| task.run())?),
             }
-            self.poller.add(loading.as_fd(), Source::Loading)?;
+            if let Err(error) = self.poller.add(loading.as_fd(), Source::Loading) {
+                if let Some(pid) = loading.helper {
+                    self.end_helper(pid);
+                }
+                return Err(error);
+            }
             Ok(loading)
         });
         match begun {
@@ -117,7 +107,7 @@ impl<R: Role> Control<R> {
         let (change, loading, _) = self.loads.running.take()?;
         self.poller.remove(loading.as_fd());
         if let Some(pid) = loading.helper {
-            self.survivors.forget(pid);
+            self.end_helper(pid);
         }
         Some((change, loading))
     }

@@ -36,6 +36,8 @@ mod birth;
 mod child;
 mod command_pipe;
 mod config;
+mod dumping;
+mod helpers;
 mod listeners;
 mod logging;
 mod poller;
@@ -68,6 +70,8 @@ pub(crate) use birth::Birth;
 use child::Child;
 use command_pipe::CommandPipe;
 use config::Loads;
+use dumping::Dumping;
+use helpers::Helpers;
 pub(crate) use logging::Logging;
 use poller::{Poller, Source};
 pub(crate) use role::{Kind, Load, Role, StopsBy, guarded, panicked};
@@ -95,6 +99,9 @@ pub(crate) struct Control<R: Role> {
     /// Whether standard error is somebody else's until this process is ready.
     loud: bool,
     dump_rules: DumpRules,
+    /// The dump that is being written.
+    dumping: Option<Dumping>,
+    helpers: Helpers,
     survivors: Survivors,
     /// What workers are to work with.
     config: Published,
@@ -151,6 +158,8 @@ impl<R: Role> Control<R> {
             pid_file: None,
             loud: false,
             dump_rules: logging.dump.clone(),
+            dumping: None,
+            helpers: Helpers::default(),
             logging,
             config: Published::default(),
             shared_config: None,
@@ -238,6 +247,7 @@ impl<R: Role> Control<R> {
             self.release_listeners(self.now());
             self.restart_logger(self.now());
             self.give_up_loading(self.now());
+            self.give_up_dumping(self.now());
             if let Some(upstream) = &mut self.upstream {
                 upstream.heartbeat(self.started.elapsed());
             }
@@ -272,6 +282,7 @@ impl<R: Role> Control<R> {
             Source::Commands => self.read_commands(),
             Source::Logger => self.logger_exited(),
             Source::Loading => self.config_arrived(),
+            Source::Dump => self.dump_was_written(),
             Source::Peer(id) => self.read_peer(id),
             Source::Lifeline(generation) => self.read_lifeline(generation),
             Source::Exit(generation) => self.child_exited(generation),
@@ -283,6 +294,7 @@ impl<R: Role> Control<R> {
         while let Some(signal) = self.poller.next_signal()? {
             if signal == NixSignal::SIGCHLD {
                 self.reap_adopted();
+                self.reap_helpers();
             }
             let command = Signal::from_system(signal).and_then(|it| self.signals.command(it));
             self.events.extend(command.map(Event::Command));
@@ -329,28 +341,6 @@ impl<R: Role> Control<R> {
         }
     }
 
-    /// Says what this process is doing: what it knows of its children in the log, everything in a file.
-    fn dump(&self) {
-        let mut lines = vec![format!("up for {:?}", self.started.elapsed())];
-        for (number, slot) in self.state.slots.iter().enumerate() {
-            let child = slot
-                .life()
-                .and_then(|life| self.children.get(&life.generation));
-            let name = child.map_or_else(|| "-".to_owned(), Child::name);
-            lines.push(format!(
-                "{} {number} {name}{} failures {} {:?}",
-                self.state.policy.noun,
-                child.map_or_else(String::new, |it| self.config_of(it)),
-                slot.failures,
-                slot.phase()
-            ));
-        }
-        for line in &lines {
-            self.logging.log.log(Level::Info, &format!("dump: {line}"));
-        }
-        self.dump_rules.write(&*self.logging.log, &lines);
-    }
-
     /// Closes every descriptor of this control process, in a child that was just forked.
     fn let_go(&mut self) {
         self.poller.close();
@@ -363,6 +353,7 @@ impl<R: Role> Control<R> {
         self.readiness = None;
         self.pid_file = None;
         self.loads = Loads::default();
+        self.dumping = None;
         self.logging.let_go();
     }
 
@@ -377,6 +368,7 @@ impl<R: Role> Control<R> {
             self.next_release,
             self.logging.restart_at(),
             self.loads.deadline(),
+            self.dumping.as_ref().map(Dumping::deadline),
         ]
         .into_iter()
         .flatten()

@@ -24,6 +24,7 @@ pub(crate) enum Source {
     Commands,
     Logger,
     Loading,
+    Dump,
     /// The socket manager's own socket (0), or a connection to it.
     Peer(u64),
     Exit(Generation),
@@ -93,8 +94,8 @@ impl Poller {
     }
 }
 
-// Three bits of kind, 61 of generation or peer.
-const KIND_SHIFT: u32 = 61;
+// Four bits of kind, 60 of generation or peer.
+const KIND_SHIFT: u32 = 60;
 
 fn event(source: Source) -> EpollEvent {
     let data = match source {
@@ -103,6 +104,7 @@ fn event(source: Source) -> EpollEvent {
         Source::Commands => 4 << KIND_SHIFT,
         Source::Logger => 5 << KIND_SHIFT,
         Source::Loading => 6 << KIND_SHIFT,
+        Source::Dump => 8 << KIND_SHIFT,
         Source::Peer(id) => 7 << KIND_SHIFT | id,
         Source::Exit(generation) => 2 << KIND_SHIFT | generation.0,
         Source::Lifeline(generation) => 3 << KIND_SHIFT | generation.0,
@@ -120,6 +122,7 @@ fn decode(data: u64) -> Source {
         5 => Source::Logger,
         6 => Source::Loading,
         7 => Source::Peer(generation.0),
+        8 => Source::Dump,
         _ => Source::Lifeline(generation),
     }
 }
@@ -150,7 +153,7 @@ mod tests {
             Source::Loading,
             Source::Peer(7),
             Source::Exit(Generation(1)),
-            Source::Lifeline(Generation((1 << 61) - 1)),
+            Source::Lifeline(Generation((1 << 60) - 1)),
         ] {
             assert_eq!(decode(event(source).data()), source);
         }

@@ -10,9 +10,9 @@
 //! ```
 //!
 //! What each section says is in the file of that name. A process writes one dump at a time and no more than
-//! one a second; a text that is too long is cut. In a control process the dump is written by its one
-//! thread, between two looks at its children; in a worker by a thread of its own, which depends on no
-//! hook of the user's.
+//! one a second; a text that is too long is cut. In a control process the dump is put together by its one
+//! thread, between two looks at its children, and written by a helper process, so that no disk holds the
+//! loop up; in a worker both are done by a thread of its own, which depends on no hook of the user's.
 
 mod allocator;
 mod descriptors;
@@ -63,22 +63,32 @@ impl DumpRules {
         }
     }
 
-    /// Writes the dump of this process, and says where in the log.
-    pub(crate) fn write(&self, log: &dyn Log, engine: &[String]) {
+    /// Puts the dump of this process together: everything but the heap profile. Returns nothing, and says so in
+    /// the log where it should, when none is wanted now.
+    pub(crate) fn compose(&self, log: &dyn Log, engine: &[String]) -> Option<Report> {
         if !self.enabled {
-            return;
+            return None;
         }
-        // One that is being written holds others up here: no two in one second.
+        // One that is being put together holds others up here: no two in one second.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_some_and(|it| it.elapsed() < INTERVAL_MIN) {
             let text = "dump: not written, the last one was less than a second ago";
-            return log.log(Level::Warn, text);
+            log.log(Level::Warn, text);
+            return None;
         }
         *last = Some(Instant::now());
-        let written = write(self.folder.as_deref(), &*self.allocator, engine);
-        match written {
-            Ok(path) => log.log(Level::Info, &format!("dump: written to {}", path.display())),
-            Err(error) => log.log(Level::Error, &format!("dump: cannot be written: {error}")),
+        let (folder, allocator) = (self.folder.as_deref(), Arc::clone(&self.allocator));
+        Some(Report::of_this_process(folder, allocator, engine))
+    }
+
+    /// Writes the dump of this process, and says where in the log.
+    pub(crate) fn write(&self, log: &dyn Log, engine: &[String]) {
+        match self.compose(log, engine).map(|report| report.save()) {
+            None => {}
+            Some(Ok(path)) => log.log(Level::Info, &format!("dump: written to {}", path.display())),
+            Some(Err(error)) => {
+                log.log(Level::Error, &format!("dump: cannot be written: {error}"));
+            }
         }
     }
 
@@ -95,63 +105,84 @@ impl DumpRules {
     }
 }
 
-/// Writes the dump of this process. Returns the file's path.
-fn write(
-    folder: Option<&Path>,
-    allocator: &dyn Allocator,
-    engine: &[String],
-) -> io::Result<PathBuf> {
-    let pid = std::process::id();
-    let folder = file::folder(folder);
-    let path = folder.join(format!("sigdump-{pid}.log"));
-    let profile = profile(&folder, pid, allocator);
-    let text = compose(engine, allocator, profile, LocalTime::now(), pid);
-    file::open(&path)?.write_all(text.as_bytes())?;
-    Ok(path)
-}
-
-/// Has the allocator write its profile beside the dump. Returns what to say of it.
-fn profile(folder: &Path, pid: u32, allocator: &dyn Allocator) -> Option<String> {
-    if !allocator.has_heap_profile() {
-        return None;
-    }
-    let path = folder.join(format!("sigdump-{pid}.heap"));
-    let written = file::create(&path).and_then(|file| allocator.write_heap_profile(&file));
-    Some(match written {
-        Ok(()) => format!("heap profile in {}", path.display()),
-        Err(error) => format!("no heap profile: {}: {error}", path.display()),
-    })
-}
-
-fn compose(
-    engine: &[String],
-    allocator: &dyn Allocator,
-    profile: Option<String>,
-    time: LocalTime,
+/// A dump that was put together and not written.
+pub(crate) struct Report {
     pid: u32,
-) -> String {
-    let mut text = String::new();
-    let title = proc::read("/proc/self/cmdline").replace('\0', " ");
-    let line = crate::logger::moment(LineFormat::Json, time);
-    // Writing to a string does not fail, here and below.
-    let _ = writeln!(text, "Sigdump at {line} process {pid} ({})", title.trim());
-    section(&mut text, "Engine", engine.iter().cloned());
-    section(&mut text, "Threads", threads::describe());
-    section(&mut text, "Memory", memory::describe());
-    let statistics = allocator.statistics().into_iter().chain(profile);
-    section(&mut text, "Allocator", statistics);
-    section(&mut text, "Descriptors", descriptors::describe());
-    if text.len() > DUMP_LEN_MAX {
-        text.truncate(text.floor_char_boundary(DUMP_LEN_MAX));
-        text.push_str("\n  (cut here)\n");
-    }
-    text.push('\n');
-    text
+    folder: PathBuf,
+    allocator: Arc<dyn Allocator>,
+    /// Up to where the heap profile is named.
+    head: String,
+    tail: String,
 }
 
-fn section(text: &mut String, name: &str, lines: impl IntoIterator<Item = String>) {
+impl Report {
+    fn of_this_process(
+        folder: Option<&Path>,
+        allocator: Arc<dyn Allocator>,
+        engine: &[String],
+    ) -> Self {
+        let pid = std::process::id();
+        let mut head = String::new();
+        let title = proc::read("/proc/self/cmdline").replace('\0', " ");
+        let time = crate::logger::moment(LineFormat::Json, LocalTime::now());
+        // Writing to a string does not fail.
+        let _ = writeln!(head, "Sigdump at {time} process {pid} ({})", title.trim());
+        section(&mut head, "Engine", engine.iter().cloned());
+        section(&mut head, "Threads", threads::describe());
+        section(&mut head, "Memory", memory::describe());
+        section(&mut head, "Allocator", allocator.statistics());
+        let mut tail = String::new();
+        section(&mut tail, "Descriptors", descriptors::describe());
+        Self {
+            pid,
+            folder: file::folder(folder),
+            allocator,
+            head,
+            tail,
+        }
+    }
+
+    /// Writes it, and the heap profile beside it. Returns the file's path. May be called in a process that was
+    /// forked from the one that it is about.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written, or somebody else's is in its place.
+    pub(crate) fn save(&self) -> io::Result<PathBuf> {
+        let path = self.folder.join(format!("sigdump-{}.log", self.pid));
+        let mut text = self.head.clone();
+        lines(&mut text, self.profile());
+        text.push_str(&self.tail);
+        if text.len() > DUMP_LEN_MAX {
+            text.truncate(text.floor_char_boundary(DUMP_LEN_MAX));
+            text.push_str("\n  (cut here)\n");
+        }
+        text.push('\n');
+        file::open(&path)?.write_all(text.as_bytes())?;
+        Ok(path)
+    }
+
+    /// Has the allocator write its profile beside the dump. Returns what to say of it.
+    fn profile(&self) -> Option<String> {
+        if !self.allocator.has_heap_profile() {
+            return None;
+        }
+        let path = self.folder.join(format!("sigdump-{}.heap", self.pid));
+        let written = file::create(&path).and_then(|file| self.allocator.write_heap_profile(&file));
+        Some(match written {
+            Ok(()) => format!("heap profile in {}", path.display()),
+            Err(error) => format!("no heap profile: {}: {error}", path.display()),
+        })
+    }
+}
+
+fn section(text: &mut String, name: &str, content: impl IntoIterator<Item = String>) {
     let _ = writeln!(text, "  {name}:");
-    for line in lines {
+    lines(text, content);
+}
+
+fn lines(text: &mut String, content: impl IntoIterator<Item = String>) {
+    for line in content {
         let end = line.floor_char_boundary(LINE_LEN_MAX);
         let _ = writeln!(text, "    {}", line.get(..end).unwrap_or_default());
     }
@@ -168,7 +199,9 @@ mod tests {
     fn it_names_threads_memory_and_descriptors() {
         let folder = tempfile::tempdir().unwrap();
         let engine = ["one".to_owned(), "two".to_owned()];
-        let write = |engine: &[String]| write(Some(folder.path()), &SystemAllocator, engine);
+        let write = |engine: &[String]| {
+            Report::of_this_process(Some(folder.path()), Arc::new(SystemAllocator), engine).save()
+        };
         let path = write(&engine).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("Sigdump at 20"), "{text}");

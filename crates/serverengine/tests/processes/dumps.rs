@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,10 @@ use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 use nix::sys::wait::WaitPidFlag;
 use nix::unistd::Pid;
+use serverengine::{Allocator, Config};
 
 use crate::death::server_of;
-use crate::driver::{Driver, send};
+use crate::driver::{Driver, assert_gone_within, send};
 use crate::proc;
 
 crate::tests![
@@ -21,7 +23,35 @@ crate::tests![
     a_worker_whose_hooks_are_stuck_is_dumped_and_so_is_a_deaf_thread,
     a_dump_through_a_link_is_refused_and_nothing_is_written_to_its_target,
     dumps_in_a_row_are_held_back,
+    a_dump_that_hangs_holds_up_no_control_loop,
 ];
+
+/// Sets where the server under test writes its dumps, if anywhere.
+pub(crate) fn configure(config: &mut Config, folder: Option<&str>, profile_hangs: bool) {
+    config.sigdump_folder = folder.map(Into::into);
+    config.disable_sigdump = folder.is_none();
+    if profile_hangs {
+        config.allocator = Arc::new(HangingProfile);
+    }
+}
+
+/// An allocator whose heap profile takes for ever, like one that is written to a disk which hangs.
+struct HangingProfile;
+
+impl Allocator for HangingProfile {
+    fn statistics(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn has_heap_profile(&self) -> bool {
+        true
+    }
+
+    fn write_heap_profile(&self, _file: &fs::File) -> std::io::Result<()> {
+        sleep(Duration::from_secs(1000));
+        Ok(())
+    }
+}
 
 /// Waits until the dump of a process is complete.
 fn dump_of(driver: &Driver, folder: &Path, pid: u32) -> String {
@@ -181,4 +211,31 @@ fn dumps_in_a_row_are_held_back() {
     driver.wait_for("log WARN dump: not written, the last one was less than a second ago");
     let second = fs::read_to_string(file_of(folder.path(), worker)).unwrap();
     assert_eq!(first, second);
+}
+
+fn a_dump_that_hangs_holds_up_no_control_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = format!(
+        "dumps={} profile_hangs=1 supervisor=1 no_backoff=1 heartbeat=1000",
+        folder.path().display()
+    );
+    let mut driver = Driver::working(&options, 1);
+    let (worker, server) = (driver.workers()[0].pid, server_of(&driver));
+    driver.signal(Signal::SIGCONT);
+    driver.wait_for_count("dump: up for", 2);
+    sleep(Duration::from_millis(300));
+    let killed = Instant::now();
+    send(worker, Signal::SIGKILL);
+    driver.wait_for_workers(2);
+    assert!(killed.elapsed() < Duration::from_millis(500));
+    // Longer than a server may be silent.
+    sleep(Duration::from_millis(1_500));
+    assert_eq!(server_of(&driver), server, "{}", driver.text());
+    driver.signal(Signal::SIGCONT);
+    driver.wait_for("log WARN dump: not written, the last one is still being written");
+    let family = proc::descendants(driver.pid());
+    driver.signal(Signal::SIGTERM);
+    assert_eq!(driver.ends().code(), Some(0));
+    // Those who write have gone with those who asked them to.
+    assert_gone_within(&family, Duration::from_secs(1));
 }

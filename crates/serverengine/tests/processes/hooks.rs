@@ -3,6 +3,7 @@
 //! The server under test here does nothing but say so: `hook <pid> <thread> <name>`.
 
 use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -20,11 +21,19 @@ crate::tests![
     b15_disable_reload_keeps_the_supervisor_as_it_was_and_reloads_the_server,
     b12_a_worker_tears_down_and_a_teardown_that_hangs_is_ended,
     a_server_that_cannot_be_initialized_ends_at_first_and_is_tried_again_later,
+    a_panic_in_a_hook_before_the_start_ends_the_server_and_names_the_hook,
+    a_panic_in_a_hook_at_either_end_of_a_worker_is_an_exit_like_any_other,
 ];
+
+/// The hook that panics.
+static PANICS: OnceLock<String> = OnceLock::new();
 
 /// Starts the server that says which hook is called.
 pub(crate) fn run(config: Config, habit: Option<&str>) -> ExitCode {
     let hangs = habit == Some("teardown_hangs");
+    if let Some(hook) = habit.and_then(|it| it.strip_prefix("panics:")) {
+        PANICS.set(hook.to_owned()).unwrap();
+    }
     let fails_from = match habit {
         Some("fails_at_first") => 1,
         Some("fails_later") => 2,
@@ -48,6 +57,10 @@ fn record(name: &str) {
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("?");
     println!("hook {} {thread} {name}", std::process::id());
+    assert!(
+        PANICS.get().is_none_or(|it| it != name),
+        "{name} on purpose"
+    );
 }
 
 struct Hooked {
@@ -143,7 +156,7 @@ impl Worker for HookedWorker {
     }
 
     fn install_signal_handlers(&self) {
-        record("install_signal_handlers");
+        record("install_worker_handlers");
     }
 
     fn stop(&self) {
@@ -229,7 +242,7 @@ fn hooks_of_process_workers() {
         (second, &["stop"]),
     ] {
         let main = hooks_of(&driver, pid, "main");
-        assert_eq!(main, ["install_signal_handlers", "run", "teardown"]);
+        assert_eq!(main, ["install_worker_handlers", "run", "teardown"]);
         assert_eq!(hooks_of(&driver, pid, "serverengine-hooks"), hooks);
     }
 }
@@ -331,6 +344,39 @@ fn a_server_that_cannot_be_initialized_ends_at_first_and_is_tried_again_later() 
         driver.count("log ERROR Server 0 could not be started: no licence"),
         2
     );
+    driver.signal(Signal::SIGTERM);
+    assert_eq!(driver.ends().code(), Some(0));
+}
+
+fn a_panic_in_a_hook_before_the_start_ends_the_server_and_names_the_hook() {
+    for hook in ["initialize", "install_signal_handlers", "before_run"] {
+        let mut driver = Driver::start(&format!("hooked=panics:{hook}"));
+        assert_eq!(driver.ends().code(), Some(1));
+        driver.wait_for(&format!(
+            "log FATAL the server could not start: {hook} panicked: {hook} on purpose"
+        ));
+    }
+    // In a supervisor the same, for the first server.
+    let mut driver = Driver::start("hooked=panics:initialize supervisor=1");
+    assert_eq!(driver.ends().code(), Some(1));
+    driver.wait_for(
+        "log FATAL the server could not start: initialize panicked: initialize on purpose",
+    );
+    assert_eq!(driver.count("server_after_start"), 0);
+}
+
+fn a_panic_in_a_hook_at_either_end_of_a_worker_is_an_exit_like_any_other() {
+    let mut driver = Driver::start("hooked=panics:install_worker_handlers");
+    driver.wait_for("log ERROR Worker 0 exited unexpectedly with status 101");
+    driver.wait_for("failed 3 times in a row: next start in");
+    assert_eq!(driver.count("works"), 0);
+    driver.signal(Signal::SIGTERM);
+    assert_eq!(driver.ends().code(), Some(0));
+
+    let mut driver = Driver::working("hooked=panics:teardown", 1);
+    send(driver.workers()[0].pid, Signal::SIGTERM);
+    driver.wait_for("log ERROR Worker 0 exited unexpectedly with status 101");
+    driver.wait_for_workers(2);
     driver.signal(Signal::SIGTERM);
     assert_eq!(driver.ends().code(), Some(0));
 }

@@ -153,8 +153,8 @@ pub(crate) fn run() -> ExitCode {
     if options.has("stderr") {
         config.log = Arc::new(serverengine::StderrLog);
     }
-    config.sigdump_folder = options.text("dumps").map(Into::into);
-    config.disable_sigdump = !options.has("dumps");
+    let hangs = options.has("profile_hangs");
+    crate::dumps::configure(&mut config, options.text("dumps"), hangs);
     config.daemonize = options.has("daemonize");
     config.pid_path = options.text("pid_path").map(Into::into);
     config.chuser = options.text("chuser").map(Into::into);
