@@ -22,9 +22,9 @@
 use std::sync::Arc;
 
 use millrun_config::{Diagnostic, Diagnostics, Element, Regexp, parameters};
-use millrun_core::{Assembly, Batch, Filter, LossReason, PluginId, Report};
-use millrun_event::{Cursor, EventBuffer, Token, Value};
-use millrun_pattern::{Accessor, Flags, Matcher, Segment};
+use millrun_core::{Assembly, Batch, Fate, Filter, LossReason, PluginId, Report};
+use millrun_event::{Cursor, Entry, EventBuffer, Token, Value};
+use millrun_pattern::{Accessor, Flags, MatchError, Matcher, Segment};
 
 use super::each_record::skip_to_record;
 use crate::formatter::write_ruby_text;
@@ -178,12 +178,19 @@ impl Filter for Grep {
                 return;
             }
             seen += 1;
-            if self.keeps(&found) {
-                run_count += 1;
-            } else {
-                flush(run_start, at, run_count);
-                run_start = cursor.position();
-                run_count = 0;
+            match self.decide(&found) {
+                // One of which a path cannot be followed stays, as in Fluentd.
+                Ok(true) | Err(Undecided::NoContainer) => run_count += 1,
+                decision => {
+                    if let Err(Undecided::GaveUp(error)) = decision
+                        && let Ok(entry) = Entry::read(&mut Cursor::at(stream, at))
+                    {
+                        report.error_event(&self.id, batch.tag, &entry, Fate::Dropped, error);
+                    }
+                    flush(run_start, at, run_count);
+                    run_start = cursor.position();
+                    run_count = 0;
+                }
             }
         }
         flush(run_start, stream.len(), run_count);
@@ -244,12 +251,8 @@ impl Grep {
         Some(())
     }
 
-    /// Whether an entry with these fields stays. One of which a path cannot be followed does, as in Fluentd.
-    fn keeps(&self, found: &[Option<Value<'_>>]) -> bool {
-        self.decide(found).unwrap_or(true)
-    }
-
-    fn decide(&self, found: &[Option<Value<'_>>]) -> Result<bool, NoContainer> {
+    /// Whether an entry with these fields stays.
+    fn decide(&self, found: &[Option<Value<'_>>]) -> Result<bool, Undecided> {
         for rule in &self.keep {
             if !rule.holds(found)? {
                 return Ok(false);
@@ -264,11 +267,17 @@ impl Grep {
     }
 }
 
-/// A path leads into a value that holds no others.
-struct NoContainer;
+/// Why a condition neither holds nor does not.
+enum Undecided {
+    /// A path leads into a value that holds no others.
+    NoContainer,
+    /// The match ran into its step limit. A hostile value must neither pass a filter that was to stop it, nor vanish
+    /// without a trace: its event goes to `@ERROR`, and is counted.
+    GaveUp(MatchError),
+}
 
 impl Rule {
-    fn holds(&self, found: &[Option<Value<'_>>]) -> Result<bool, NoContainer> {
+    fn holds(&self, found: &[Option<Value<'_>>]) -> Result<bool, Undecided> {
         let (tests, wanted) = match self {
             Rule::All(tests) => (tests, false),
             Rule::Any(tests) => (tests, true),
@@ -283,16 +292,14 @@ impl Rule {
 }
 
 impl Test {
-    /// A match that runs into its step limit counts as none: a hostile value must not pass a
-    /// filter that was to stop it, nor stall what comes behind it.
-    fn holds(&self, found: &[Option<Value<'_>>]) -> Result<bool, NoContainer> {
+    fn holds(&self, found: &[Option<Value<'_>>]) -> Result<bool, Undecided> {
         let field = self.key.and_then(|key| found.get(key).copied().flatten());
         let value = match field {
             Some(field) => follow(field, &self.path)?,
             None => None,
         };
-        let matches = |text: &[u8]| self.matcher.is_match(text).unwrap_or(false);
-        Ok(match value {
+        let matches = |text: &[u8]| self.matcher.is_match(text).map_err(Undecided::GaveUp);
+        match value {
             None => matches(b""),
             Some(value) => match value.text() {
                 Some(text) => matches(text),
@@ -303,18 +310,18 @@ impl Test {
                     matches(&text)
                 }
             },
-        })
+        }
     }
 }
 
 /// The value that a path leads to. What is missing or null leads nowhere.
-fn follow<'r>(mut value: Value<'r>, path: &[Segment]) -> Result<Option<Value<'r>>, NoContainer> {
+fn follow<'r>(mut value: Value<'r>, path: &[Segment]) -> Result<Option<Value<'r>>, Undecided> {
     for segment in path {
         let next = match (value.token(), segment) {
             (Some(Token::Map(_)), Segment::Key(key)) => value.record().field(key.as_bytes()),
             (Some(Token::Array(_)), Segment::Index(index)) => value.element(*index),
             (Some(Token::Map(_) | Token::Nil) | None, _) => None,
-            _ => return Err(NoContainer),
+            _ => return Err(Undecided::NoContainer),
         };
         match next {
             Some(next) => value = next,

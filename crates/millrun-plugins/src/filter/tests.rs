@@ -340,3 +340,24 @@ fn a_long_map_keeps_its_form_when_a_pair_goes() {
     assert_eq!(record[..3], [0xde, 0, 15]);
     assert_eq!(millrun_event::Cursor::new(&record).value(), Ok(&record[..]));
 }
+
+#[test]
+fn a_value_that_a_pattern_cannot_decide_goes_to_error() {
+    let hostile = format!("{}b", "a".repeat(60));
+    let stream = stream(&[json!({"m": "aa"}), json!({"m": hostile}), json!({"m": "x"})]);
+    for (condition, kept) in [
+        ("regexp", json!({"m": "aa"})),
+        ("exclude", json!({"m": "x"})),
+    ] {
+        let text =
+            format!("@type grep\n<{condition}>\nkey m\npattern /^(a+)+\\1$/\n</{condition}>");
+        let played = play(&*filter(&text), "t", stream.as_events());
+        assert_eq!(
+            played["errors"],
+            json!([["t", {"m": hostile}]]),
+            "{condition}"
+        );
+        assert_eq!(played["events"].as_array().unwrap().len(), 1, "{condition}");
+        assert_eq!(played["events"][0][1], kept, "{condition}");
+    }
+}

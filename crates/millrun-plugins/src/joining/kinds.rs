@@ -1,7 +1,7 @@
 //! What tells that events are parts of one.
 
 use millrun_event::{Record, Value};
-use millrun_pattern::Matcher;
+use millrun_pattern::{MatchError, Matcher};
 
 use super::traces::{Found, Traces};
 
@@ -87,8 +87,17 @@ const LAST_PART: Step = Step::Join {
 
 impl Kind {
     /// What is done with an event whose part is `text`, where `held` parts wait. `state` is what is remembered of them.
-    pub(crate) fn step(&self, record: Record<'_>, text: &[u8], held: u32, state: &mut u8) -> Step {
-        match self {
+    ///
+    /// # Errors
+    /// A text that a pattern cannot decide: its event is no part of anything, and what is held stays.
+    pub(crate) fn step(
+        &self,
+        record: Record<'_>,
+        text: &[u8],
+        held: u32,
+        state: &mut u8,
+    ) -> Result<Step, MatchError> {
+        Ok(match self {
             Kind::Traces(traces) => match traces.see(text, state) {
                 Found::Nothing => Step::EndAndPass,
                 Found::Start => Step::Join {
@@ -124,26 +133,21 @@ impl Kind {
                 end,
                 continued,
             } => {
-                let (begins, ends) = (is_match(start, text), is_match(end, text));
-                if begins {
-                    return Step::Join {
+                let (begins, ends) = (is_match(start, text)?, is_match(end, text)?);
+                match continued {
+                    _ if begins => Step::Join {
                         ends_before: held > 0,
                         ends_after: ends,
-                    };
-                }
-                if ends {
-                    return LAST_PART;
-                }
-                if held == 0 {
+                    },
+                    _ if ends => LAST_PART,
                     // Without a start, every part may be the first.
-                    return if start.is_none() { PART } else { Step::Pass };
-                }
-                match continued {
-                    Some(_) if !is_match(continued, text) => Step::EndAndPass,
+                    _ if held == 0 && start.is_none() => PART,
+                    _ if held == 0 => Step::Pass,
+                    Some(_) if !is_match(continued, text)? => Step::EndAndPass,
                     _ => PART,
                 }
             }
-        }
+        })
     }
 
     /// What tells streams apart besides the tag and the stream's key.
@@ -156,10 +160,10 @@ impl Kind {
     }
 }
 
-/// A match that runs into its step limit counts as none: then the parts stay apart, and nothing is lost.
-fn is_match(matcher: &Option<Matcher>, text: &[u8]) -> bool {
-    let found = matcher.as_ref().map(|matcher| matcher.is_match(text));
-    matches!(found, Some(Ok(true)))
+fn is_match(matcher: &Option<Matcher>, text: &[u8]) -> Result<bool, MatchError> {
+    matcher
+        .as_ref()
+        .map_or(Ok(false), |matcher| matcher.is_match(text))
 }
 
 fn is_text(value: Value<'_>, text: &[u8]) -> bool {

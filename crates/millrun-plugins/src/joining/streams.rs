@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use millrun_core::{Batch, Due, Emissions, HELD_BYTES_MAX, Holder, LossReason, Report};
+use millrun_core::{Batch, Due, Emissions, Fate, HELD_BYTES_MAX, Holder, LossReason, Report};
 use millrun_event::{Cursor, Entries, EventBuffer, EventTime, Record, Token, write};
+use millrun_pattern::MatchError;
 
 use super::Joining;
 use super::kinds::Step;
@@ -78,11 +79,11 @@ impl Streams {
         record: Record<'_>,
         (key, text): (usize, &[u8]),
         out: &mut EventBuffer,
-    ) -> Step {
+    ) -> Result<Step, MatchError> {
         self.set_identity(batch.tag, record);
         let known = self.streams.get(self.identity.as_slice());
         let (held, mut state) = known.map_or((0, 0), |stream| (stream.parts, stream.state));
-        let step = self.rules.kind.step(record, text, held, &mut state);
+        let step = self.rules.kind.step(record, text, held, &mut state)?;
         match step {
             Step::Pass => {}
             Step::EndAndPass => self.end(out),
@@ -99,7 +100,7 @@ impl Streams {
                 }
             }
         }
-        step
+        Ok(step)
     }
 
     /// Whether a part more fits into the stream of the identity at hand.
@@ -258,10 +259,14 @@ impl Holder for Streams {
             let record = entry.record();
             let step = match (time, self.rules.part(record)) {
                 (Some(time), Some(part)) => self.take(batch, time, record, part, out),
-                _ => Step::Pass,
+                _ => Ok(Step::Pass),
             };
-            if matches!(step, Step::Pass | Step::EndAndPass) {
-                out.extend(entry.bytes, 1);
+            match step {
+                Ok(Step::Pass | Step::EndAndPass) => out.extend(entry.bytes, 1),
+                Ok(Step::Join { .. }) => {}
+                Err(error) => {
+                    report.error_event(&self.id, batch.tag, &entry, Fate::Dropped, error);
+                }
             }
         }
         self.keep_limit(batch.tag, out);

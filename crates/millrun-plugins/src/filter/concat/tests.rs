@@ -248,3 +248,32 @@ fn what_is_missing_or_too_much_is_said() {
         assert_eq!(said(&format!("@type concat\nkey m\n{options}")), expected);
     }
 }
+
+#[test]
+fn a_part_that_a_pattern_cannot_decide_goes_to_error_and_the_others_join() {
+    let mut holder = filter(
+        "@type concat\nkey m\nmultiline_start_regexp /^S/\ncontinuous_line_regexp /^(a+)+\\1$/",
+    )
+    .stage()
+    .unwrap()
+    .holder();
+    let hostile = format!("{}b", "a".repeat(60));
+    let stream = stream(&lines(&["S", &hostile, "aa", "S"]));
+    let (mut losses, mut errors) = (Losses::default(), ErrorEvents::default());
+    let mut out = millrun_event::EventBuffer::default();
+    holder.filter(
+        batch_of("t", stream.as_events()),
+        &mut out,
+        &mut Report::new(&mut losses, &mut errors),
+    );
+    assert_eq!(records(out.as_events())[0][1], json!({"m": "S\naa"}));
+    let group = &errors.groups()[0];
+    assert_eq!((group.dropped, group.events.count()), (1, 1));
+    assert!(
+        group
+            .error
+            .starts_with("the match was given up after 1000000 steps"),
+        "{}",
+        group.error
+    );
+}
