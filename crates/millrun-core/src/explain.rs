@@ -5,6 +5,7 @@
 //! @ROOT
 //!   skips    <match x.**> of stdout (f.conf:5:1): 'x.**' does not match
 //!   through  <filter **> of grep (f.conf:8:1)
+//!     pattern  message: text search: the pattern is a mere text
 //!   into     <match app.**> of relabel (f.conf:12:1)
 //! @L
 //!   into     <match **> of file (f.conf:20:3)
@@ -13,15 +14,19 @@
 use std::fmt::Write as _;
 
 use millrun_config::{Element, Sources, nearest};
-use millrun_pattern::TagPatterns;
+use millrun_pattern::{Level, TagPatterns};
 
 use crate::graph::HOPS_MAX;
 use crate::system::workers_of;
 use crate::view::{View, targets, views};
 
-/// The routes of a tag through a configuration: one for each place where events enter.
+/// What knows the regular expressions of a plugin's section: what each is for, and which engine runs it.
+pub type PatternsOf<'a> = &'a dyn Fn(&Element) -> Vec<(String, Level)>;
+
+/// The routes of a tag through a configuration: one for each place where events enter, with the `patterns` of the
+/// plugins on the way.
 #[must_use]
-pub fn explain(root: &Element, sources: &Sources, tag: &str) -> String {
+pub fn explain(root: &Element, sources: &Sources, tag: &str, patterns: PatternsOf<'_>) -> String {
     let mut text = format!("tag '{tag}'\n");
     for view in views(root, workers_of(root)) {
         if let Some(title) = view.title() {
@@ -31,6 +36,7 @@ pub fn explain(root: &Element, sources: &Sources, tag: &str) -> String {
             view: &view,
             sources,
             tag,
+            patterns,
             text: &mut text,
         };
         explanation.entries();
@@ -42,6 +48,7 @@ struct Explanation<'a> {
     view: &'a View<'a>,
     sources: &'a Sources,
     tag: &'a str,
+    patterns: PatternsOf<'a>,
     text: &'a mut String,
 }
 
@@ -77,6 +84,18 @@ impl Explanation<'_> {
         };
         let place = self.place(source);
         put(self.text, format_args!("from {place}{note}\n"));
+        self.patterns(source, 1);
+    }
+
+    /// Which engine runs each expression of a plugin.
+    fn patterns(&mut self, element: &Element, depth: usize) {
+        let indent = "  ".repeat(depth);
+        for (name, level) in (self.patterns)(element) {
+            put(
+                self.text,
+                format_args!("{indent}pattern  {name}: {level}\n"),
+            );
+        }
     }
 
     fn label(&mut self, label: &str, passed: &mut Vec<String>) {
@@ -119,8 +138,14 @@ impl Explanation<'_> {
         };
         let is_match = rule.name() == "match";
         match (takes, is_match) {
-            (true, true) => self.line("into", &place),
-            (true, false) => self.line("through", &place),
+            (true, true) => {
+                self.line("into", &place);
+                self.patterns(rule, 2);
+            }
+            (true, false) => {
+                self.line("through", &place);
+                self.patterns(rule, 2);
+            }
             (false, _) => {
                 let argument = rule.argument();
                 self.line("skips", &format!("{place}: '{argument}' does not match"));
@@ -135,6 +160,7 @@ impl Explanation<'_> {
             let place = self.place(store);
             let indent = "  ".repeat(depth);
             put(self.text, format_args!("{indent}store    {place}\n"));
+            self.patterns(store, depth + 1);
             self.outputs(store, depth + 1);
         }
     }
@@ -194,7 +220,7 @@ mod tests {
 
     fn explained(text: &str, tag: &str) -> String {
         let parsed = parse_str("f.conf", text, &Environment::default(), &mut NoIncludes);
-        explain(&parsed.root, &parsed.sources, tag)
+        explain(&parsed.root, &parsed.sources, tag, &|_| Vec::new())
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub use check::{Checked, check};
 pub use chunk_keys::{ChunkKeys, FieldKey, Partition, TimeKey, lookup};
 pub use counters::{Counters, OutputStatistics};
 pub use emitter::{BLOCK_POLL, EmitError, Emitter};
-pub use explain::explain;
+pub use explain::{PatternsOf, explain};
 pub use graph::{Branch, Graph, HOPS_MAX, Node, Rewrite, RouterId};
 pub use lint::lint;
 pub use listeners::{Listeners, OwnListeners, cannot_listen};

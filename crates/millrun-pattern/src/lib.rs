@@ -34,7 +34,7 @@ mod time;
 
 pub use crate::accessor::{Accessor, AccessorError, Segment};
 pub use crate::regex::{
-    CaptureName, Flags, LiteralError, MatchError, Matcher, REGEX_MATCH_STEPS_MAX,
+    CaptureName, Flags, Level, LiteralError, MatchError, Matcher, REGEX_MATCH_STEPS_MAX,
     REGEX_NESTING_MAX, REGEX_SOURCE_BYTES_MAX, Regex, RegexError, Spans, find_byte, split_literal,
 };
 pub use crate::tag_cover::{TAG_COVER_STATES_MAX, TagCover};

@@ -24,10 +24,13 @@ mod input;
 mod joining;
 mod output;
 pub mod parser;
+mod patterns;
 mod repeats;
 mod time_section;
 
 use millrun_core::{BufferParameters, Registry};
+
+pub use self::patterns::patterns;
 
 /// Every plugin of this build.
 pub fn registry() -> Registry {

@@ -43,7 +43,12 @@ impl ExplainArguments {
             Err(error) => (format!("error: {error}\n"), 1),
             Ok(loaded) => {
                 let parsed = &loaded.parsed;
-                let mut text = explain(&parsed.root, &parsed.sources, &self.tag);
+                let mut text = explain(
+                    &parsed.root,
+                    &parsed.sources,
+                    &self.tag,
+                    &millrun_plugins::patterns,
+                );
                 for error in parsed.diagnostics.errors() {
                     let error = error.render(&parsed.sources, RenderStyle::Plain);
                     text.push_str(&format!("\n{error}\n"));

@@ -206,6 +206,85 @@ from <source> of tail (f.conf:1:1); its tag is 'app.web'
 }
 
 #[test]
+fn patterns_on_the_route_say_which_engine_runs_them_and_why() {
+    let text = "\
+<source>
+  @type tail
+  path in.log
+  tag app.x
+  <parse>
+    @type regexp
+    expression /^(?<host>[^ ]*) (?<rest>.*)$/
+  </parse>
+</source>
+<source>
+  @type tail
+  path other.log
+  tag app.y
+  format apache2
+</source>
+<filter app.**>
+  @type grep
+  <regexp>
+    key message
+    pattern /disk full/
+  </regexp>
+  <exclude>
+    key $.level
+    pattern /^debug|trace$/
+  </exclude>
+</filter>
+<filter app.**>
+  @type parser
+  key_name message
+  <parse>
+    @type multiline
+    format_firstline /^\\d/
+    format1 /^(?<n>\\d+) (?<word>\\w+) \\k<word>/
+  </parse>
+</filter>
+<filter app.**>
+  @type concat
+  key message
+  multiline_start_regexp /^\\S+(?! at)/
+</filter>
+<match app.**>
+  @type rewrite_tag_filter
+  <rule>
+    key host
+    pattern /^(.+)$/
+    tag $1
+  </rule>
+</match>
+";
+    let directory = Directory::new(&[("f.conf", text)]);
+    let (status, text) = directory.run(&["explain", "--tag", "app.x", "f.conf"]);
+    assert_eq!(
+        text,
+        "\
+tag 'app.x'
+
+from <source> of tail (f.conf:1:1)
+  pattern  expression: splitter: the pattern takes lines apart at delimiters
+from <source> of tail (f.conf:10:1); its tag is 'app.y'
+  pattern  lines without a backslash: splitter: the pattern takes lines apart at delimiters
+  pattern  lines with a backslash: PCRE2, at most 1000000 steps a match: it repeats a group
+@ROOT
+  through  <filter app.**> of grep (f.conf:16:1)
+    pattern  message: text search: the pattern is a mere text
+    pattern  $.level: regex, linear time: no captures are needed
+  through  <filter app.**> of parser (f.conf:27:1)
+    pattern  format_firstline: regex, linear time: no captures are needed
+    pattern  expression: PCRE2, at most 1000000 steps a match: it refers to what a group matched
+  through  <filter app.**> of concat (f.conf:36:1)
+    pattern  multiline_start_regexp: PCRE2, at most 1000000 steps a match: it looks ahead or behind
+  into     <match app.**> of rewrite_tag_filter (f.conf:41:1)
+    pattern  host: splitter: the pattern takes lines apart at delimiters"
+    );
+    assert_eq!(status, 0);
+}
+
+#[test]
 fn yaml_is_checked_like_text() {
     let text = "config:\n  - match:\n      $tag: '**'\n      $type: nul\n";
     let directory = Directory::new(&[("f.yaml", text)]);

@@ -3,8 +3,9 @@
 use memchr::memmem;
 
 use super::{
-    Flags, MatchError, RegexError,
+    Flags, Level, MatchError, RegexError,
     emit::{Dialect, emit},
+    level,
     parse::parse,
     pcre::Pcre,
     syntax::Node,
@@ -17,6 +18,7 @@ use super::{
 #[derive(Debug)]
 pub struct Matcher {
     engine: Engine,
+    level: Level,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,7 @@ impl Matcher {
             let finder = memmem::Finder::new(&literal).into_owned();
             return Ok(Matcher {
                 engine: Engine::Literal(Box::new(finder)),
+                level: Level::Text,
             });
         }
         let linear = emit(&syntax, Dialect::Linear).and_then(|text| {
@@ -47,12 +50,20 @@ impl Matcher {
                 .build()
                 .ok()
         });
-        Ok(Matcher {
-            engine: match linear {
-                Some(linear) => Engine::Linear(linear),
-                None => Engine::Pcre(Pcre::compile(&syntax)?),
-            },
-        })
+        let (engine, level) = match linear {
+            Some(linear) => (Engine::Linear(linear), Level::Linear),
+            None => (
+                Engine::Pcre(Pcre::compile(&syntax)?),
+                level::not_linear(&syntax),
+            ),
+        };
+        Ok(Matcher { engine, level })
+    }
+
+    /// Which engine runs this expression.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
     }
 
     /// Whether the expression matches anywhere in `text`.

@@ -11,6 +11,7 @@
 
 mod emit;
 mod error;
+mod level;
 mod literal;
 mod matcher;
 mod parse;
@@ -29,6 +30,7 @@ mod tests;
 
 pub use self::{
     error::{MatchError, RegexError},
+    level::Level,
     literal::{LiteralError, split_literal},
     matcher::Matcher,
     scan::find_byte,
@@ -63,6 +65,7 @@ pub struct Regex {
     captures: usize,
     splitter: Option<Program>,
     pcre: Pcre,
+    level: Level,
 }
 
 impl Regex {
@@ -74,6 +77,10 @@ impl Regex {
         let syntax = parse::parse(source, flags)?;
         let pcre = Pcre::compile(&syntax)?;
         let splitter = splitter::compile(&syntax);
+        let level = match &splitter {
+            Some(_) => Level::Splitter,
+            None => level::not_split(&syntax),
+        };
         let names = syntax
             .names
             .into_iter()
@@ -84,6 +91,7 @@ impl Regex {
             captures: syntax.captures,
             splitter,
             pcre,
+            level,
         })
     }
 
@@ -105,10 +113,11 @@ impl Regex {
         Spans::new(self.captures)
     }
 
-    /// Whether the splitter takes this expression on, see the design at the top of the crate's `regex` module.
+    /// Which engine takes lines apart by this expression, see the design at the top of the crate's `regex` module. What
+    /// the splitter gives up on goes to PCRE2.
     #[must_use]
-    pub fn is_splitter(&self) -> bool {
-        self.splitter.is_some()
+    pub fn level(&self) -> Level {
+        self.level
     }
 
     /// Finds the first match in `line` and notes where it and its captures lie; `spans` must come from this expression.

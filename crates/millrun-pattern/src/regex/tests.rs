@@ -87,7 +87,7 @@ proptest! {
         line in "[ab \n]{0,12}",
     ) {
         if let Ok(regex) = Regex::compile(&source, Flags::default())
-            && regex.is_splitter() {
+            && regex.level() == Level::Splitter {
                 assert_engines_agree(&regex, line.as_bytes())?;
             }
     }
@@ -139,7 +139,7 @@ fn a_mere_text_is_searched_for_as_such() {
 #[test]
 fn the_nginx_expression_is_a_splitter() {
     let regex = compile(NGINX);
-    assert!(regex.is_splitter());
+    assert!(regex.level() == Level::Splitter);
     let line = r#"10.1.2.3 - bob [01/Feb/2024:03:04:05 +0900] "GET /a b HTTP/1.1" 200 777 "-" "UA x" "9.9.9.9""#;
     let found = captures(&regex, line).unwrap();
     let fields: Vec<_> = found
@@ -278,7 +278,7 @@ fn hostile_expressions_end_in_an_error() {
     }
     let long = vec![b'a'; 40_000];
     let chain = compile("^.*x.*x.*x.*x.*$");
-    assert!(chain.is_splitter());
+    assert!(chain.level() == Level::Splitter);
     assert!(matches!(
         chain.captures_into(&long, &mut chain.spans()),
         Ok(false) | Err(MatchError::Limit)

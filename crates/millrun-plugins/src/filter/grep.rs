@@ -24,7 +24,7 @@ use std::sync::Arc;
 use millrun_config::{Diagnostic, Diagnostics, Element, Regexp, parameters};
 use millrun_core::{Assembly, Batch, Fate, Filter, LossReason, PluginId, Report};
 use millrun_event::{Cursor, Entry, EventBuffer, Token, Value};
-use millrun_pattern::{Accessor, Flags, MatchError, Matcher, Segment};
+use millrun_pattern::{Accessor, Flags, Level, MatchError, Matcher, Segment};
 
 use super::each_record::skip_to_record;
 use crate::formatter::write_ruby_text;
@@ -97,6 +97,29 @@ pub(super) fn build(
     }
     grep.collect_keys();
     Some(Arc::new(grep))
+}
+
+/// The patterns of a filter by their fields, and which engine runs each.
+pub(super) fn patterns(element: &Element) -> Vec<(String, Level)> {
+    let mut unheard = Diagnostics::default();
+    let Some(parameters) = GrepParameters::read(element, &mut unheard) else {
+        return Vec::new();
+    };
+    let groups = parameters.and.into_iter().chain(parameters.or);
+    let grouped = groups.flat_map(|group| [group.regexp, group.exclude]);
+    let mut levels = Vec::new();
+    for conditions in [parameters.regexp, parameters.exclude]
+        .into_iter()
+        .chain(grouped)
+    {
+        for condition in conditions {
+            let key = condition.key.clone();
+            let tests = compile(vec![condition], element, &mut unheard);
+            let tests = tests.into_iter().flatten();
+            levels.extend(tests.map(|test| (key.clone(), test.matcher.level())));
+        }
+    }
+    levels
 }
 
 fn push(rules: &mut Vec<Rule>, tests: Vec<Test>, rule: fn(Vec<Test>) -> Rule) {

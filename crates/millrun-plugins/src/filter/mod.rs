@@ -22,7 +22,18 @@ mod throttle;
 pub(crate) use tag_parts::TagParts;
 pub(crate) use template::hostname;
 
+use millrun_config::Element;
 use millrun_core::Registry;
+use millrun_pattern::Level;
+
+/// The regular expressions of a filter's own section, and which engine runs each.
+pub(crate) fn patterns(element: &Element) -> Vec<(String, Level)> {
+    match element.plugin_type() {
+        Some("grep") => grep::patterns(element),
+        Some("concat") => concat::patterns(element),
+        _ => Vec::new(),
+    }
+}
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.add_filter("concat", concat::ConcatParameters::SCHEMA, concat::build);

@@ -16,7 +16,17 @@ mod tests;
 
 pub(crate) use stdout::Printer;
 
+use millrun_config::Element;
 use millrun_core::Registry;
+use millrun_pattern::Level;
+
+/// The regular expressions of an output's own section, and which engine runs each.
+pub(crate) fn patterns(element: &Element) -> Vec<(String, Level)> {
+    match element.plugin_type() {
+        Some("rewrite_tag_filter") => rewrite_tag_filter::patterns(element),
+        _ => Vec::new(),
+    }
+}
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.add_output("copy", copy::CopyParameters::SCHEMA, copy::build);

@@ -16,13 +16,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use millrun_config::{Diagnostic, Element, Regexp, parameters};
+use millrun_config::{Diagnostic, Diagnostics, Element, Regexp, parameters};
 use millrun_core::{
     Assembly, Batch, Emissions, Fate, LossReason, Node, PluginId, Report, Rewrite, Rewriter,
     RouterId, lookup, text_of,
 };
 use millrun_event::{Entries, Entry};
-use millrun_pattern::{Accessor, Flags, MatchError, Regex, Spans};
+use millrun_pattern::{Accessor, Flags, Level, MatchError, Regex, Spans};
 
 use super::tag_template::{Names, TagTemplate};
 use crate::filter::TagParts;
@@ -103,6 +103,23 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
             router,
         }))
     })
+}
+
+/// The patterns of an output by the fields of their rules, and which engine runs each.
+pub(super) fn patterns(element: &Element) -> Vec<(String, Level)> {
+    let mut unheard = Diagnostics::default();
+    let Some(parameters) = RewriteTagFilterParameters::read(element, &mut unheard) else {
+        return Vec::new();
+    };
+    let removed = parameters.remove_tag_regexp.as_ref();
+    let removed = removed.map(|regexp| ("remove_tag_regexp".to_owned(), regexp));
+    let rules = parameters.rule.iter();
+    let rules = rules.map(|rule| (rule.key.clone(), &rule.pattern));
+    removed
+        .into_iter()
+        .chain(rules)
+        .filter_map(|(name, regexp)| Some((name, compile(regexp).ok()?.level())))
+        .collect()
 }
 
 fn compile(regexp: &Regexp) -> Result<Regex, String> {

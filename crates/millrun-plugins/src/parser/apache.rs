@@ -11,7 +11,7 @@
 //! `apache` is the same as a plain expression, without escapes, and all values are text.
 
 use millrun_event::{EventTime, write};
-use millrun_pattern::{Flags, Regex, Spans, TimeType};
+use millrun_pattern::{Flags, Level, Regex, Spans, TimeType};
 
 use super::{
     LineParser, ParseError, Parsed, RegexpParser, Settings, SetupError, TextKind,
@@ -75,26 +75,26 @@ pub fn apache_error_parser(settings: Settings) -> Result<RegexpParser, SetupErro
 /// one without them says the same of it.
 #[derive(Debug)]
 pub struct Apache2Parser {
-    plain: Level,
-    escaped: Level,
+    plain: Form,
+    escaped: Form,
     rules: Rules,
     text: TextKind,
 }
 
 #[derive(Debug)]
-struct Level {
+struct Form {
     regex: Regex,
     spans: Spans,
 }
 
-impl Level {
+impl Form {
     /// The expression with the given form of a text between quotes.
     fn compile(quoted: &str) -> Result<Self, SetupError> {
         let source = format!(
             r#"^([^ ]*) [^ ]* ([^ ]*) \[([^\]]*)\] "(\S+)(?: +({quoted}?)(?: +\S*)?)?" ([^ ]*) ([^ ]*)(?: "({quoted})" "({quoted})")?$"#
         );
         let regex = Regex::compile(&source, Flags::default())?;
-        Ok(Level {
+        Ok(Form {
             spans: regex.spans(),
             regex,
         })
@@ -111,8 +111,8 @@ impl Apache2Parser {
         settings.time_format = Some(APACHE_TIME_FORMAT.to_owned());
         let text = settings.text;
         Ok(Apache2Parser {
-            plain: Level::compile(r#"[^"]*"#)?,
-            escaped: Level::compile(QUOTED_ESCAPED)?,
+            plain: Form::compile(r#"[^"]*"#)?,
+            escaped: Form::compile(QUOTED_ESCAPED)?,
             rules: Rules::new(settings, TimeType::Text, Some("time"))?,
             text,
         })
@@ -123,18 +123,25 @@ impl Apache2Parser {
 impl Apache2Parser {
     /// Takes every line for one with escapes.
     pub(super) fn use_escaped_only(&mut self) {
-        self.plain = Level::compile(QUOTED_ESCAPED).unwrap();
+        self.plain = Form::compile(QUOTED_ESCAPED).unwrap();
     }
 }
 
 impl LineParser for Apache2Parser {
+    fn patterns(&self) -> Vec<(&'static str, Level)> {
+        vec![
+            ("lines without a backslash", self.plain.regex.level()),
+            ("lines with a backslash", self.escaped.regex.level()),
+        ]
+    }
+
     fn parse(
         &mut self,
         line: &[u8],
         now: EventTime,
         record: &mut Vec<u8>,
     ) -> Result<Parsed, ParseError> {
-        let Level { regex, spans } = match memchr::memchr(b'\\', line) {
+        let Form { regex, spans } = match memchr::memchr(b'\\', line) {
             None => &mut self.plain,
             Some(_) => &mut self.escaped,
         };

@@ -9,7 +9,7 @@
 //! message tells none; here it is the time of the line.)
 
 use millrun_event::{Cursor, EventTime, Token, write};
-use millrun_pattern::TimeType;
+use millrun_pattern::{Level, TimeType};
 
 use super::{
     LineParser, ParseError, Parsed, Settings, SetupError, TextKind, conversion::write_text,
@@ -56,6 +56,11 @@ impl CriParser {
 }
 
 impl LineParser for CriParser {
+    fn patterns(&self) -> Vec<(&'static str, Level)> {
+        let message = self.message.as_ref();
+        message.map_or_else(Vec::new, |message| message.patterns())
+    }
+
     fn parse(
         &mut self,
         line: &[u8],

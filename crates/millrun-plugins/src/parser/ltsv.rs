@@ -7,7 +7,7 @@
 
 use memchr::memmem;
 use millrun_event::{EventTime, write};
-use millrun_pattern::{Regex, Spans, TimeType, find_byte};
+use millrun_pattern::{Level, Regex, Spans, TimeType, find_byte};
 
 use super::{LineParser, ParseError, Parsed, Settings, SetupError, rules::Rules};
 
@@ -181,6 +181,13 @@ fn hash(label: &[u8]) -> u32 {
 }
 
 impl LineParser for LtsvParser {
+    fn patterns(&self) -> Vec<(&'static str, Level)> {
+        match &self.delimiter {
+            LtsvDelimiter::Text(_) => Vec::new(),
+            LtsvDelimiter::Pattern(regex, _) => vec![("delimiter_pattern", regex.level())],
+        }
+    }
+
     fn parse(
         &mut self,
         line: &[u8],

@@ -47,6 +47,7 @@ mod tests;
 mod tsv;
 
 use millrun_event::EventTime;
+use millrun_pattern::Level;
 
 pub(crate) use self::number::leading_float;
 pub(crate) use self::section::PARSERS;
@@ -103,6 +104,11 @@ pub trait LineParser: Send {
     /// How lines become the texts that this parser takes.
     fn grouping(&self) -> Grouping<'_> {
         Grouping::Line
+    }
+
+    /// The expressions that lines go through: what each is for, and which engine runs it.
+    fn patterns(&self) -> Vec<(&'static str, Level)> {
+        Vec::new()
     }
 }
 

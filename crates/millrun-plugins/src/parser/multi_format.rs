@@ -14,6 +14,7 @@
 //! A parser that takes the line for its own and finds its content wrong is passed over, too.
 
 use millrun_event::EventTime;
+use millrun_pattern::Level;
 
 use super::{LineParser, ParseError, Parsed};
 
@@ -57,5 +58,10 @@ impl LineParser for MultiFormatParser {
         record: &mut Vec<u8>,
     ) -> Option<Result<Parsed, ParseError>> {
         self.parsers.get_mut(self.last)?.parse_next(now, record)
+    }
+
+    fn patterns(&self) -> Vec<(&'static str, Level)> {
+        let parsers = self.parsers.iter();
+        parsers.flat_map(|parser| parser.patterns()).collect()
     }
 }

@@ -12,7 +12,7 @@
 //! In a text every match is an event; with `unmatched_lines` what stands between matches is one, too, under that key.
 
 use millrun_event::{EventTime, write};
-use millrun_pattern::Matcher;
+use millrun_pattern::{Level, Matcher};
 
 use super::{LineParser, ParseError, Parsed, RegexpParser, TextKind, conversion::write_text};
 
@@ -38,6 +38,12 @@ impl FirstLine {
     #[must_use]
     pub fn new(matcher: Matcher) -> Self {
         FirstLine { matcher }
+    }
+
+    /// Which engine looks for first lines.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.matcher.level()
     }
 
     /// Whether an event begins with `line`. A match that runs into its step limit counts as none.
@@ -99,6 +105,12 @@ impl MultilineParser {
 }
 
 impl LineParser for MultilineParser {
+    fn patterns(&self) -> Vec<(&'static str, Level)> {
+        let first = self.first_line.iter();
+        let first = first.map(|line| ("format_firstline", line.level()));
+        first.chain(self.parser.patterns()).collect()
+    }
+
     fn grouping(&self) -> Grouping<'_> {
         match &self.first_line {
             Some(first_line) => Grouping::FirstLine(first_line),

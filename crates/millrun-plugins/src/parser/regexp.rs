@@ -10,7 +10,7 @@
 //! A group that took no part in the match leaves no key behind.
 
 use millrun_event::{EventTime, write};
-use millrun_pattern::{CaptureName, Regex, Spans, TimeType};
+use millrun_pattern::{CaptureName, Level, Regex, Spans, TimeType};
 
 use super::{LineParser, ParseError, Parsed, Settings, SetupError, rules::Rules};
 
@@ -87,6 +87,10 @@ impl LineParser for RegexpParser {
             return Ok(Parsed::Unmatched);
         }
         self.write(line, now, record)
+    }
+
+    fn patterns(&self) -> Vec<(&'static str, Level)> {
+        vec![("expression", self.regex.level())]
     }
 }
 

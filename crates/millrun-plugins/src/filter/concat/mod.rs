@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use millrun_config::{Diagnostic, Diagnostics, Element, Regexp, parameters};
 use millrun_core::{Assembly, Filter, PluginId};
-use millrun_pattern::Matcher;
+use millrun_pattern::{Level, Matcher};
 
 use super::pattern::compile;
 use crate::joining::{Join, Joining, Kind, MetadataNames};
@@ -108,6 +108,29 @@ pub(in crate::filter) fn build(
             bytes_max: usize::MAX,
         },
     )))
+}
+
+/// The patterns of a filter by their parameters, and which engine runs each.
+pub(in crate::filter) fn patterns(element: &Element) -> Vec<(String, Level)> {
+    let mut unheard = Diagnostics::default();
+    let parameters = ConcatParameters::read(element, &mut unheard);
+    let kind = parameters.and_then(|parameters| kind(&parameters, element, &mut unheard));
+    let Some(Kind::Regexps {
+        start,
+        end,
+        continued,
+    }) = kind
+    else {
+        return Vec::new();
+    };
+    [
+        ("multiline_start_regexp", start),
+        ("multiline_end_regexp", end),
+        ("continuous_line_regexp", continued),
+    ]
+    .into_iter()
+    .filter_map(|(name, matcher)| Some((name.to_owned(), matcher?.level())))
+    .collect()
 }
 
 fn kind(

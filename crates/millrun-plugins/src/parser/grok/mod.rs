@@ -15,7 +15,7 @@ mod patterns;
 use std::collections::HashMap;
 
 use millrun_event::{EventTime, write};
-use millrun_pattern::{Flags, REGEX_SOURCE_BYTES_MAX, Regex};
+use millrun_pattern::{Flags, Level, REGEX_SOURCE_BYTES_MAX, Regex};
 use thiserror::Error;
 
 use super::{
@@ -235,6 +235,15 @@ impl GrokParser {
 }
 
 impl LineParser for GrokParser {
+    fn patterns(&self) -> Vec<(&'static str, Level)> {
+        let first = self.first_line.iter();
+        let first = first.map(|line| ("multiline_start_regexp", line.level()));
+        let patterns = self.patterns.iter();
+        first
+            .chain(patterns.flat_map(|pattern| pattern.parser.patterns()))
+            .collect()
+    }
+
     fn grouping(&self) -> Grouping<'_> {
         match (&self.first_line, self.is_multiline) {
             (Some(first_line), _) => Grouping::FirstLine(first_line),

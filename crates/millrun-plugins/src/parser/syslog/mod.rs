@@ -17,7 +17,7 @@ mod rfc5424;
 mod tests;
 
 use millrun_event::{EventTime, write};
-use millrun_pattern::{Flags, Regex, Spans, TimeParser, TimeType};
+use millrun_pattern::{Flags, Level, Regex, Spans, TimeParser, TimeType};
 
 use super::{
     LineParser, ParseError, Parsed, Settings, SetupError, TextKind, conversion::write_text,
@@ -182,6 +182,18 @@ impl SyslogParser {
 }
 
 impl LineParser for SyslogParser {
+    fn patterns(&self) -> Vec<(&'static str, Level)> {
+        let (one, other) = (self.rfc3164.regex.level(), self.rfc5424.regex.level());
+        let (one, other) = (("rfc3164", one), ("rfc5424", other));
+        match (self.options.engine, self.options.format) {
+            // It reads by hand.
+            (SyslogEngine::String, _) => Vec::new(),
+            (SyslogEngine::Regexp, SyslogFormat::Rfc3164) => vec![one],
+            (SyslogEngine::Regexp, SyslogFormat::Rfc5424) => vec![other],
+            (SyslogEngine::Regexp, SyslogFormat::Auto) => vec![one, other],
+        }
+    }
+
     fn parse(
         &mut self,
         line: &[u8],
