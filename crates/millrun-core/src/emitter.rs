@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::alarm::Alarm;
 use crate::buffered::BufferedNode;
+use crate::crew::Crew;
 use crate::graph::{Graph, HOPS_MAX, RouterId};
 use crate::loss::Losses;
 use crate::passage::Failure;
@@ -69,9 +70,14 @@ pub struct Emitter {
     buffers: Arc<[Arc<BufferedNode>]>,
     stop: Stop,
     alarm: Alarm,
+    crew: Crew,
 }
 
 impl Emitter {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what a pipeline has, handed to each of its sources in one place"
+    )]
     pub(crate) fn new(
         shard: Shard,
         state: Arc<StateDirectory>,
@@ -80,17 +86,29 @@ impl Emitter {
         buffers: Arc<[Arc<BufferedNode>]>,
         stop: Stop,
         alarm: Alarm,
+        crew: Crew,
     ) -> Self {
         Self {
             ledger: Arc::clone(shard.ledger()),
             shard: shard.number(),
-            place: Arc::new(Mutex::new(Workplace::new(shard, Arc::clone(&state), graph))),
+            place: Arc::new(Mutex::new(Workplace::new(
+                shard,
+                Arc::clone(&state),
+                graph,
+                crew.clone(),
+            ))),
             state,
             entry,
             buffers,
             stop,
             alarm,
+            crew,
         }
+    }
+
+    /// The threads that may help to make a batch.
+    pub fn crew(&self) -> &Crew {
+        &self.crew
     }
 
     /// Where this emitter's transactions are made.

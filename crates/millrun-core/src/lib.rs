@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod alarm;
+mod apart;
 mod assembly;
 mod buffer_plan;
 mod buffer_section;
@@ -31,6 +32,7 @@ mod buffered;
 mod check;
 mod chunk_keys;
 mod counters;
+mod crew;
 mod emitter;
 mod explain;
 mod flush;
@@ -67,6 +69,7 @@ pub use buffered::{BufferPlan, BufferedNode, QUEUED_CHUNKS_ROOM};
 pub use check::{Checked, check};
 pub use chunk_keys::{ChunkKeys, FieldKey, Partition, TimeKey, lookup};
 pub use counters::{Counters, OutputStatistics};
+pub use crew::{Crew, HELPERS_MAX, PIECE_BYTES_MIN};
 pub use emitter::{BLOCK_POLL, EmitError, Emitter};
 pub use explain::{PatternsOf, explain};
 pub use graph::{Branch, Graph, HOPS_MAX, Node, Rewrite, RouterId};

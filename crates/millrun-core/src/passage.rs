@@ -5,6 +5,7 @@ use std::sync::Arc;
 use millrun_buffer::{AppendError, ChunkId, OverflowAction, Timestamp, Transaction};
 use millrun_event::{Cursor, Entry, EventBuffer, EventTime, Events, Malformed};
 
+use crate::apart::Apart;
 use crate::buffered::BufferedNode;
 use crate::chunk_keys::Partition;
 use crate::emitter::EmitError;
@@ -32,6 +33,8 @@ pub(crate) struct Workspace {
     pub(crate) overflows: u64,
     /// What stages hold back.
     pub(crate) held: Held,
+    /// What large batches are taken apart with.
+    pub(crate) apart: Apart,
     /// Memory for what is emitted again.
     pub(crate) emissions: Vec<Emissions>,
 }
@@ -106,19 +109,50 @@ impl Passage<'_> {
             Some(place? + 1)
         });
         let filters = route.filters.get(passed.unwrap_or(0)..).unwrap_or_default();
-        let Some((first, others)) = filters.split_first() else {
+        if filters.is_empty() {
             return self.end(route.target.as_deref(), tag, events, hops);
-        };
+        }
         let mut current = self.scratch();
-        self.filter(first, tag, events, &mut current);
-        for filter in others {
+        let mut rest = self.filters(filters, tag, events, &mut current);
+        while !rest.is_empty() {
             let mut next = self.scratch();
-            self.filter(filter, tag, current.as_events(), &mut next);
+            rest = self.filters(rest, tag, current.as_events(), &mut next);
             self.work.events.push(std::mem::replace(&mut current, next));
         }
         let outcome = self.end(route.target.as_deref(), tag, current.as_events(), hops);
         self.work.events.push(current);
         outcome
+    }
+
+    /// The way through the first of `filters`, or through several that pieces of the batch pass side by side. Answers
+    /// with those behind.
+    fn filters<'f>(
+        &mut self,
+        filters: &'f [Arc<dyn Filter>],
+        tag: &str,
+        events: Events<'_>,
+        out: &mut EventBuffer,
+    ) -> &'f [Arc<dyn Filter>] {
+        let batch = Batch {
+            tag,
+            events,
+            now: self.event_time(),
+        };
+        let Workspace {
+            apart,
+            losses,
+            errors,
+            ..
+        } = &mut *self.work;
+        let passed = apart.filter(filters, batch, out, losses, errors);
+        if passed > 0 {
+            return filters.get(passed..).unwrap_or_default();
+        }
+        let Some((first, rest)) = filters.split_first() else {
+            return &[];
+        };
+        self.filter(first, tag, events, out);
+        rest
     }
 
     fn filter(

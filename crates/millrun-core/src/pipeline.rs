@@ -18,6 +18,7 @@ use millrun_buffer::{Broken, Buffer, Durability, Random, Resumed, Shard, StateDi
 use crate::alarm::Alarm;
 use crate::assembly::Parts;
 use crate::buffered::BufferedNode;
+use crate::crew::Crew;
 use crate::emitter::Emitter;
 use crate::flush::{FlushStop, Flusher};
 use crate::held::stages;
@@ -122,6 +123,9 @@ impl Pipeline {
             part.input.prepare(listeners)?;
         }
         let graph = Arc::new(parts.graph);
+        let crew = Crew::new(system.helpers()).map_err(|error| {
+            StartError::new(format!("cannot start the helper threads: {error}"))
+        })?;
         for node in pipeline.buffered.iter() {
             let Some(buffer) = node.buffer() else {
                 continue;
@@ -151,6 +155,7 @@ impl Pipeline {
                 Arc::clone(&pipeline.buffered),
                 pipeline.input_stop.clone(),
                 pipeline.alarm.clone(),
+                crew.clone(),
             );
             places.push(Arc::clone(emitter.place()));
             let stop = pipeline.input_stop.clone();

@@ -81,6 +81,12 @@ pub trait Filter: Send + Sync {
     /// loss; what cannot be handled is told in `report`.
     fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, report: &mut Report<'_>);
 
+    /// Whether an event costs it so much that a large batch is worth being taken apart. Then several threads filter
+    /// pieces of one batch at once; what becomes of an event must not hang on those before it.
+    fn is_costly(&self) -> bool {
+        false
+    }
+
     /// Its stage, where it holds events back from one batch to another. Then the holders of the stage filter, and
     /// [`filter`](Self::filter) is not called.
     fn stage(&self) -> Option<&dyn Stage> {

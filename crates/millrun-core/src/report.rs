@@ -122,6 +122,21 @@ impl ErrorEvents {
         group.dropped += u64::from(fate == Fate::Dropped);
     }
 
+    /// Adds what stands in `others`, behind what is here.
+    pub(crate) fn append(&mut self, others: &mut ErrorEvents) {
+        for group in others.groups.drain(..) {
+            let known = self.groups.last_mut();
+            match known.filter(|known| known.plugin == group.plugin && known.tag == group.tag) {
+                Some(known) => {
+                    let events = group.events.as_events();
+                    known.events.extend(events.bytes, events.count);
+                    known.dropped += group.dropped;
+                }
+                None => self.groups.push(group),
+            }
+        }
+    }
+
     /// The groups, in the order in which they arose.
     pub fn groups(&self) -> &[ErrorGroup] {
         &self.groups

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use millrun_config::{Diagnostic, Diagnostics, Element, LogLevel, Mode, parameters, words};
 
+use crate::crew::HELPERS_MAX;
+
 words! {
     /// What an acknowledged transaction survives.
     pub enum DurabilityName {
@@ -41,6 +43,9 @@ parameters! {
         process_name: Option<String>;
         /// What an acknowledged transaction survives.
         durability: DurabilityName = "process";
+        /// How many threads of a worker help those of its sources to parse and filter; 0 for none. Without it, as many
+        /// as leave a core to the source: the cores shared among the workers, less one.
+        helper_threads: Option<u32>;
     }
 }
 
@@ -73,6 +78,17 @@ impl System {
         })
     }
 
+    /// How many helpers each worker has.
+    #[must_use]
+    pub fn helpers(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        helpers(
+            self.parameters.helper_threads,
+            cores,
+            self.parameters.workers,
+        )
+    }
+
     /// The directory of this instance's ledgers, and of buffers without a path.
     ///
     /// `root_dir` where it is set; else the directory systemd gives the service; else one below
@@ -93,6 +109,13 @@ impl System {
         };
         base.join("millrun").join(instance_name(config_file))
     }
+}
+
+/// The helpers of a worker, of which there are so many on so many cores.
+fn helpers(wanted: Option<u32>, cores: usize, workers: u32) -> usize {
+    let own = cores / (workers as usize).max(1);
+    let helpers = wanted.map_or(own.saturating_sub(1), |wanted| wanted as usize);
+    helpers.min(HELPERS_MAX)
 }
 
 /// How many workers a configuration wants, whatever else is wrong with it.
@@ -152,6 +175,14 @@ mod tests {
         let (system, diagnostics) = read("");
         let system = system.unwrap();
         assert_eq!((system.parameters.workers, diagnostics.as_str()), (1, ""));
+    }
+
+    #[test]
+    fn helpers_are_what_is_wanted_or_what_the_cores_leave() {
+        let cases = [(None, 1, 1), (None, 4, 1), (None, 8, 4), (None, 64, 1)];
+        let automatic = cases.map(|(wanted, cores, workers)| helpers(wanted, cores, workers));
+        assert_eq!(automatic, [0, 3, 1, HELPERS_MAX]);
+        assert_eq!((helpers(Some(0), 8, 1), helpers(Some(3), 1, 1)), (0, 3));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use millrun_buffer::{
 use millrun_event::json::{self, FloatText};
 use millrun_event::{Cursor, Entry, EventTime, Events};
 
+use crate::apart::Apart;
+use crate::crew::Crew;
 use crate::emitter::EmitError;
 use crate::graph::{Graph, RouterId};
 use crate::held::Held;
@@ -27,8 +29,14 @@ pub(crate) struct Workplace {
 }
 
 impl Workplace {
-    pub(crate) fn new(shard: Shard, state: Arc<StateDirectory>, graph: Arc<Graph>) -> Self {
+    pub(crate) fn new(
+        shard: Shard,
+        state: Arc<StateDirectory>,
+        graph: Arc<Graph>,
+        crew: Crew,
+    ) -> Self {
         let work = Workspace {
+            apart: Apart::new(crew),
             held: Held::new(&graph, shard.ledger()),
             ..Workspace::default()
         };

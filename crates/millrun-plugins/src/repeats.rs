@@ -1,5 +1,7 @@
 //! A limit on warnings that may come with every line.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use millrun_event::EventTime;
 
 /// Most warnings of one kind per second.
@@ -26,6 +28,20 @@ impl Repeats {
         }
         self.passed += 1;
         Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+/// The same for several threads: clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedRepeats(Arc<Mutex<Repeats>>);
+
+impl SharedRepeats {
+    /// As [`Repeats::pass`].
+    pub(crate) fn pass(&self, now: EventTime) -> Option<u64> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pass(now)
     }
 }
 

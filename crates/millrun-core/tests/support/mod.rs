@@ -20,8 +20,9 @@ use millrun_buffer::{Chunk, Origin};
 use millrun_config::{Element, Environment, NoIncludes, RenderStyle, parameters, parse_str};
 use millrun_core::{
     Assembly, Batch, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError,
-    DirectOutput, EmitError, Emitter, Fate, Filter, Input, Listeners, Node, OwnListeners, Pipeline,
-    PluginId, Progress, Registry, Report, Sender, StartError, Stop, System, assemble,
+    DirectOutput, EmitError, Emitter, Fate, Filter, Input, Listeners, LossReason, Node,
+    OwnListeners, Pipeline, PluginId, Progress, Registry, Report, Sender, StartError, Stop, System,
+    assemble,
 };
 use millrun_event::{Entries, EventBuffer, EventTime, Events, write};
 
@@ -190,6 +191,7 @@ fn registry() -> Registry {
     });
     registry.add_filter("drop_x", schema, |_, _, _| Some(Arc::new(DropX)));
     registry.add_filter("reject_x", schema, |_, _, _| Some(Arc::new(RejectX)));
+    registry.add_filter("dawdle", schema, |_, _, _| Some(Arc::new(Dawdle)));
     stages::register(&mut registry);
     registry.add_output("direct", schema, |element, id, assembly| {
         let name = name(element, assembly)?;
@@ -288,6 +290,30 @@ impl Filter for RejectX {
                 report.error_event("reject", batch.tag, &entry, Fate::Dropped, "it is an x");
             } else {
                 out.extend(entry.bytes, 1);
+            }
+        }
+    }
+}
+
+/// Takes its time with each batch or piece of one, drops what ends with 7 and cannot handle what ends with 3.
+struct Dawdle;
+
+impl Filter for Dawdle {
+    fn is_costly(&self) -> bool {
+        true
+    }
+
+    fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, report: &mut Report<'_>) {
+        let sum = batch.events.bytes.iter().map(|byte| u64::from(*byte));
+        std::thread::sleep(Duration::from_micros(sum.sum::<u64>() % 3000));
+        for entry in Entries::new(batch.events.bytes).map(Result::unwrap) {
+            let message = entry.record().field(b"m").and_then(|value| value.text());
+            match message.and_then(<[u8]>::last) {
+                Some(b'7') => report.lose("dawdle", LossReason::Throttled, 1),
+                Some(b'3') => {
+                    report.error_event("dawdle", batch.tag, &entry, Fate::Dropped, "it is a 3");
+                }
+                _ => out.extend(entry.bytes, 1),
             }
         }
     }

@@ -184,6 +184,15 @@ struct Test {
 }
 
 impl Filter for Grep {
+    /// A text is found sooner than a batch is taken apart.
+    fn is_costly(&self) -> bool {
+        let rules = self.keep.iter().chain(&self.drop);
+        let mut tests = rules.flat_map(|rule| match rule {
+            Rule::All(tests) | Rule::Any(tests) => tests,
+        });
+        tests.any(|test| test.matcher.level() != Level::Text)
+    }
+
     fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, report: &mut Report<'_>) {
         let stream = batch.events.bytes;
         let mut cursor = Cursor::new(stream);

@@ -103,6 +103,10 @@ impl Worker {
 }
 
 impl Filter for ParserFilter {
+    fn is_costly(&self) -> bool {
+        true
+    }
+
     fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, report: &mut Report<'_>) {
         let lock = || self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = lock().pop();

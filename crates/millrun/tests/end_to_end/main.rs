@@ -18,6 +18,7 @@ mod crash;
 mod editor;
 mod exactly_once;
 mod examples;
+mod helpers;
 mod hostile_pattern;
 mod log_file;
 mod mill;

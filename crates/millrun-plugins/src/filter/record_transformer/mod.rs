@@ -165,6 +165,10 @@ struct RecordTransformer {
 }
 
 impl Filter for RecordTransformer {
+    fn is_costly(&self) -> bool {
+        self.enable_ruby
+    }
+
     fn filter(&self, batch: Batch<'_>, out: &mut EventBuffer, report: &mut Report<'_>) {
         let lock = || {
             self.workspaces

@@ -7,7 +7,7 @@ use crate::parser::{LineParser, ParseError, Parsed};
 
 use super::lines::{self, PlainLines};
 use super::sink::Lost;
-use crate::repeats::Repeats;
+use crate::repeats::SharedRepeats;
 
 /// Most bytes of a line that a warning shows.
 const SHOWN_BYTES_MAX: usize = 1024;
@@ -21,7 +21,7 @@ pub(crate) struct Encoder {
     pub(crate) line_bytes_max: Option<u64>,
     /// Whether what the parser does not understand becomes `{"unmatched_line": …}`.
     pub(crate) emit_unmatched: bool,
-    pub(super) repeats: Repeats,
+    pub(super) repeats: SharedRepeats,
 }
 
 pub(super) enum Kind {
@@ -55,7 +55,20 @@ impl Encoder {
             path_key: path_key.map(str::to_owned),
             line_bytes_max: None,
             emit_unmatched: false,
-            repeats: Repeats::default(),
+            repeats: SharedRepeats::default(),
+        }
+    }
+
+    /// True where lines go into their entries as they are.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.kind, Kind::Plain(_))
+    }
+
+    /// The same, its warnings held back together with those of `other`.
+    pub(crate) fn sharing_warnings(self, other: &Encoder) -> Self {
+        Self {
+            repeats: other.repeats.clone(),
+            ..self
         }
     }
 

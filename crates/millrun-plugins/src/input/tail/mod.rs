@@ -18,7 +18,7 @@
 //! wake ──▶ follow ──▶ watch ──▶ pump ──▶ sink
 //! inotify,  which     whose     one       the emitter; the ledger
 //! 1 s       files     turn      block     remembers the position
-//!             │                  │
+//!             │                  │        (a parser's blocks in pieces, by a `team`)
 //!           paths, glob        life    read, and check that it still is the same content
 //!           search, generations  encode  lines (no parser) or crate::parser
 //!           positions          Fluentd's position file, written after delivery
@@ -56,6 +56,7 @@ mod rotated;
 mod search;
 mod sink;
 mod successor;
+mod team;
 #[cfg(test)]
 mod tests;
 mod thread;

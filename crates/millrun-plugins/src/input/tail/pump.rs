@@ -11,6 +11,7 @@ use super::files::FileSystem;
 use super::groups::GROUP_BYTES_MAX;
 use super::life::{Ending, LINE_BYTES_MAX, Life, Read, Reader};
 use super::sink::{Lost, Piece, Refused, Sink};
+use super::team::Team;
 use crate::repeats::Repeats;
 
 /// What all readers of a tail share: the buffers, the encoder, the clock.
@@ -25,6 +26,8 @@ pub(crate) struct Pump<S> {
     pub(crate) block: Block,
     pub(crate) events: EventBuffer,
     pub(crate) repeats: Repeats,
+    /// Further encoders, for blocks that several threads take on.
+    pub(crate) team: Team,
 }
 
 /// What a step came to.
@@ -140,8 +143,10 @@ impl<S: FileSystem> Pump<S> {
                 let path = reader.life.path.as_os_str().as_bytes();
                 let now = (self.clock)();
                 let events = &mut self.events;
-                let (mut taken, mut lost) =
-                    self.encoder.encode_groups(bytes, is_end, path, now, events);
+                let (mut taken, mut lost) = match self.team.encode(bytes, path, now, events) {
+                    Some(lost) => (bytes.len(), lost),
+                    None => self.encoder.encode_groups(bytes, is_end, path, now, events),
+                };
                 if taken == 0 && bytes.len() > GROUP_BYTES_MAX {
                     events.clear();
                     (taken, lost) = self.encoder.encode_groups(bytes, true, path, now, events);

@@ -20,6 +20,7 @@ use super::lines::MESSAGE_KEY;
 use super::parameters::TailParameters;
 use super::positions::{Keyed, PositionFile, Stored};
 use super::pump::Pump;
+use super::team::Team;
 use super::wake::{Changes, Wake};
 use super::watch::Turn;
 use crate::repeats::Repeats;
@@ -74,6 +75,13 @@ pub(crate) fn build(
     let (true, Some(dated), Some(encoder)) = (is_sound, dated, encoder) else {
         return None;
     };
+    let team = team(
+        element,
+        id,
+        &parameters,
+        &encoder,
+        assembly.system.helpers(),
+    );
     let pump = Pump {
         files: System,
         encoder,
@@ -83,6 +91,7 @@ pub(crate) fn build(
         block: Block::new(BLOCK_BYTES),
         events: EventBuffer::default(),
         repeats: Repeats::default(),
+        team,
     };
     let settings = Settings {
         plugin_id: shown(id),
@@ -141,6 +150,23 @@ fn encoder(
     Some(encoder)
 }
 
+/// Encoders for the helpers and for the thread itself, where there are helpers and lines to parse one by one.
+fn team(
+    element: &Element,
+    id: &PluginId,
+    parameters: &TailParameters,
+    first: &Encoder,
+    helpers: usize,
+) -> Team {
+    if helpers == 0 || first.is_plain() || first.is_grouped() {
+        return Team::new(Vec::new());
+    }
+    // It was made of the same section before, so there is nothing to be told.
+    let mut unheard = millrun_config::Diagnostics::default();
+    let others = (0..=helpers).map_while(|_| encoder(element, id, parameters, &mut unheard));
+    Team::new(others.map(|other| other.sharing_warnings(first)).collect())
+}
+
 impl Input for Tail {
     fn prepare(&mut self, _: &dyn Listeners) -> Result<(), StartError> {
         let Some(path) = &self.parameters.pos_file else {
@@ -181,7 +207,7 @@ impl Input for Tail {
             id,
             owner,
             parameters,
-            follower,
+            mut follower,
             positions,
             ended,
         } = *self;
@@ -192,6 +218,7 @@ impl Input for Tail {
                 return;
             }
         };
+        follower.pump.team.join(emitter.crew().clone());
         let sink = LedgerSink::new(emitter, id, &owner);
         let mut running = Running {
             parameters,

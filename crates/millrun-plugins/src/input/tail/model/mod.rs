@@ -20,6 +20,7 @@ use super::encode::Encoder;
 use super::follow::{Follower, Settings};
 use super::paths::Paths;
 use super::pump::Pump;
+use super::team::Team;
 use super::watch::Turn;
 use crate::repeats::Repeats;
 
@@ -55,6 +56,7 @@ fn follower(disk: &Disk, has_pattern: bool) -> Follower<Disk> {
         block: Block::new(BLOCK),
         events: EventBuffer::default(),
         repeats: Repeats::default(),
+        team: Team::new(Vec::new()),
     };
     Follower::new(settings, pump)
 }
