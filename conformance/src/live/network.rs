@@ -86,6 +86,8 @@ fn configuration(case: &Case, world: &World) -> Result<String, Unplayable> {
             source.clear();
         }
     }
+    // What it logs is read from its log, not from its events.
+    kept.push_str("<label @FLUENT_LOG>\n  <match **>\n    @type null\n  </match>\n</label>\n");
     Ok(kept
         .lines()
         // Below info no program says that it runs.

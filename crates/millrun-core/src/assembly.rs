@@ -21,6 +21,9 @@ use crate::system::System;
 use crate::view::{Seat, View, views};
 use crate::workers::check_workers;
 
+/// The label that the program's own log lines go to as events.
+pub(crate) const LOG_LABEL: &str = "@FLUENT_LOG";
+
 /// What a configuration describes, made and not started.
 #[derive(Default)]
 pub struct Parts {
@@ -151,8 +154,15 @@ impl<'a> Assembly<'a> {
                 }
             }
         }
+        let mut graph = Graph {
+            routers,
+            error,
+            ..Graph::default()
+        };
+        let log = self.labels.get(LOG_LABEL).map(|(router, _)| *router);
+        graph.log = graph.log_route(log);
         Parts {
-            graph: Graph { routers, error },
+            graph,
             inputs,
             buffered: std::mem::take(&mut self.buffered),
         }

@@ -16,7 +16,9 @@ use std::fmt::Write as _;
 use millrun_config::{Element, Sources, nearest};
 use millrun_pattern::{Level, TagPatterns};
 
+use crate::assembly::LOG_LABEL;
 use crate::graph::HOPS_MAX;
+use crate::log_lines::TAGS;
 use crate::system::workers_of;
 use crate::view::{View, targets, views};
 
@@ -62,11 +64,19 @@ impl Explanation<'_> {
                 labels.push(label);
             }
         }
+        let log = self.log_entry();
+        labels.extend(log.filter(|log| !labels.contains(log)));
         if labels.is_empty() {
             labels.push("@ROOT");
         }
         for label in labels {
             self.text.push('\n');
+            if log == Some(label) {
+                put(
+                    self.text,
+                    format_args!("from the log lines of this program\n"),
+                );
+            }
             for source in self.view.sources() {
                 if source.text("@label").unwrap_or("@ROOT") == label {
                     self.source(source);
@@ -74,6 +84,13 @@ impl Explanation<'_> {
             }
             self.label(label, &mut Vec::new());
         }
+    }
+
+    /// Where log lines of the tag's level enter as events.
+    fn log_entry(&self) -> Option<&'static str> {
+        let is_one = TAGS.iter().any(|(_, tag)| *tag == self.tag);
+        let has_label = self.view.scope(LOG_LABEL).is_some();
+        is_one.then_some(if has_label { LOG_LABEL } else { "@ROOT" })
     }
 
     fn source(&mut self, source: &Element) {
@@ -262,6 +279,25 @@ from <source> of forward (f.conf:5:1)
             explained(text, "a"),
             "tag 'a'\n\nfrom <source> of x (f.conf:1:1)\n@LL\n  nowhere  there is no such label; did \
              you mean @L?\n"
+        );
+    }
+
+    #[test]
+    fn log_lines_enter_at_their_label() {
+        let text = "<source>\n@type x\n</source>\n<match **>\n@type stdout\n</match>\n";
+        assert_eq!(
+            explained(text, "fluent.warn"),
+            "tag 'fluent.warn'\n\nfrom the log lines of this program\nfrom <source> of x (f.conf:1:1)\n\
+             @ROOT\n  into     <match **> of stdout (f.conf:4:1)\n"
+        );
+        let label = "<label @FLUENT_LOG>\n<match **>\n@type null\n</match>\n</label>";
+        let explained = explained(&format!("{text}{label}"), "fluent.warn");
+        assert!(
+            explained.ends_with(
+                "\n\nfrom the log lines of this program\n@FLUENT_LOG\n  into     <match **> of null \
+                 (f.conf:8:1)\n"
+            ),
+            "{explained}"
         );
     }
 

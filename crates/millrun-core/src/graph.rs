@@ -10,8 +10,10 @@
 //! Built once by [`Assembly`](crate::Assembly), read by all shards, changed by none.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::buffered::BufferedNode;
+use crate::log_lines::TAGS;
 use crate::plugin::{DirectOutput, Filter, PluginId, Rewriter};
 use crate::route::Router;
 
@@ -35,12 +37,40 @@ pub struct Graph {
     pub routers: Vec<Router>,
     /// The router of `<label @ERROR>`, if there is one.
     pub error: Option<RouterId>,
+    /// Where the program's own log lines go as events, if anywhere.
+    pub log: Option<LogRoute>,
+    /// How many batches no `<match>` took, for warnings that get rarer.
+    pub(crate) no_match_calls: AtomicU64,
+}
+
+/// Where events made of log lines enter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRoute {
+    /// The router of `<label @FLUENT_LOG>`, else the root.
+    pub router: RouterId,
+    /// The tags that no `<match>` there takes. In a label their events are left out without a word; at the
+    /// top level they are events that no pattern matches, like any others.
+    pub untaken: Vec<&'static str>,
 }
 
 impl Graph {
     /// The router of a number this graph gave out.
     pub fn router(&self, id: RouterId) -> Option<&Router> {
         self.routers.get(id.0)
+    }
+
+    /// Where log lines go as events: to the label of that name, else to the top level where one of
+    /// its matches takes such a tag.
+    pub(crate) fn log_route(&self, label: Option<RouterId>) -> Option<LogRoute> {
+        let id = label.unwrap_or(RouterId::ROOT);
+        let router = self.router(id)?;
+        let tags = TAGS.iter().map(|(_, tag)| *tag);
+        let untaken: Vec<_> = tags.filter(|tag| !router.takes(tag)).collect();
+        let is_wanted = label.is_some() || untaken.len() < TAGS.len();
+        is_wanted.then_some(LogRoute {
+            router: id,
+            untaken,
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! A worker's plugins at work: started in order, watched, and ended without loss.
 //!
 //! ```text
-//! start   state directory (locked, recovered) → buffers → flush threads → inputs prepared → input threads
-//! stop    inputs → what stages hold back → staged chunks queued (flush_at_shutdown) → flush threads drain → last acts of inputs
+//! start   state directory (locked, recovered) → buffers → inputs prepared → flush threads → log lines become
+//!         events → input threads
+//! stop    log lines are lines only (with log_event_verbose: after the inputs) → inputs → what stages hold back → staged chunks queued (flush_at_shutdown) → flush threads drain → last acts of inputs
 //!         → state released
 //! ```
 
@@ -21,8 +22,11 @@ use crate::buffered::BufferedNode;
 use crate::crew::Crew;
 use crate::emitter::Emitter;
 use crate::flush::{FlushStop, Flusher};
+use crate::graph::{Graph, RouterId};
 use crate::held::stages;
 use crate::listeners::Listeners;
+use crate::log;
+use crate::log_lines::{self, LogLines};
 use crate::plugin::{AtEnd, StartError};
 use crate::release::{self, Workplaces};
 use crate::stop::Stop;
@@ -55,6 +59,24 @@ impl FlushHandle {
     }
 }
 
+/// What makes events of log lines.
+struct LogEvents {
+    lines: Arc<LogLines>,
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+impl LogEvents {
+    /// Makes events of what is logged so far, and of nothing more.
+    fn end(self) {
+        log::release();
+        self.lines.close();
+        self.stop.set();
+        // A panic was logged where it happened.
+        let _ = self.thread.join();
+    }
+}
+
 /// A running configuration.
 pub struct Pipeline {
     inputs: Vec<JoinHandle<()>>,
@@ -63,6 +85,8 @@ pub struct Pipeline {
     buffered: Arc<[Arc<BufferedNode>]>,
     places: Workplaces,
     releaser: Option<JoinHandle<()>>,
+    log_events: Option<LogEvents>,
+    ends_log_events_late: bool,
     input_stop: Stop,
     flush_stop: FlushStop,
     alarm: Alarm,
@@ -84,7 +108,9 @@ impl Pipeline {
             DurabilityName::Process => Durability::Process,
             DurabilityName::Power => Durability::Power,
         };
-        let shards = parts.inputs.len().max(1);
+        let inputs = parts.inputs.len();
+        let log_shard = parts.graph.log.as_ref().map(|_| inputs);
+        let shards = (inputs + usize::from(log_shard.is_some())).max(1);
         let worker = system.worker as usize;
         let mut state = StateDirectory::open(&disk, state_root, worker, shards, durability)
             .map_err(|error| StartError::new(error.to_string()))?;
@@ -113,6 +139,8 @@ impl Pipeline {
             buffered: parts.buffered.into(),
             places: Arc::new([]),
             releaser: None,
+            log_events: None,
+            ends_log_events_late: system.parameters.log_event_verbose,
             input_stop: Stop::new(),
             flush_stop: FlushStop::default(),
             alarm: Alarm::new(wake.clone()),
@@ -143,22 +171,29 @@ impl Pipeline {
             }
         }
         let mut places = Vec::new();
+        if let (Some(number), Some(route)) = (log_shard, graph.log.clone()) {
+            let stop = Stop::new();
+            let emitter = pipeline.emitter(number, &graph, route.router, &stop, &crew);
+            places.extend(emitter.as_ref().map(|emitter| Arc::clone(emitter.place())));
+            if let Some(emitter) = emitter {
+                let lines = log::capture();
+                let (kept, ended) = (Arc::clone(&lines), stop.clone());
+                let run = move || log_lines::run(&kept, emitter, &route, &ended);
+                let thread = spawn("log-events".to_owned(), &pipeline.alarm, run)?;
+                pipeline.log_events = Some(LogEvents {
+                    lines,
+                    stop,
+                    thread,
+                });
+            }
+        }
         for (number, part) in inputs.into_iter().enumerate() {
-            let Some(ledger) = pipeline._state.ledgers().get(number) else {
+            let stop = pipeline.input_stop.clone();
+            let emitter = pipeline.emitter(number, &graph, part.router, &stop, &crew);
+            let Some(emitter) = emitter else {
                 continue;
             };
-            let emitter = Emitter::new(
-                Shard::new(number, Arc::clone(ledger)),
-                Arc::clone(&pipeline._state),
-                Arc::clone(&graph),
-                part.router,
-                Arc::clone(&pipeline.buffered),
-                pipeline.input_stop.clone(),
-                pipeline.alarm.clone(),
-                crew.clone(),
-            );
             places.push(Arc::clone(emitter.place()));
-            let stop = pipeline.input_stop.clone();
             let input = part.input;
             pipeline.at_end.extend(input.at_end());
             let ended = stop.clone();
@@ -180,6 +215,28 @@ impl Pipeline {
         Ok(pipeline)
     }
 
+    /// What emits into `router` with the ledger of a shard.
+    fn emitter(
+        &self,
+        shard: usize,
+        graph: &Arc<Graph>,
+        router: RouterId,
+        stop: &Stop,
+        crew: &Crew,
+    ) -> Option<Emitter> {
+        let ledger = self._state.ledgers().get(shard)?;
+        Some(Emitter::new(
+            Shard::new(shard, Arc::clone(ledger)),
+            Arc::clone(&self._state),
+            Arc::clone(graph),
+            router,
+            Arc::clone(&self.buffered),
+            stop.clone(),
+            self.alarm.clone(),
+            crew.clone(),
+        ))
+    }
+
     /// True when a plugin's thread ended in a panic: the worker must be replaced.
     pub fn has_failed(&self) -> bool {
         self.alarm.is_rung()
@@ -192,15 +249,26 @@ impl Pipeline {
         }
     }
 
+    fn end_log_events(&mut self) {
+        if let Some(log_events) = self.log_events.take() {
+            log_events.end();
+        }
+    }
+
     /// Ends the sources, delivers what can be delivered in [`SHUTDOWN_FLUSH_MAX`], ends the rest.
     /// What stays in files is delivered by the next start; what stays in memory has its source's
     /// position behind it, or is counted in the log.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
+        if !self.ends_log_events_late {
+            self.end_log_events();
+        }
         self.input_stop.set();
-        for thread in self.inputs.into_iter().chain(self.releaser) {
+        let releaser = self.releaser.take();
+        for thread in self.inputs.drain(..).chain(releaser) {
             // A panic was logged where it happened.
             let _ = thread.join();
         }
+        self.end_log_events();
         release::finish(&self.places, Instant::now() + RELEASE_MAX);
         for node in self.buffered.iter() {
             if let (Some(buffer), true) = (node.buffer(), node.plan.flush_at_shutdown) {

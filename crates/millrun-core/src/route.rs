@@ -74,6 +74,12 @@ impl Router {
         })
     }
 
+    /// Whether a `<match>` takes `tag`.
+    pub fn takes(&self, tag: &str) -> bool {
+        let mut rules = self.rules.iter();
+        rules.any(|rule| matches!(rule.kind, RuleKind::Match(_)) && rule.patterns.matches(tag))
+    }
+
     /// The route of `tag`, by going through the rules.
     pub fn route(&self, tag: &str) -> Route {
         let mut filters = Vec::new();

@@ -29,6 +29,8 @@ parameters! {
         restart_worker_interval: std::time::Duration = "0";
         /// Do not show the configuration in the log at start.
         suppress_config_dump: bool = "false";
+        /// Make events of log lines also while the outputs end, for as long as they take any.
+        log_event_verbose: bool = "false";
         /// Start no source.
         without_source: bool = "false";
         /// Take a value of the wrong type for an error.

@@ -2,6 +2,7 @@
 //! what stages hold back.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use millrun_buffer::{
     AppendError, LossKey, Origin, Seen, Shard, StateDirectory, Timestamp, Transaction,
@@ -24,7 +25,6 @@ pub(crate) struct Workplace {
     state: Arc<StateDirectory>,
     graph: Arc<Graph>,
     work: Workspace,
-    no_match_calls: u64,
     error_calls: u64,
 }
 
@@ -45,7 +45,6 @@ impl Workplace {
             state,
             graph,
             work,
-            no_match_calls: 0,
             error_calls: 0,
         }
     }
@@ -138,10 +137,11 @@ impl Workplace {
         })
     }
 
-    /// Warns on calls 1, 2, 4 … 256 and then on every 512th, as Fluentd does.
+    /// Warns on calls 1, 2, 4 … 256 and then on every 512th, as Fluentd does, whichever source they
+    /// come from.
     fn warn_no_match(&mut self, tag: &str) {
-        self.no_match_calls += 1;
-        if is_shown(self.no_match_calls) {
+        let calls = self.graph.no_match_calls.fetch_add(1, Ordering::Relaxed);
+        if is_shown(calls.saturating_add(1)) {
             tracing::warn!(tag, "no patterns matched");
         }
     }

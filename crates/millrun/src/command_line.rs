@@ -90,6 +90,10 @@ pub(crate) struct CommandLine {
     #[arg(long)]
     pub suppress_config_dump: bool,
 
+    /// Make events of log lines also while the outputs end.
+    #[arg(long)]
+    pub log_event_verbose: bool,
+
     /// Take a value of the wrong type for an error, not for a zero.
     #[arg(long)]
     pub strict_config_value: bool,

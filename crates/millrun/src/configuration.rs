@@ -7,7 +7,7 @@ use millrun_config::{
     Diagnostic, Diagnostics, Element, LoadError, LoadOptions, Loaded, Parsed, RenderStyle, Sources,
     Strictness, dump, modernise,
 };
-use millrun_core::{Parts, System, assemble, assemble_all, lint, log};
+use millrun_core::{Parts, System, SystemParameters, assemble, assemble_all, lint, log};
 use thiserror::Error;
 
 use crate::command_line::CommandLine;
@@ -88,6 +88,7 @@ impl Configuration {
             system.parameters.workers = workers;
         }
         system.without_source |= arguments.without_source;
+        system.parameters.log_event_verbose |= arguments.log_event_verbose;
         let state_root = system.state_root(&file, &environment::of_state());
         // A worker makes what it runs; whoever only checks hears the plugins of all workers.
         let make = match worker {
@@ -128,9 +129,17 @@ impl Configuration {
         })
     }
 
+    /// Keeps the log lines of this process from now on, where the configuration takes them as events.
+    pub(crate) fn capture_log(&self) {
+        if self.parts.graph.log.is_some() {
+            log::capture();
+        }
+    }
+
     /// Logs what was read besides the file, and what the configuration says that is probably not
     /// meant.
     pub(crate) fn report_warnings(&self) {
+        tracing::info!(path = %self.file.display(), "parsing config file is succeeded");
         for note in &self.notes {
             tracing::info!("{note}");
         }
@@ -141,10 +150,12 @@ impl Configuration {
 
     /// Logs the configuration as it was understood, secrets masked, unless that was switched off.
     pub(crate) fn show(&self) {
-        tracing::info!(path = %self.file.display(), "parsing config file is succeeded");
         if self.shows_itself {
             let registry = millrun_plugins::registry();
-            let text = dump(&self.root, &|element| registry.schema_of(element));
+            let text = dump(&self.root, &|element| match element.name() {
+                "system" => Some(SystemParameters::SCHEMA),
+                _ => registry.schema_of(element),
+            });
             tracing::info!("using configuration file: {}", text.trim_end());
         }
     }

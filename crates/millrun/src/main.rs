@@ -60,6 +60,10 @@ fn main() -> ExitCode {
         tracing::info!("finished dry run mode");
         return ExitCode::SUCCESS;
     }
+    if arguments.no_supervisor {
+        // A process alone shows the configuration in a line that is an event like all of a worker's.
+        configuration.capture_log();
+    }
     configuration.show();
     if arguments.no_supervisor {
         alone::run(configuration)

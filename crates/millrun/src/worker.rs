@@ -65,6 +65,7 @@ impl Worker for CollectorWorker {
         log::set_worker(number);
         let configuration =
             Configuration::load(&self.arguments, Some(number)).map_err(|fault| refuse(&fault))?;
+        configuration.capture_log();
         work(configuration, &SharedListeners { context }, &self.requests)?;
         Ok(())
     }

@@ -33,7 +33,7 @@ const SOUND: &str = "\
 <source>
   @type forward
 </source>
-<match **>
+<match app.**>
   @type file
   path out/x
   <buffer time>
@@ -286,7 +286,7 @@ from <source> of tail (f.conf:10:1); its tag is 'app.y'
 
 #[test]
 fn yaml_is_checked_like_text() {
-    let text = "config:\n  - match:\n      $tag: '**'\n      $type: nul\n";
+    let text = "config:\n  - match:\n      $tag: 'a.**'\n      $type: nul\n";
     let directory = Directory::new(&[("f.yaml", text)]);
     let (status, text) = directory.run(&["check", "f.yaml"]);
     assert_eq!(

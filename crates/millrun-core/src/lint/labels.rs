@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millrun_config::{Diagnostic, Diagnostics, Element};
 
+use crate::assembly::LOG_LABEL;
 use crate::view::{View, targets};
 
 /// Labels that the program itself sends events to.
-const OWN: [&str; 2] = ["@ERROR", "@FLUENT_LOG"];
+const OWN: [&str; 2] = ["@ERROR", LOG_LABEL];
 
 /// Where each label leads: the next label and the section that says so.
 type Ways<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a Element)>>;

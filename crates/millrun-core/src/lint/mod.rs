@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! routing   a match or filter behind a match that takes all its tags; patterns that look like lists
+//! log_events  log lines that become events at the top level, or nowhere
 //! labels    labels that nothing leads to; labels that lead back to themselves
 //! sources   a position file that two sources share
 //! buffers   placeholders that no chunk key answers
@@ -14,6 +15,7 @@
 
 mod buffers;
 mod labels;
+mod log_events;
 mod routing;
 mod sources;
 
@@ -28,6 +30,7 @@ pub fn lint(root: &Element, registry: &Registry, workers: u32, diagnostics: &mut
     for view in &views {
         routing::lint(view, diagnostics);
         labels::lint(view, diagnostics);
+        log_events::lint(view, diagnostics);
     }
     sources::lint(&views, diagnostics);
     buffers::lint(root, registry, diagnostics);

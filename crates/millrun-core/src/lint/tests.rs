@@ -55,7 +55,7 @@ fn a_match_behind_one_that_takes_its_tags() {
         </match>
         <match app.web>
         </match>
-        <match **>
+        <match x.**>
         </match>
         ",
         "
@@ -270,6 +270,78 @@ fn placeholders_that_no_chunk_key_answers() {
           |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
           |
           = help: write 'host' among the chunk keys: <buffer host>
+        ",
+    );
+}
+
+#[test]
+fn log_lines_that_become_events_at_the_top_level() {
+    says(
+        "
+        <match app.**>
+        </match>
+        <match **>
+        </match>
+        ",
+        "
+        warning: define <match fluent.**> to capture fluentd logs in top level is deprecated. Use <label @FLUENT_LOG> instead
+         --> f.conf:3:1
+          |
+        3 | <match **>
+          | ^^^^^^^^^^ takes the log lines of this program, as events
+          |
+          = help: add <label @FLUENT_LOG> with a <match **> in it; with '@type null' if they are not wanted
+        ",
+    );
+}
+
+#[test]
+fn log_lines_that_a_label_takes_need_no_other_way() {
+    says(
+        "
+        <label @FLUENT_LOG>
+          <match fluent.**>
+          </match>
+        </label>
+        <match **>
+        </match>
+        ",
+        "",
+    );
+}
+
+#[test]
+fn log_lines_that_go_nowhere() {
+    says(
+        "
+        <label @FLUENT_LOG>
+          <match fluent.{warn,error,fatal}>
+          </match>
+        </label>
+        ",
+        "
+        warning: match for some tags of log events are not defined in @FLUENT_LOG label (to be ignored): fluent.trace, fluent.debug, fluent.info
+         --> f.conf:1:1
+          |
+        1 | <label @FLUENT_LOG>
+          | ^^^^^^^^^^^^^^^^^^^ these have nowhere to go
+          |
+          = help: add a <match fluent.**>; with '@type null' for those that are not wanted
+        ",
+    );
+    says(
+        "
+        <match fluent.warn>
+        </match>
+        ",
+        "
+        warning: match for some tags of log events are not defined in top level (to be ignored): fluent.trace, fluent.debug, fluent.info, fluent.error, fluent.fatal
+         --> f.conf:1:1
+          |
+        1 | <match fluent.warn>
+          | ^^^^^^^^^^^^^^^^^^^ these have nowhere to go
+          |
+          = help: add a <match fluent.**>; with '@type null' for those that are not wanted
         ",
     );
 }

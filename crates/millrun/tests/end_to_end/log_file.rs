@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use crate::mill::Mill;
 
-const CONF: &str = "<match **>\n  @type stdout\n</match>\n";
+const CONF: &str = "<match app.**>\n  @type stdout\n</match>\n";
 
 #[test]
 fn the_log_goes_to_the_file_and_a_moved_file_is_opened_anew() {

@@ -20,6 +20,7 @@ mod exactly_once;
 mod examples;
 mod helpers;
 mod hostile_pattern;
+mod log_events;
 mod log_file;
 mod mill;
 mod numbered;

@@ -141,7 +141,7 @@ const SHRINKING: &str = "\
   bind 127.0.0.1
   port $P1
 </source>
-<match **>
+<match t>
   @type file
   path $D/out
   append true

@@ -76,6 +76,8 @@ impl Input for Forward {
             .map_or(address.port(), |bound| bound.port());
         let udp = listeners.udp(SocketAddr::new(address.ip(), port))?;
         self.sockets = Some(Sockets { tcp, udp });
+        let (plugin_id, bind) = (self.plan.id.given(), &*self.plan.bind);
+        tracing::info!(plugin_id, port, bind, "listening port");
         Ok(())
     }
 

@@ -57,7 +57,7 @@ parameters! {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) id: PluginId,
-    bind: String,
+    pub(super) bind: String,
     port: u16,
     pub(super) backlog: Option<u32>,
     pub(super) deny_keepalive: bool,
