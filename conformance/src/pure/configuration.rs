@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use millrun_config::{
-    Evaluate, EvaluateError, Evaluated, FileKind, LoadOptions, Parsed, load_with,
-};
+use millrun_config::{Evaluate, EvaluateError, Evaluated, FileKind, LoadOptions, Parsed, load};
 use millrun_pattern::Zone;
 use millrun_ruby::{Evaluator, Place, Program, SystemWorld};
 use serde_json::Value;
@@ -48,7 +46,7 @@ fn parse(text: &str, kind: FileKind) -> Result<Parsed, String> {
         kind,
         ..LoadOptions::default()
     };
-    let loaded = load_with(&options, &mut Ruby::new(), &mut world);
+    let loaded = load(&options, &mut Ruby::new(), &mut world);
     let parsed = loaded.map_err(|error| error.to_string())?.parsed;
     let errors = parsed.diagnostics.errors();
     let messages: Vec<String> = errors.map(|error| error.message.clone()).collect();

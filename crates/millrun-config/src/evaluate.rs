@@ -4,13 +4,28 @@ use std::ops::Range;
 
 /// Evaluates the expressions between `#{` and `}`.
 ///
-/// This crate brings [`BuiltIn`](crate::BuiltIn) for the few forms nearly every file uses.
+/// The crate `millrun-ruby` has the evaluator that the collector uses.
 pub trait Evaluate {
     /// The result of an expression. It is called once per expression, in the order of the file.
     ///
     /// # Errors
     /// If the expression cannot be evaluated; the caller adds the place.
     fn evaluate(&mut self, code: &str) -> Result<Evaluated, EvaluateError>;
+}
+
+/// No evaluator: for configurations of tests and tools, in which there is no embedded Ruby.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoRuby;
+
+impl Evaluate for NoRuby {
+    fn evaluate(&mut self, code: &str) -> Result<Evaluated, EvaluateError> {
+        Err(EvaluateError {
+            message: "embedded Ruby is not evaluated here".to_owned(),
+            label: String::new(),
+            hint: None,
+            range: 0..code.len(),
+        })
+    }
 }
 
 /// The result of an expression.

@@ -4,14 +4,13 @@
 //! was written, and an element becomes the typed parameters a plugin declared with
 //! [`parameters!`]. Every step reports all it has to say into [`Diagnostics`] and goes on; nothing
 //! stops at the first error. YAML becomes the same tree. It does no I/O of its own: includes are read through [`Includes`],
-//! the process is seen through [`Environment`], and embedded Ruby is left to an [`Evaluate`].
+//! embedded Ruby is left to an [`Evaluate`].
 //!
 //! ```
-//! use millrun_config::{Environment, NoIncludes, RenderStyle, parse_str};
+//! use millrun_config::{NoIncludes, NoRuby, RenderStyle, parse_str};
 //!
-//! let text = "<match app.**>\n  @type file\n  path \"/var/log/#{hostname}\"\n</match>\n";
-//! let environment = Environment { hostname: "mill".to_owned(), ..Environment::default() };
-//! let parsed = parse_str("fluent.conf", text, &environment, &mut NoIncludes);
+//! let text = "<match app.**>\n  @type file\n  path \"/var/log/mill\"\n</match>\n";
+//! let parsed = parse_str("fluent.conf", text, &mut NoRuby, &mut NoIncludes);
 //!
 //! let output = &parsed.root.elements()[0];
 //! assert_eq!((output.name(), output.argument()), ("match", "app.**"));
@@ -23,7 +22,6 @@
 //! anywhere is for others to say.
 #![forbid(unsafe_code)]
 
-mod built_in;
 mod common;
 mod convert;
 mod diagnostic;
@@ -57,7 +55,6 @@ mod value_error;
 #[cfg(feature = "yaml")]
 mod yaml;
 
-pub use built_in::BuiltIn;
 pub use common::{Common, LogLevel};
 pub use convert::{Conversion, Pairs, Regexp, TimeSpan};
 pub use diagnostic::{
@@ -66,7 +63,7 @@ pub use diagnostic::{
 pub use dump::{SchemaOf, dump, print};
 pub use element::{Element, Entry, MAX_ELEMENT_DEPTH};
 pub use environment::Environment;
-pub use evaluate::{Evaluate, EvaluateError, Evaluated};
+pub use evaluate::{Evaluate, EvaluateError, Evaluated, NoRuby};
 pub use from_value::{FromValue, Hash, Mode, Size, SizeLimit, Symbol};
 pub use include::{MAX_INCLUDE_DEPTH, MAX_INCLUDES};
 pub use includes::{Disk, Includes, NoIncludes};
@@ -74,9 +71,8 @@ pub use json::{Json, JsonError, MAX_JSON_DEPTH};
 pub use legacy::{Legacy, modernise};
 pub use load::{
     DEFAULT_INCLUDE_DIRECTORY, FileKind, LoadError, LoadOptions, Loaded, inline_text, load,
-    load_file, load_with,
 };
-pub use parser::{Parsed, parse_str, parse_with};
+pub use parser::{Parsed, parse_str};
 pub use read::{
     FromElement, FromSections, SectionPath, read_parameter, read_sections, warn_unused,
 };

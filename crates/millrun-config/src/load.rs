@@ -13,8 +13,7 @@ use std::{
 };
 
 use crate::{
-    BuiltIn, Diagnostic, Diagnostics, Disk, Element, Environment, Evaluate, Includes, Parsed,
-    Sources, Span,
+    Diagnostic, Diagnostics, Element, Environment, Evaluate, Includes, Parsed, Sources, Span,
     include::{Including, check_text},
     parser::Parser,
 };
@@ -129,31 +128,12 @@ pub fn inline_text(argument: &str) -> String {
     argument.replace("\\n", "\n")
 }
 
-/// Reads a configuration from disk.
+/// Reads a configuration with an evaluator and a world of the caller's; [`Disk`](crate::Disk) is the
+/// real one.
 ///
 /// # Errors
 /// If the main file cannot be read. Any other file that cannot is in [`Parsed::diagnostics`].
-pub fn load(options: &LoadOptions, environment: &Environment) -> Result<Loaded, LoadError> {
-    load_with(options, &mut BuiltIn::new(environment), &mut Disk)
-}
-
-/// Reads a file and what it includes, nothing else.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_file(path: &Path, environment: &Environment) -> Result<Parsed, LoadError> {
-    let options = LoadOptions {
-        path: path.to_owned(),
-        ..LoadOptions::default()
-    };
-    load(&options, environment).map(|loaded| loaded.parsed)
-}
-
-/// Reads a configuration with an evaluator and a world of the caller's.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_with(
+pub fn load(
     options: &LoadOptions,
     evaluate: &mut dyn Evaluate,
     includes: &mut dyn Includes,

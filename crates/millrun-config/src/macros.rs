@@ -78,11 +78,11 @@
 ///     }
 /// }
 ///
-/// # use millrun_config::{Diagnostics, Environment, NoIncludes, parse_str};
+/// # use millrun_config::{Diagnostics, NoIncludes, NoRuby, parse_str};
 /// let parsed = parse_str(
 ///     "example.conf",
 ///     "<match **>\n tag a\n <server>\n host ::1\n </server>\n</match>",
-///     &Environment::default(),
+///     &mut NoRuby,
 ///     &mut NoIncludes,
 /// );
 /// let mut diagnostics = parsed.diagnostics;

@@ -14,8 +14,8 @@
 use std::path::PathBuf;
 
 use crate::{
-    BuiltIn, Diagnostic, Diagnostics, Element, Entry, Environment, Evaluate, FileId, Includes,
-    MAX_ELEMENT_DEPTH, Notation, Sources, Span, Value,
+    Diagnostic, Diagnostics, Element, Entry, Evaluate, FileId, Includes, MAX_ELEMENT_DEPTH,
+    Notation, Sources, Span, Value,
     evaluation::{self, Text},
     include::{self, Including},
     lexer::tokenize,
@@ -37,21 +37,11 @@ pub struct Parsed {
     pub diagnostics: Diagnostics,
 }
 
-/// Reads a configuration from a text.
+/// Reads a configuration from a text, with an evaluator of the caller's for embedded Ruby.
 ///
 /// `name` is the path its relative includes start from and what messages call it. It need not
 /// exist.
 pub fn parse_str(
-    name: impl Into<PathBuf>,
-    text: &str,
-    environment: &Environment,
-    includes: &mut dyn Includes,
-) -> Parsed {
-    parse_with(name, text, &mut BuiltIn::new(environment), includes)
-}
-
-/// Reads a configuration from a text with an evaluator of the caller's for embedded Ruby.
-pub fn parse_with(
     name: impl Into<PathBuf>,
     text: &str,
     evaluate: &mut dyn Evaluate,

@@ -5,13 +5,16 @@
 )]
 
 use millrun_config::{
-    Content, Element, Entry, Environment, NoIncludes, Notation, Parsed, Sources, Span, Value,
-    parse_str, print,
+    Content, Element, Entry, NoIncludes, Notation, Parsed, Sources, Span, Value, parse_str, print,
 };
 use proptest::{collection::vec, prelude::*};
 
+mod ruby;
+
+use crate::ruby::Ruby;
+
 fn parse(text: &str) -> Parsed {
-    parse_str("t.conf", text, &Environment::default(), &mut NoIncludes)
+    parse_str("t.conf", text, &mut Ruby::new(&[]), &mut NoIncludes)
 }
 
 /// The tree without places and notations.

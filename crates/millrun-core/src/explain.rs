@@ -201,7 +201,7 @@ fn put(text: &mut String, words: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millrun_config::{Environment, NoIncludes, parse_str};
+    use millrun_config::{NoIncludes, NoRuby, parse_str};
 
     const TEXT: &str = "\
 <source>
@@ -236,7 +236,7 @@ mod tests {
 ";
 
     fn explained(text: &str, tag: &str) -> String {
-        let parsed = parse_str("f.conf", text, &Environment::default(), &mut NoIncludes);
+        let parsed = parse_str("f.conf", text, &mut NoRuby, &mut NoIncludes);
         explain(&parsed.root, &parsed.sources, tag, &|_| Vec::new())
     }
 

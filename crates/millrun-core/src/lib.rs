@@ -12,7 +12,7 @@
 //! let mut parsed = parse_str(
 //!     "f.conf",
 //!     "<match **>\n @type nowhere\n</match>",
-//!     &Environment::default(),
+//!     &mut NoRuby,
 //!     &mut NoIncludes,
 //! );
 //! let mut diagnostics: Diagnostics = parsed.diagnostics;

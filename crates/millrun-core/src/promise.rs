@@ -262,7 +262,7 @@ fn promise(source: &Element, output: &Element) -> (PromiseName, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millrun_config::{Environment, NoIncludes, parse_str};
+    use millrun_config::{NoIncludes, NoRuby, parse_str};
 
     #[test]
     fn each_way_has_its_promise() {
@@ -277,7 +277,7 @@ mod tests {
             </match>
             <match **>\n @type never\n </match>
             <label @L>\n <match **>\n @type http\n </match>\n </label>";
-        let parsed = parse_str("f.conf", text, &Environment::default(), &mut NoIncludes);
+        let parsed = parse_str("f.conf", text, &mut NoRuby, &mut NoIncludes);
         let found = promises(&parsed.root, 1).into_iter().map(|promise| {
             let Promise {
                 name,
@@ -306,7 +306,7 @@ mod tests {
             <match a>\n @type rewrite_tag_filter\n <rule>\n label @L\n </rule>\n </match>
             <match b>\n @type file\n </match>
             <label @L>\n <match **>\n @type forward\n </match>\n </label>";
-        let parsed = parse_str("f.conf", text, &Environment::default(), &mut NoIncludes);
+        let parsed = parse_str("f.conf", text, &mut NoRuby, &mut NoIncludes);
         let found = promises(&parsed.root, 1).into_iter();
         let found: Vec<_> = found.map(|promise| promise.output).collect();
         assert_eq!(found, ["forward", "file"]);

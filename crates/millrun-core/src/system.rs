@@ -160,10 +160,10 @@ fn instance_name(config_file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millrun_config::{Environment, NoIncludes, RenderStyle, parse_str};
+    use millrun_config::{NoIncludes, NoRuby, RenderStyle, parse_str};
 
     fn read(text: &str) -> (Option<System>, String) {
-        let parsed = parse_str("f.conf", text, &Environment::default(), &mut NoIncludes);
+        let parsed = parse_str("f.conf", text, &mut NoRuby, &mut NoIncludes);
         let mut diagnostics = parsed.diagnostics;
         let system = System::read(&parsed.root, &mut diagnostics);
         (

@@ -166,10 +166,10 @@ fn check_content(section: &Element, diagnostics: &mut Diagnostics) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millrun_config::{Environment, NoIncludes, RenderStyle, parse_str};
+    use millrun_config::{NoIncludes, NoRuby, RenderStyle, parse_str};
 
     fn says(text: &str, workers: u32) -> String {
-        let parsed = parse_str("f.conf", text, &Environment::default(), &mut NoIncludes);
+        let parsed = parse_str("f.conf", text, &mut NoRuby, &mut NoIncludes);
         let mut diagnostics = parsed.diagnostics;
         check_workers(&parsed.root, workers, &mut diagnostics);
         diagnostics.render(&parsed.sources, RenderStyle::Plain)

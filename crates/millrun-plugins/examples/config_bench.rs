@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrun_config::{Environment, NoIncludes, Strictness, parse_str};
+use millrun_config::{NoIncludes, NoRuby, Strictness, parse_str};
 use millrun_core::{Node, RouteCache, Router, RouterId, check};
 use millrun_pattern::TagPatterns;
 
@@ -30,7 +30,7 @@ fn main() {
     let text = configuration();
     let lines = text.lines().count();
     let taken = best(|| {
-        let parsed = parse_str("f.conf", &text, &Environment::default(), &mut NoIncludes);
+        let parsed = parse_str("f.conf", &text, &mut NoRuby, &mut NoIncludes);
         let registry = millrun_plugins::registry();
         let checked = check(parsed, &registry, Path::new("/nowhere"), Strictness::Lax);
         assert!(!checked.diagnostics.has_errors());

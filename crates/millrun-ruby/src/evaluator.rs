@@ -76,6 +76,7 @@ impl<W: World> Evaluator<W> {
             machine.write_text(value, &mut text)?;
             Ok(text)
         })
+        .map_err(|error| program.hinted(error))
     }
 
     /// The same as Ruby's `inspect` shows it, for tests and consoles.

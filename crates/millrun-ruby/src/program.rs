@@ -114,6 +114,16 @@ impl Program {
     pub fn undefined_names(&self) -> &[RubyError] {
         &self.undefined
     }
+
+    /// An error of evaluation, with the hint that was found when the program was compiled.
+    pub(crate) fn hinted(&self, error: RubyError) -> RubyError {
+        let is_same = |known: &&RubyError| known.message == error.message;
+        let known = self.undefined.iter().find(is_same);
+        match known.and_then(|known| known.hint.clone()) {
+            Some(hint) if error.hint.is_none() => error.hint(hint),
+            _ => error,
+        }
+    }
 }
 
 fn parser(place: Place) -> Parser<'static> {

@@ -97,8 +97,9 @@ pub(crate) fn unknown_constant(name: &str, at: Span) -> Box<RubyError> {
         at,
         format!("there is no class or module `{name}` in the subset"),
     );
-    let hint =
-        nearest(name, Class::NAMES.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+    let hint = nearest(name, Class::NAMES.iter().copied())
+        .map(|near| format!("did you mean `{near}`?"))
+        .or_else(|| Some("docs/ruby-subset.md lists what there is".to_owned()));
     Box::new(with_hint(error, hint))
 }
 

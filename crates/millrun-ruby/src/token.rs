@@ -119,7 +119,7 @@ impl TokenKind {
             TokenKind::Keyword(word) => format!("`{}`", word.as_str()),
             TokenKind::Operator(text) => format!("`{text}`"),
             TokenKind::End => "the end of the line".to_owned(),
-            TokenKind::Eof => "the end of the expression".to_owned(),
+            TokenKind::Eof => "end of the expression".to_owned(),
         }
     }
 }

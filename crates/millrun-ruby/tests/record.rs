@@ -215,7 +215,7 @@ fn errors_say_what_where_and_what_to_do() {
     for (template, message, label, hint, place) in [
         (
             r#"${1 +}"#,
-            "unexpected the end of the expression",
+            "unexpected end of the expression",
             "expected a value",
             None,
             5..5,
@@ -261,7 +261,7 @@ fn errors_say_what_where_and_what_to_do() {
             r#"${OMS::Common.format_time(1)}"#,
             "there is no class or module `OMS::Common` in the subset",
             "",
-            None,
+            Some("docs/ruby-subset.md lists what there is"),
             2..13,
         ),
         (

@@ -6,8 +6,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use millrun_config::{
-    Disk, Environment, Evaluate, EvaluateError, Evaluated, Includes, LoadError, LoadOptions,
-    Loaded, load_with,
+    Disk, Environment, Evaluate, EvaluateError, Evaluated, Includes, LoadError, LoadOptions, Loaded,
 };
 use millrun_pattern::Zone;
 use millrun_ruby::{Evaluator, Place, Program, RubyError, SystemWorld};
@@ -29,7 +28,7 @@ pub(crate) fn load_from(
     environment: &Environment,
     includes: &mut dyn Includes,
 ) -> Result<Loaded, LoadError> {
-    load_with(options, &mut Ruby::new(environment), includes)
+    millrun_config::load(options, &mut Ruby::new(environment), includes)
 }
 
 /// The evaluator behind the seam of `millrun-config`.

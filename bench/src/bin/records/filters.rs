@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use millrun_config::{Diagnostics, Environment, NoIncludes, parse_str};
+use millrun_config::{Diagnostics, NoIncludes, NoRuby, parse_str};
 use millrun_core::{Batch, ErrorEvents, Filter, Losses, Registry, Report, System, assemble};
 use millrun_event::{EventBuffer, EventTime, write};
 
@@ -101,8 +101,7 @@ static MADE: Mutex<Option<Arc<dyn Filter>>> = Mutex::new(None);
 /// The filter of a section, by way of the assembly.
 fn filter(text: &str) -> Arc<dyn Filter> {
     let source = format!("<filter **>\n{text}\n</filter>");
-    let environment = Environment::default();
-    let parsed = parse_str("bench.conf", &source, &environment, &mut NoIncludes);
+    let parsed = parse_str("bench.conf", &source, &mut NoRuby, &mut NoIncludes);
     let mut registry = Registry::default();
     for (&name, known) in millrun_plugins::registry().filters() {
         registry.add_filter(name, known.schema, |element, id, assembly| {

@@ -3,7 +3,18 @@
 use std::{fs, path::Path};
 
 use crate::support::Test;
-use millrun_config::{Element, Environment, LoadError, MAX_INCLUDE_DEPTH, Parsed, load_file};
+use millrun_config::{
+    Disk, Element, LoadError, LoadOptions, MAX_INCLUDE_DEPTH, NoRuby, Parsed, load,
+};
+
+/// A file on disk and what it includes.
+fn read_file(path: &Path) -> Result<Parsed, LoadError> {
+    let options = LoadOptions {
+        path: path.to_owned(),
+        ..LoadOptions::default()
+    };
+    load(&options, &mut NoRuby, &mut Disk).map(|loaded| loaded.parsed)
+}
 
 fn parameters(element: &Element) -> Vec<(&str, &str)> {
     let entries = element.parameters().iter();
@@ -97,7 +108,7 @@ fn a_file_on_disk() {
     .unwrap();
     fs::write(path("conf.d/b.conf"), "b 2").unwrap();
     fs::write(path("conf.d/a.conf"), b"a 1\nc \xff").unwrap();
-    let parsed = load_file(&path("fluent.conf"), &Environment::default()).unwrap();
+    let parsed = read_file(&path("fluent.conf")).unwrap();
     assert_eq!(parameters(&parsed.root), [("b", "2")]);
     let messages: Vec<_> = parsed
         .diagnostics
@@ -115,7 +126,7 @@ fn a_file_on_disk() {
 
 #[test]
 fn a_file_that_is_not_there() {
-    let error = load_file(Path::new("/nonexistent/x.conf"), &Environment::default()).unwrap_err();
+    let error = read_file(Path::new("/nonexistent/x.conf")).unwrap_err();
     assert!(matches!(error, LoadError::Read { .. }));
     assert_eq!(
         error.to_string(),

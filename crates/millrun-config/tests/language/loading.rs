@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use crate::support::{shape, unindent};
 use millrun_config::{
-    BuiltIn, Environment, FileKind, LoadOptions, Loaded, RenderStyle, inline_text, load, load_with,
+    Disk, Environment, FileKind, LoadOptions, Loaded, NoRuby, RenderStyle, inline_text, load,
 };
 
 fn files(files: &[(&str, &str)]) -> BTreeMap<PathBuf, String> {
@@ -23,8 +23,7 @@ fn options(path: &str) -> LoadOptions {
 }
 
 fn read(options: &LoadOptions, mut world: BTreeMap<PathBuf, String>) -> Loaded {
-    let environment = Environment::default();
-    load_with(options, &mut BuiltIn::new(&environment), &mut world).unwrap()
+    load(options, &mut NoRuby, &mut world).unwrap()
 }
 
 #[test]
@@ -124,7 +123,7 @@ fn the_directory_on_disk_is_walked_in_the_order_of_names() {
         include_directory: Some(path("conf.d")),
         ..LoadOptions::default()
     };
-    let loaded = load(&options, &Environment::default()).unwrap();
+    let loaded = load(&options, &mut NoRuby, &mut Disk).unwrap();
     assert_eq!(
         shape(&loaded.parsed.root),
         "source(){from=conf.d/a.conf} source(){from=conf.d/b/x.conf} source(){from=conf.d/c.conf}"
@@ -151,12 +150,7 @@ fn kinds_of_files() {
     assert_eq!(FileKind::from_word("yml"), Some(FileKind::Yaml));
     assert_eq!(FileKind::from_word("toml"), None);
     let mut world = files(&[("/f.rb", "source { }")]);
-    let environment = Environment::default();
-    let error = load_with(
-        &options("/f.rb"),
-        &mut BuiltIn::new(&environment),
-        &mut world,
-    );
+    let error = load(&options("/f.rb"), &mut NoRuby, &mut world);
     assert_eq!(
         error.unwrap_err().to_string(),
         "cannot read the configuration '/f.rb': Ruby files are not supported; write it as text or \

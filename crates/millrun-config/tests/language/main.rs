@@ -13,6 +13,8 @@ mod legacy;
 mod loading;
 mod parameters;
 mod reference;
+#[path = "../ruby/mod.rs"]
+mod ruby;
 mod support;
 mod syntax;
 #[cfg(feature = "yaml")]

@@ -2,8 +2,8 @@
 
 use crate::support::unindent;
 use millrun_config::{
-    Diagnostics, Element, Environment, NoIncludes, ReferencePage, Secret, Size, parameters,
-    parse_str, summary, words,
+    Diagnostics, Element, NoIncludes, NoRuby, ReferencePage, Secret, Size, parameters, parse_str,
+    summary, words,
 };
 
 words! {
@@ -123,7 +123,7 @@ fn a_page_shows_the_whole_declaration() {
 #[test]
 fn the_declaration_is_read() {
     let text = "<match a>\ntag t\n<server>\nhost h\n</server>\n</match>";
-    let parsed = parse_str("f", text, &Environment::default(), &mut NoIncludes);
+    let parsed = parse_str("f", text, &mut NoRuby, &mut NoIncludes);
     let mut diagnostics = Diagnostics::default();
     let sender = Sender::read(&parsed.root.elements()[0], &mut diagnostics).unwrap();
     assert_eq!((sender.tag.as_str(), sender.limit.0), ("t", 8 << 20));

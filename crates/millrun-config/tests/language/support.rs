@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use millrun_config::{Content, Diagnostics, Element, Environment, Parsed, RenderStyle, parse_str};
+use crate::ruby::Ruby;
+use millrun_config::{Content, Diagnostics, Element, Parsed, RenderStyle, parse_str};
 
 /// A configuration named `fluent.conf` and the files it may include.
 pub(crate) struct Test {
@@ -30,7 +31,7 @@ impl Test {
         parse_str(
             "fluent.conf",
             &self.text,
-            &Environment::default(),
+            &mut Ruby::new(&[]),
             &mut self.files,
         )
     }

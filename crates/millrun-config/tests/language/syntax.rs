@@ -1,20 +1,15 @@
 //! What is accepted, and what it means.
 
-use std::collections::BTreeMap;
-
+use crate::ruby::Ruby;
 use millrun_config::{
-    Content, Environment, Evaluate, EvaluateError, Evaluated, MAX_ELEMENT_DEPTH, NoIncludes,
-    parse_str, parse_with,
+    Content, Evaluate, EvaluateError, Evaluated, MAX_ELEMENT_DEPTH, NoIncludes, NoRuby, parse_str,
 };
 
 /// The only value of a configuration without a word to say about it.
 #[track_caller]
 fn value(text: &str) -> Content {
-    let environment = Environment {
-        variables: BTreeMap::from([("PAIR".to_owned(), "a\", \"b".to_owned())]),
-        ..Environment::default()
-    };
-    let parsed = parse_str("t.conf", text, &environment, &mut NoIncludes);
+    let mut ruby = Ruby::new(&[("PAIR", "a\", \"b")]);
+    let parsed = parse_str("t.conf", text, &mut ruby, &mut NoIncludes);
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
     assert_eq!(parsed.root.parameters().len(), 1, "{:?}", parsed.root);
     parsed.root.parameters()[0].value.content.clone()
@@ -29,7 +24,7 @@ fn assert_text(text: &str, expected: &str) {
 fn line_ends_of_all_kinds() {
     for end in ["\n", "\r\n", "\r"] {
         let text = format!("# c{end}{end}<a x># c{end}k v # c{end}l{end}</a>{end}m w");
-        let parsed = parse_str("t.conf", &text, &Environment::default(), &mut NoIncludes);
+        let parsed = parse_str("t.conf", &text, &mut NoRuby, &mut NoIncludes);
         assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
         let section = &parsed.root.elements()[0];
         assert_eq!(section.argument(), "x");
@@ -91,7 +86,7 @@ fn sections_have_a_deepest_level() {
     let nested = |depth: usize| "<a>\n".repeat(depth) + &"</a>\n".repeat(depth);
     let errors = |depth| {
         let text = nested(depth);
-        let parsed = parse_str("t.conf", &text, &Environment::default(), &mut NoIncludes);
+        let parsed = parse_str("t.conf", &text, &mut NoRuby, &mut NoIncludes);
         let errors = parsed.diagnostics.errors();
         errors
             .map(|error| error.message.clone())
@@ -121,7 +116,7 @@ fn embedded_ruby_is_left_to_the_evaluator() {
         l ["#{`c "}"`}"]
         m '#{no}' # #{no}
     </match>"##;
-    let parsed = parse_with("t.conf", text, &mut recorder, &mut NoIncludes);
+    let parsed = parse_str("t.conf", text, &mut recorder, &mut NoIncludes);
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
     assert_eq!(recorder.0, [" a ", "\"}\"", " {b: 1} ", "`c \"}\"`"]);
     let section = &parsed.root.elements()[0];

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use crate::ruby::Ruby;
 use crate::support::{shape, unindent};
 use millrun_config::{
-    BuiltIn, Content, Diagnostics, Environment, LoadOptions, Mode, Notation, Parsed, RenderStyle,
-    load_with, parameters,
+    Content, Diagnostics, LoadOptions, Mode, NoRuby, Notation, Parsed, RenderStyle, load,
+    parameters,
 };
 
 fn read(files: &[(&str, &str)]) -> Parsed {
@@ -13,16 +14,12 @@ fn read(files: &[(&str, &str)]) -> Parsed {
         .iter()
         .map(|(path, text)| (PathBuf::from(path), unindent(text)))
         .collect();
-    let mut environment = Environment::default();
-    environment.variables.insert("NAME".into(), "mill".into());
     let options = LoadOptions {
         path: files[0].0.into(),
         ..LoadOptions::default()
     };
-    let mut evaluate = BuiltIn::new(&environment);
-    load_with(&options, &mut evaluate, &mut world)
-        .unwrap()
-        .parsed
+    let mut evaluate = Ruby::new(&[("NAME", "mill")]);
+    load(&options, &mut evaluate, &mut world).unwrap().parsed
 }
 
 fn said(parsed: &Parsed) -> String {
@@ -323,11 +320,11 @@ fn faults_have_their_places() {
           |
           = help: did you mean '$type'?
 
-        error: this Ruby expression is incomplete
+        error: unexpected end of the expression
          --> f.yaml:5:26
           |
         5 |       b: !fluent/s "#{1 +}"
-          |                          ^ expected a text, a number, ENV['X'], hostname or worker_id
+          |                          ^ expected a value
 
         warning: the tag '!x' means nothing here
          --> f.yaml:6:13
@@ -371,8 +368,7 @@ proptest::proptest! {
     ) {
         let mut world = BTreeMap::from([(PathBuf::from("f.yaml"), text)]);
         let options = LoadOptions { path: "f.yaml".into(), ..LoadOptions::default() };
-        let environment = Environment::default();
-        let loaded = load_with(&options, &mut BuiltIn::new(&environment), &mut world).unwrap();
+        let loaded = load(&options, &mut NoRuby, &mut world).unwrap();
         let _ = loaded.parsed.diagnostics.render(&loaded.parsed.sources, RenderStyle::Plain);
     }
 }

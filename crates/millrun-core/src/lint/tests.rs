@@ -1,6 +1,6 @@
 //! The whole text of every finding.
 
-use millrun_config::{Environment, NoIncludes, RenderStyle, parameters, parse_str};
+use millrun_config::{NoIncludes, NoRuby, RenderStyle, parameters, parse_str};
 
 use super::*;
 
@@ -33,12 +33,7 @@ fn unindent(text: &str) -> String {
 
 #[track_caller]
 fn says(text: &str, expected: &str) {
-    let parsed = parse_str(
-        "f.conf",
-        &unindent(text),
-        &Environment::default(),
-        &mut NoIncludes,
-    );
+    let parsed = parse_str("f.conf", &unindent(text), &mut NoRuby, &mut NoIncludes);
     let mut diagnostics = parsed.diagnostics;
     let workers = crate::system::workers_of(&parsed.root);
     lint(&parsed.root, &registry(), workers, &mut diagnostics);

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use millrun_buffer::{Chunk, Origin};
-use millrun_config::{Element, Environment, NoIncludes, RenderStyle, parameters, parse_str};
+use millrun_config::{Element, NoIncludes, NoRuby, RenderStyle, parameters, parse_str};
 use millrun_core::{
     Assembly, Batch, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError,
     DirectOutput, EmitError, Emitter, Fate, Filter, Input, Listeners, LossReason, Node,
@@ -125,7 +125,7 @@ impl Bench {
             let slot = emits.get_or_init(Mutex::default);
             *slot.lock().unwrap() = Some(receiver);
         });
-        let parsed = parse_str("t.conf", text, &Environment::default(), &mut NoIncludes);
+        let parsed = parse_str("t.conf", text, &mut NoRuby, &mut NoIncludes);
         let mut diagnostics = parsed.diagnostics;
         let system = System::read(&parsed.root, &mut diagnostics).unwrap();
         let parts = assemble(

@@ -477,7 +477,7 @@ mod tests {
         );
         assert_eq!(
             said("@type record_modifier\n<record>\na ${1 +}\n</record>"),
-            "error: in an expression: unexpected the end of the expression\n --> f.conf:4:8\n  |\n4 | a ${1 +}\n  |        ^ expected a value"
+            "error: in an expression: unexpected end of the expression\n --> f.conf:4:8\n  |\n4 | a ${1 +}\n  |        ^ expected a value"
         );
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn filter(text: &str) -> Arc<dyn Filter> {
     let parsed = millrun_config::parse_str(
         "case.conf",
         &format!("<filter **>\n{text}\n</filter>"),
-        &millrun_config::Environment::default(),
+        &mut millrun_config::NoRuby,
         &mut millrun_config::NoIncludes,
     );
     build(&parsed.root.elements()[0]).unwrap_or_else(|error| panic!("{error}"))
@@ -95,7 +95,7 @@ pub(crate) fn said(text: &str) -> String {
     let parsed = millrun_config::parse_str(
         "f.conf",
         &format!("<filter **>\n{text}\n</filter>\n"),
-        &millrun_config::Environment::default(),
+        &mut millrun_config::NoRuby,
         &mut millrun_config::NoIncludes,
     );
     let mut registry = Registry::default();

@@ -272,7 +272,7 @@ fn system_hostname() -> String {
 
 #[cfg(test)]
 mod tests {
-    use millrun_config::{Environment, NoIncludes, RenderStyle, parse_str};
+    use millrun_config::{NoIncludes, NoRuby, RenderStyle, parse_str};
     use millrun_event::EventBuffer;
     use millrun_event::json::{FloatText, transcode};
 
@@ -282,7 +282,7 @@ mod tests {
     /// A record through an `<inject>` section, or the errors of the section.
     fn injected(lines: &str, time: EventTime, record: &str) -> Result<String, String> {
         let text = format!("<inject>\n{lines}\n</inject>\n");
-        let parsed = parse_str("f.conf", &text, &Environment::default(), &mut NoIncludes);
+        let parsed = parse_str("f.conf", &text, &mut NoRuby, &mut NoIncludes);
         let mut diagnostics = Diagnostics::default();
         let Some(fields) = fields(&parsed.root.elements()[0], 3, &mut diagnostics) else {
             return Err(diagnostics.render(&parsed.sources, RenderStyle::Plain));

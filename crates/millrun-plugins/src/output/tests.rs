@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use millrun_config::{Environment, NoIncludes, RenderStyle, parse_str};
+use millrun_config::{NoIncludes, NoRuby, RenderStyle, parse_str};
 use millrun_core::{Node, Registry, System, assemble};
 
 fn assembled(text: &str) -> (millrun_core::Parts, String, bool) {
     let parsed = parse_str(
         "f.conf",
         &format!("<match **>\n{text}\n</match>\n"),
-        &Environment::default(),
+        &mut NoRuby,
         &mut NoIncludes,
     );
     let mut registry = Registry::default();

@@ -105,7 +105,7 @@ fn a_broken_expression_is_shown_where_it_stands() {
     let text = "@type record_transformer\nenable_ruby true\n<record>\nr ${1 +}\n</record>";
     assert_eq!(
         said(text),
-        "error: in an expression: unexpected the end of the expression\n --> f.conf:5:8\n  |\n5 | r ${1 +}\n  |        ^ expected a value"
+        "error: in an expression: unexpected end of the expression\n --> f.conf:5:8\n  |\n5 | r ${1 +}\n  |        ^ expected a value"
     );
 }
 

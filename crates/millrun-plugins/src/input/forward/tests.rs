@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use millrun_config::{Diagnostics, Environment, NoIncludes, RenderStyle, parse_str};
+use millrun_config::{Diagnostics, NoIncludes, NoRuby, RenderStyle, parse_str};
 use millrun_core::{EmitError, LossReason, PluginId, Stop};
 use millrun_event::Events;
 
@@ -105,8 +105,7 @@ impl Drop for Running {
 /// The plan of a source with these lines; what is wrong with it, as text.
 fn plan(lines: &str) -> Result<Plan, String> {
     let text = format!("<source>\n@type forward\n{lines}\n</source>");
-    let environment = Environment::default();
-    let parsed = parse_str("f.conf", &text, &environment, &mut NoIncludes);
+    let parsed = parse_str("f.conf", &text, &mut NoRuby, &mut NoIncludes);
     let mut diagnostics = Diagnostics::default();
     let element = &parsed.root.elements()[0];
     let id = PluginId {

@@ -267,12 +267,12 @@ impl TailParameters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millrun_config::{Environment, NoIncludes, parse_str};
+    use millrun_config::{NoIncludes, NoRuby, parse_str};
 
     /// The messages of `source`, errors first.
     fn messages(source: &str) -> Vec<String> {
         let text = format!("<source>\n@type tail\ntag t\n{source}\n</source>\n");
-        let parsed = parse_str("t.conf", &text, &Environment::default(), &mut NoIncludes);
+        let parsed = parse_str("t.conf", &text, &mut NoRuby, &mut NoIncludes);
         let mut diagnostics = parsed.diagnostics;
         let section = &parsed.root.elements()[0];
         if let Some(parameters) = TailParameters::read(section, &mut diagnostics) {

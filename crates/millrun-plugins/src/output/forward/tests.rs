@@ -13,7 +13,7 @@ use millrun_buffer::{
     Buffer, BufferConfig, Chunk, ChunkId, Metadata, Origin, Random, Shard, StateDirectory,
     Timestamp,
 };
-use millrun_config::{Diagnostics, Environment, NoIncludes, RenderStyle, parse_str};
+use millrun_config::{Diagnostics, NoIncludes, NoRuby, RenderStyle, parse_str};
 use millrun_core::{DeliveryError, PluginId, Progress, Sender, Settled};
 use millrun_event::EventTime;
 use millrun_forward::{Delivery, Received, Receiver, ReceiverSettings};
@@ -148,8 +148,7 @@ fn deliverer(servers: &[(SocketAddr, &str)], lines: &str) -> Deliverer {
 /// The plan of an output with these lines; what is wrong with it, as text.
 fn plan(lines: &str) -> Result<Plan, String> {
     let text = format!("<match **>\n@type forward\n{lines}\n</match>");
-    let environment = Environment::default();
-    let parsed = parse_str("f.conf", &text, &environment, &mut NoIncludes);
+    let parsed = parse_str("f.conf", &text, &mut NoRuby, &mut NoIncludes);
     let mut diagnostics = Diagnostics::default();
     let element = &parsed.root.elements()[0];
     ForwardParameters::read(element, &mut diagnostics)

@@ -209,7 +209,7 @@ fn section(text: &str) -> Box<dyn LineParser> {
     let parsed = millrun_config::parse_str(
         "case.conf",
         &format!("<source>\n<parse>\n{text}\n</parse>\n</source>"),
-        &millrun_config::Environment::default(),
+        &mut millrun_config::NoRuby,
         &mut millrun_config::NoIncludes,
     );
     let mut diagnostics = parsed.diagnostics;

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use millrun_config::{Diagnostics, Element, Environment, NoIncludes, parameters, parse_str};
+use millrun_config::{Diagnostics, Element, NoIncludes, NoRuby, parameters, parse_str};
 use millrun_core::{
     Assembly, DeliveryError, DirectOutput, Node, OwnListeners, Pipeline, PluginId, Registry,
     StartError, Stop, System, assemble,
@@ -123,12 +123,7 @@ impl Scene {
         registry.add_input("tail", super::TailParameters::SCHEMA, super::build);
         crate::output::register(&mut registry);
         registry.add_output("capture", CaptureParameters::SCHEMA, build_capture);
-        let parsed = parse_str(
-            "t.conf",
-            &self.config,
-            &Environment::default(),
-            &mut NoIncludes,
-        );
+        let parsed = parse_str("t.conf", &self.config, &mut NoRuby, &mut NoIncludes);
         let mut diagnostics: Diagnostics = parsed.diagnostics;
         let system = System::read(&parsed.root, &mut diagnostics).unwrap();
         let state = self.path("state");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use millrun_config::{Environment, NoIncludes, RenderStyle, parse_str};
+use millrun_config::{NoIncludes, NoRuby, RenderStyle, parse_str};
 use millrun_core::{Listeners, OwnListeners, Pipeline, StartError, Stop, System, assemble};
 use millrun_event::{Entries, EventBuffer, EventTime, Token, write};
 use millrun_forward::{Chunk, Compression, Sender, SenderSettings};
@@ -38,7 +38,7 @@ fn relay(port: u16, lines: &str, state: &Path) -> (Pipeline, SocketAddr) {
          <server>\nhost 127.0.0.1\nport {port}\n</server>\n<buffer tag>\n@type memory\n\
          flush_mode immediate\nretry_wait 0.05\n</buffer>\n</match>\n"
     );
-    let parsed = parse_str("f.conf", &text, &Environment::default(), &mut NoIncludes);
+    let parsed = parse_str("f.conf", &text, &mut NoRuby, &mut NoIncludes);
     let mut diagnostics = parsed.diagnostics;
     let system = System::read(&parsed.root, &mut diagnostics).unwrap();
     let registry = crate::registry();

@@ -1,0 +1,94 @@
+//! The collector's evaluator behind the seam of this crate, in surroundings that are always the same.
+
+use std::{collections::BTreeMap, io};
+
+use millrun_config::{Evaluate, EvaluateError, Evaluated};
+use millrun_pattern::Zone;
+use millrun_ruby::{Evaluator, Place, Program, RubyError, World};
+
+/// Embedded Ruby that sees these environment variables and nothing else.
+pub(crate) struct Ruby(Evaluator<Fixed>);
+
+impl Ruby {
+    pub(crate) fn new(variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter();
+        Self(Evaluator::new(Fixed {
+            variables: variables
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            zone: Zone::UTC,
+        }))
+    }
+}
+
+impl Evaluate for Ruby {
+    fn evaluate(&mut self, code: &str) -> Result<Evaluated, EvaluateError> {
+        let program = Program::expression(code, Place::Configuration).map_err(located)?;
+        let result = self.0.text(&program).map_err(located)?;
+        Ok(match result {
+            millrun_ruby::Evaluated::Text(text) => Evaluated::Text(text),
+            millrun_ruby::Evaluated::Nil => Evaluated::Nil,
+            millrun_ruby::Evaluated::Default => Evaluated::Default,
+        })
+    }
+}
+
+fn located(error: RubyError) -> EvaluateError {
+    EvaluateError {
+        message: error.message,
+        label: error.label,
+        hint: error.hint,
+        range: error.range,
+    }
+}
+
+struct Fixed {
+    variables: BTreeMap<String, String>,
+    zone: Zone,
+}
+
+impl World for Fixed {
+    fn variable(&mut self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    fn variables(&mut self) -> Vec<(String, String)> {
+        self.variables.clone().into_iter().collect()
+    }
+
+    fn hostname(&mut self) -> String {
+        "mill".to_owned()
+    }
+
+    fn worker_id(&mut self) -> String {
+        "0".to_owned()
+    }
+
+    fn now(&mut self) -> (i64, u32) {
+        (1_700_000_000, 0)
+    }
+
+    fn zone(&mut self) -> &Zone {
+        &self.zone
+    }
+
+    fn read(&mut self, _: &str, _: u64) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn is_directory(&mut self, _: &str) -> Option<bool> {
+        None
+    }
+
+    fn directory(&mut self) -> String {
+        "/".to_owned()
+    }
+
+    fn process_id(&mut self) -> u32 {
+        1
+    }
+
+    fn random(&mut self) -> u64 {
+        4
+    }
+}
