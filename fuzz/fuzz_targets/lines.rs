@@ -1,6 +1,6 @@
 //! What every target of a parser shares: the parser of a `<parse>` section, and what must hold of what it makes.
 
-use millrun_config::{Diagnostics, Environment, NoIncludes, parse_str};
+use millrun_config::{Diagnostics, NoRuby, NoIncludes, parse_str};
 use millrun_event::{Cursor, EventTime};
 use millrun_plugins::parser::{LineParser, Parsed, TextKind, parse_section};
 
@@ -9,7 +9,7 @@ const NOW: EventTime = EventTime::new(1_795_264_496, 0);
 /// The parser of a section such as `@type csv …`.
 pub fn parser(section: &str) -> Box<dyn LineParser> {
     let text = format!("<source>\n<parse>\n{section}\n</parse>\n</source>");
-    let parsed = parse_str("fuzz.conf", &text, &Environment::default(), &mut NoIncludes);
+    let parsed = parse_str("fuzz.conf", &text, &mut NoRuby, &mut NoIncludes);
     let mut diagnostics = Diagnostics::default();
     parse_section(&parsed.root.elements()[0], TextKind::Str, &mut diagnostics)
         .unwrap_or_else(|| panic!("{:?}", diagnostics.errors().next()))
