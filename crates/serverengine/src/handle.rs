@@ -150,6 +150,11 @@ impl DaemonHandle {
             io::Error::new(io::ErrorKind::Unsupported, text)
         })?;
         let signal = NixSignal::try_from(signal.number())?;
+        // The kernel takes a signal for a process that has ended until somebody reaps it.
+        if self.wait(Duration::ZERO)? {
+            let text = format!("process {} has ended", self.pid());
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
         self.process.signal(signal)
     }
 }

@@ -16,6 +16,7 @@ crate::tests![
     b24_a_second_server_with_the_same_pid_file_is_refused,
     b24_a_pid_file_left_by_a_killed_server_is_replaced,
     b25_the_launcher_leaves_no_zombie,
+    a_launcher_steers_the_daemon_it_has_started,
     b7_b8_user_and_groups_are_exact_in_the_foreground,
     b7_workers_have_their_own_user_and_die_with_their_server,
     b7_programs_have_the_user_and_nothing_else,
@@ -146,6 +147,70 @@ fn b24_a_pid_file_left_by_a_killed_server_is_replaced() {
     let second = Driver::working(&options, 1);
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text, format!("{}\n", second.pid()));
+}
+
+/// Gives the daemon these commands, in a launcher, and says what came of each.
+pub(crate) fn steer<S, F>(daemon: &serverengine::Daemon<S, F>, words: &str) {
+    for word in words.split(',') {
+        let done = match word {
+            "reload" => daemon.reload(),
+            "restart" => daemon.restart(true),
+            "dump" => daemon.dump(),
+            "detach" => daemon.detach(),
+            "stop" => daemon.stop(true),
+            "abort" => daemon.stop(false),
+            "ended" => daemon
+                .handle()
+                .and_then(|it| match it.wait(Duration::from_secs(10))? {
+                    true => Ok(()),
+                    false => Err(std::io::ErrorKind::TimedOut.into()),
+                }),
+            _ => panic!("{word}"),
+        };
+        println!("launcher {word} {done:?}");
+        // Each arrives on its own.
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn a_launcher_steers_the_daemon_it_has_started() {
+    for end in ["stop", "abort"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (pid, log) = (folder.path().join("pid"), folder.path().join("log"));
+        let mut launcher = Driver::start(&format!(
+            "daemonize=1 pid_path={} logger={} dumps={} steers=reload,dump,restart,{end},ended,{end}",
+            pid.display(),
+            log.display(),
+            folder.path().display()
+        ));
+        assert_eq!(launcher.ends().code(), Some(0), "{}", launcher.text());
+        for word in ["reload", "dump", "restart", end, "ended"] {
+            launcher.wait_for(&format!("launcher {word} Ok(())"));
+        }
+        // It is gone, and its number will never mean another process here.
+        launcher.wait_for(&format!(
+            "launcher {end} Err(Custom {{ kind: NotFound, error: \"process "
+        ));
+        assert!(!pid.exists());
+        let text = fs::read_to_string(&log).unwrap();
+        for said in [
+            "Received reload",
+            "dump: up for",
+            "Received graceful restart",
+            if end == "stop" {
+                "Received graceful stop"
+            } else {
+                "Received immediate stop"
+            },
+        ] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+    }
+    // Who runs in the foreground has started none.
+    let mut driver = Driver::working("steers=stop", 1);
+    driver.signal(Signal::SIGTERM);
+    assert_eq!(driver.ends().code(), Some(0));
+    driver.wait_for("no daemon was started from here (Config::daemonize, Daemon::run)");
 }
 
 fn b25_the_launcher_leaves_no_zombie() {

@@ -184,6 +184,7 @@ pub(crate) fn run() -> ExitCode {
         config.config_load_timeout = limit;
     }
     let callback = options.text("callback").map(PathBuf::from);
+    let steers = options.text("steers").map(str::to_owned);
     if let Some(habit) = options.text("hooked") {
         return crate::hooks::run(config, Some(habit));
     }
@@ -205,7 +206,14 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     match callback {
-        None => serverengine::create(server, build, config).run(),
+        None => {
+            let mut daemon = serverengine::create(server, build, config);
+            let code = daemon.run();
+            if let Some(words) = steers {
+                crate::daemons::steer(&daemon, &words);
+            }
+            code
+        }
         Some(path) => {
             let file = path.clone();
             let source = ConfigSource::from(move || callback::load(&config, &path)).watching(file);
@@ -302,20 +310,6 @@ impl Server for Subject {
         self.options.number(&key).map(|workers| workers as usize)
     }
 }
-
-/// Obeys signals.
-const WAITS: &str = r#"
-    trap 'echo "worker - $$ hup"' HUP
-    trap 'echo "worker - $$ term"; exit 0' TERM
-    echo "worker $ID $$ works"
-    while :; do sleep 0.02; done"#;
-
-/// Obeys words.
-const READS: &str = r#"
-    trap 'echo "worker - $$ term"; exit 0' TERM
-    echo "worker $ID $$ works"
-    while read word; do echo "word $word"; done
-    echo "worker $ID $$ returns""#;
 
 struct SubjectWorker {
     id: usize,
@@ -475,8 +469,8 @@ impl Worker for SubjectWorker {
 
     fn spawn(&self) -> Result<Program, BoxError> {
         let script = match self.options.text("program") {
-            Some("waits") => WAITS,
-            Some("reads") => READS,
+            Some("waits") => crate::types::WAITS,
+            Some("reads") => crate::types::READS,
             Some("closes") => "echo worker $ID $$ works; exec 0<&- 1>&- 2>&-; exec sleep 1000",
             Some("error") => return Err("no licence".into()),
             _ => return Ok(Program::from(Command::new("/no/such/program"))),

@@ -37,6 +37,20 @@ crate::tests![
     b10_an_unknown_word_is_reported_and_the_next_one_obeyed,
 ];
 
+/// A program that obeys signals.
+pub(crate) const WAITS: &str = r#"
+    trap 'echo "worker - $$ hup"' HUP
+    trap 'echo "worker - $$ term"; exit 0' TERM
+    echo "worker $ID $$ works"
+    while :; do sleep 0.02; done"#;
+
+/// A program that obeys words.
+pub(crate) const READS: &str = r#"
+    trap 'echo "worker - $$ term"; exit 0' TERM
+    echo "worker $ID $$ works"
+    while read word; do echo "word $word"; done
+    echo "worker $ID $$ returns""#;
+
 fn threads_work_in_the_server_process_and_stop() {
     let mut driver = Driver::working("type=thread workers=3", 3);
     assert!(driver.workers().iter().all(|it| it.pid == driver.pid()));
