@@ -6,6 +6,8 @@ mod delete;
 mod each_record;
 mod expression;
 mod flatten_hash;
+#[cfg(feature = "geoip")]
+mod geoip;
 mod grep;
 mod parser;
 mod pattern;
@@ -43,6 +45,8 @@ pub(crate) fn register(registry: &mut Registry) {
         flatten_hash::FlattenHashParameters::SCHEMA,
         flatten_hash::build,
     );
+    #[cfg(feature = "geoip")]
+    registry.add_filter("geoip", geoip::GeoipParameters::SCHEMA, geoip::build);
     registry.add_filter("grep", grep::GrepParameters::SCHEMA, grep::build);
     registry.add_filter(
         "parser",
