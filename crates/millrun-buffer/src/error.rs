@@ -39,6 +39,15 @@ pub enum StateError {
         /// The file.
         path: PathBuf,
     },
+    /// Another worker is taking over what was left here, because there were fewer workers; it ends that first.
+    #[error(
+        "what is in {} is being taken over by worker 0, which has not ended that; start again when it has",
+        .directory.display()
+    )]
+    LeftBehind {
+        /// The worker's directory.
+        directory: PathBuf,
+    },
 }
 
 /// Why something could not be recorded. Nothing of it is kept.

@@ -57,7 +57,7 @@ mod timestamp;
 mod transaction;
 
 pub use self::appender::{Appender, DestinationError, POSSIBLE_DOUBLE, Resumption};
-pub use self::buffer::{Appended, Broken, Buffer, Cut, Resumed, Statistics};
+pub use self::buffer::{Appended, Broken, Buffer, Cut, DAMAGED, Resumed, Statistics};
 pub use self::chunk::{Chunk, ChunkPaths, SingleKey};
 pub use self::chunk_id::ChunkId;
 pub use self::compression::Compression;

@@ -27,13 +27,15 @@ pub enum Durability {
 /// ```text
 /// <root>/worker<N>/lock                     held exclusively; holds the owner's process id
 /// <root>/worker<N>/ledger/<shard>.ledger    one per shard
+/// <root>/worker<N>/left                     another worker is taking all of this over
 /// ```
 ///
 /// Opening reads all ledgers, also those of shards that are not configured any more. Then buffers and sources take over what is
 /// theirs, and [`start`](Self::start) writes what is true now as a new generation: the first shard's ledger
 /// holds all that was recovered, and is complete before it replaces the old one, so a crash at any instant leaves
 /// either the old generation or the new one. When there are fewer workers than before, one of them
-/// takes over the directories of the others ([`take_over`](Self::take_over)).
+/// takes over the directories of the others ([`take_over`](Self::take_over)). It marks them first: chunk files move before the
+/// ledgers that know them are gone, so a take-over that a crash cut short is ended before the worker may come again.
 pub struct StateDirectory {
     place: Option<Place>,
     ledgers: Vec<Arc<Ledger>>,
@@ -50,10 +52,22 @@ struct Place {
     generation: u64,
     durability: Durability,
     _lock: Box<dyn Send + Sync>,
-    /// Ledgers of workers that there are no more, removed when ours hold what they held; and their locks.
+    /// Ledgers of workers that there are no more, removed when ours hold what they held.
     left_behind: Vec<PathBuf>,
-    _their_locks: Vec<Box<dyn Send + Sync>>,
+    /// The directories of these workers.
+    taken_over: Vec<TakenOver>,
 }
+
+/// The directory of a worker that is taken over.
+struct TakenOver {
+    base: PathBuf,
+    /// There is such a worker again: it is kept out only until the end of the recovery.
+    is_there: bool,
+    _lock: Box<dyn Send + Sync>,
+}
+
+/// The mark in the directory of a worker that is being taken over.
+const LEFT: &str = "left";
 
 impl StateDirectory {
     /// Locks and reads `<root>/worker<worker>` for `shards` shards (at least one, at most [`SHARDS_MAX`]).
@@ -73,6 +87,9 @@ impl StateDirectory {
         disk.create_dir_all(&directory)
             .map_err(failed("make the directory", &directory))?;
         let lock = lock_worker(disk, &base)?;
+        if disk.exists(&base.join(LEFT)) {
+            return Err(StateError::LeftBehind { directory: base });
+        }
         let (old_ledgers, recovered, notes) = read_ledgers(disk, &directory, durability)?;
         let (ledgers, generation) = recovered.into_ledgers(shards.min(SHARDS_MAX));
         let disk = disk.clone();
@@ -85,7 +102,7 @@ impl StateDirectory {
             durability,
             _lock: lock,
             left_behind: Vec::new(),
-            _their_locks: Vec::new(),
+            taken_over: Vec::new(),
         };
         Ok(Self {
             place: Some(place),
@@ -102,28 +119,53 @@ impl StateDirectory {
         let (Some(place), Some(ledger)) = (&mut self.place, self.ledgers.first()) else {
             return Ok(());
         };
-        for worker in workers.max(1)..WORKERS_MAX {
-            let base = place.root.join(format!("worker{worker}"));
+        let listed = place.disk.list_directories(&place.root);
+        let listed = listed.map_err(|source| StateError::Io {
+            what: "list",
+            path: place.root.clone(),
+            source,
+        })?;
+        let number = |base: &PathBuf| -> Option<usize> {
+            let name = base.file_name()?.to_str()?;
+            name.strip_prefix("worker")?.parse().ok()
+        };
+        for base in listed {
+            let Some(worker) = number(&base).filter(|worker| (1..WORKERS_MAX).contains(worker))
+            else {
+                continue;
+            };
+            let is_there = worker < workers.max(1);
+            let is_begun = place.disk.exists(&base.join(LEFT));
             let directory = base.join("ledger");
-            if !place.disk.is_dir(&directory) {
+            if (is_there && !is_begun) || !place.disk.is_dir(&directory) {
                 continue;
             }
             let lock = lock_worker(&place.disk, &base)?;
             let (ledgers, recovered, notes) =
                 read_ledgers(&place.disk, &directory, place.durability)?;
             self.notes.extend(notes);
-            place._their_locks.push(lock);
-            if ledgers.is_empty() {
-                continue;
+            if !ledgers.is_empty() {
+                mark(&place.disk, &base, place.durability)?;
+                ledger.adopt(recovered);
+                place.left_behind.extend(ledgers);
+                self.notes.push(format!(
+                    "there is no worker {worker} any more: what its ledgers in {} know is taken over",
+                    directory.display()
+                ));
             }
-            ledger.adopt(recovered);
-            place.left_behind.extend(ledgers);
-            self.notes.push(format!(
-                "there is no worker {worker} any more: what its ledgers in {} know is taken over",
-                directory.display()
-            ));
+            place.taken_over.push(TakenOver {
+                base,
+                is_there,
+                _lock: lock,
+            });
         }
         Ok(())
+    }
+
+    /// Whether what a worker left is being taken over, so that its buffers' directories are, too.
+    pub fn is_left_behind(disk: &SharedDisk, root: &Path, worker: usize) -> bool {
+        let base = root.join(format!("worker{worker}"));
+        disk.exists(&base.join(LEFT))
     }
 
     /// Asks other workers of the instance too what they have committed of other millruns' chunks.
@@ -238,7 +280,7 @@ impl StateDirectory {
 
     /// Ends the recovery: call it when all buffers are open, before any source reads.
     pub fn start(&mut self) -> Result<(), StateError> {
-        let Some(place) = &self.place else {
+        let Some(place) = &mut self.place else {
             return Ok(());
         };
         // The first ledger of the new generation makes all old ones void, so it is first written with what the others
@@ -270,15 +312,48 @@ impl StateDirectory {
             .collect();
         let old = place.old_ledgers.iter();
         let old = old.filter(|path| !current.contains(path));
-        for path in old.chain(&place.left_behind) {
-            disk::remove_if_there(place.disk.as_ref(), path).map_err(|source| StateError::Io {
-                what: "remove the old ledger",
-                path: path.clone(),
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StateError::Io {
+                what: "remove what is recovered",
+                path,
                 source,
-            })?;
+            }
+        };
+        for path in old.chain(&place.left_behind) {
+            disk::remove_if_there(place.disk.as_ref(), path).map_err(failed(path))?;
         }
+        for TakenOver { base, .. } in &place.taken_over {
+            if place.durability == Durability::Power {
+                let directory = base.join("ledger");
+                place
+                    .disk
+                    .sync_dir(&directory)
+                    .map_err(failed(&directory))?;
+            }
+            let mark = base.join(LEFT);
+            disk::remove_if_there(place.disk.as_ref(), &mark).map_err(failed(&mark))?;
+        }
+        place.taken_over.retain(|taken| !taken.is_there);
         Ok(())
     }
+}
+
+/// Says that the directory of a worker is being taken over.
+fn mark(disk: &SharedDisk, base: &Path, durability: Durability) -> Result<(), StateError> {
+    let path = base.join(LEFT);
+    let marked = disk.open(&path, Open::Truncated).and_then(|file| {
+        if durability == Durability::Power {
+            file.sync_data()?;
+            disk.sync_dir(base)?;
+        }
+        Ok(())
+    });
+    marked.map_err(|source| StateError::Io {
+        what: "mark as taken over",
+        path,
+        source,
+    })
 }
 
 impl Place {
@@ -339,11 +414,21 @@ fn read_ledgers(
             LedgerRead::Unknown => {
                 return Err(StateError::UnknownLedger { path: path.clone() });
             }
-            LedgerRead::Whole { torn: 0 } => {}
-            LedgerRead::Whole { torn } => notes.push(format!(
-                "the last {torn} bytes of {} were never committed and are dropped",
-                path.display()
-            )),
+            LedgerRead::Whole { torn, damaged } => {
+                if damaged > 0 {
+                    notes.push(format!(
+                        "{damaged} bytes within {} are damaged: what they said is not known any more, so lines may come twice, and a \
+                         batch whose source cannot repeat it may be cut off its chunk",
+                        path.display()
+                    ));
+                }
+                if torn > 0 {
+                    notes.push(format!(
+                        "the last {torn} bytes of {} were never committed and are dropped",
+                        path.display()
+                    ));
+                }
+            }
         }
     }
     Ok((paths, recovered, notes))

@@ -79,7 +79,7 @@ impl Transaction<'_> {
     /// Appends `count` entries, `bytes` back to back, to the chunk of `metadata`.
     ///
     /// `split` tells the length of the first entry of the bytes it is given; it is asked only when they do not fit into one
-    /// chunk. After an error nothing of this transaction is in this buffer; the others can be committed still.
+    /// chunk. What is larger than a chunk is left out, and told: the caller counts it. After an error nothing of this transaction is in this buffer; the others can be committed still.
     pub fn append(
         &mut self,
         buffer: &Arc<Buffer>,
@@ -98,13 +98,6 @@ impl Transaction<'_> {
         let appended = buffer
             .append(self.shard, metadata, bytes, count, split, now)
             .inspect_err(|_| buffer.roll_back(self.shard.number))?;
-        if !appended.oversized.is_empty() {
-            let key = LossKey {
-                plugin: buffer.name().into(),
-                reason: "oversized".into(),
-            };
-            self.lose(key, appended.oversized.len() as u64);
-        }
         Ok(appended)
     }
 

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use millrun_buffer::disk::{RealDisk, SharedDisk};
 use millrun_buffer::{
     BufferConfig, BufferKind, ChunkFormat, Compression, FileLayout, FlushMode, OverflowAction,
-    RetryConfig, RetryKind, SingleKey, WORKERS_MAX,
+    RetryConfig, RetryKind, SingleKey, StateDirectory, WORKERS_MAX,
 };
 use millrun_config::{Diagnostic, Element};
 use millrun_pattern::Zone;
@@ -315,7 +316,12 @@ impl Assembly<'_> {
             } else {
                 all.max(1)
             };
-            for worker in first..WORKERS_MAX {
+            let disk: SharedDisk = Arc::new(RealDisk);
+            // Also of workers that are there again, where a crash cut their take-over short.
+            let is_left = |worker: &usize| {
+                *worker >= first || StateDirectory::is_left_behind(&disk, &self.state_root, *worker)
+            };
+            for worker in (0..WORKERS_MAX).filter(is_left) {
                 let name = format!("worker{worker}");
                 left_behind.push(if has_own_path {
                     path.join(name)

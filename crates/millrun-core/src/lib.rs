@@ -84,7 +84,7 @@ pub use plugin::{
     AtEnd, BatchFormatter, BufferedOutput, Content, DeliveryError, DirectOutput, Filter, Input,
     PROBE_TIMEOUT, PluginId, Progress, Rewriter, Sender, Settled, StartError, read_chunk,
 };
-pub use promise::{Promise, PromiseName};
+pub use promise::{Keeping, Promise, PromiseName, promise_of};
 pub use registry::{FilterFactory, InputFactory, OutputFactory, Registration, Registry};
 pub use release::RELEASE_POLL;
 pub use report::{Batch, ERROR_TEXT_BYTES_MAX, ErrorEvents, ErrorGroup, Fate, Report};

@@ -24,6 +24,8 @@ pub enum LossReason {
     Throttled,
     /// It was given ever new tags that led it in a circle.
     Circle,
+    /// The bytes of a chunk are not those that were committed.
+    Damaged,
     /// Bytes of a file went away before they were read (truncation).
     Truncated,
 }
@@ -42,6 +44,7 @@ impl LossReason {
             LossReason::Rejected => "rejected",
             LossReason::Throttled => "throttled",
             LossReason::Circle => "circle",
+            LossReason::Damaged => millrun_buffer::DAMAGED,
             LossReason::Truncated => "truncated",
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use millrun_buffer::{AppendError, ChunkId, OverflowAction, Timestamp, Transaction};
-use millrun_event::{Cursor, Entry, EventBuffer, EventTime, Events, Malformed};
+use millrun_event::{Cursor, Entries, Entry, EventBuffer, EventTime, Events, Malformed};
 
 use crate::apart::Apart;
 use crate::buffered::BufferedNode;
@@ -12,7 +12,7 @@ use crate::emitter::EmitError;
 use crate::graph::{Branch, Graph, HOPS_MAX, Node, Rewrite, RouterId};
 use crate::held::{Held, StagePart, Way};
 use crate::loss::{LossReason, Losses};
-use crate::plugin::{Content, Filter};
+use crate::plugin::{BatchFormatter, Content, Filter};
 use crate::report::{Batch, ErrorEvents, Report};
 use crate::route::RouteCache;
 use crate::stage::{Due, Emissions};
@@ -365,6 +365,7 @@ impl Passage<'_> {
             text,
             ends,
             losses,
+            errors,
             overflows,
             ..
         } = &mut *self.work;
@@ -375,6 +376,7 @@ impl Passage<'_> {
         let bytes = events.bytes.len() as u64;
         node.counters.emitted(u64::from(events.count), bytes);
         partition.split(&node.keys, tag, events, |metadata, group| {
+            let mut refused = Refused::default();
             let appended = match node.output.content() {
                 Content::Events => {
                     let count = u64::from(group.count);
@@ -384,7 +386,7 @@ impl Passage<'_> {
                     text.clear();
                     ends.clear();
                     let failed = formatter.format(tag, group, text, ends);
-                    losses.add(&node.id.text, LossReason::Invalid, failed);
+                    refused.formatter = (failed > 0).then_some(formatter);
                     let whole = text.len();
                     let mut first_line = |rest: &[u8]| {
                         let at = whole.checked_sub(rest.len())?;
@@ -398,6 +400,8 @@ impl Passage<'_> {
             match appended {
                 Ok(appended) => {
                     warn_dropped(node, &appended.dropped);
+                    refused.oversized = appended.oversized;
+                    refused.report(node, tag, group, &mut Report::new(losses, errors));
                     Ok(())
                 }
                 Err(error @ AppendError::Overflow { .. }) => {
@@ -418,10 +422,56 @@ impl Passage<'_> {
     }
 }
 
-/// Counts the events that filters rejected and nothing takes.
+/// Events of one append that the buffer does not keep.
+#[derive(Default)]
+struct Refused<'a> {
+    /// Could not format all of them.
+    formatter: Option<&'a dyn BatchFormatter>,
+    /// Larger than a chunk: index among the formatted ones, and bytes.
+    oversized: Vec<(u64, u64)>,
+}
+
+impl Refused<'_> {
+    /// Sends them to `@ERROR`. Which ones the formatter refused is found by asking it again, one by one: that is rare.
+    fn report(self, node: &BufferedNode, tag: &str, events: Events<'_>, report: &mut Report<'_>) {
+        if self.formatter.is_none() && self.oversized.is_empty() {
+            return;
+        }
+        let (mut text, mut ends) = (Vec::new(), Vec::new());
+        let limit = node.plan.config.chunk_limit_size;
+        let mut number = 0;
+        for entry in Entries::new(events.bytes).map_while(Result::ok) {
+            if let Some(formatter) = self.formatter {
+                text.clear();
+                ends.clear();
+                let alone = Events {
+                    bytes: entry.bytes,
+                    count: 1,
+                };
+                if formatter.format(tag, alone, &mut text, &mut ends) > 0 {
+                    let (id, reason) = (&node.id.text, LossReason::Invalid);
+                    let error = "the event cannot be formatted";
+                    report.refused_event(id, tag, &entry, reason, error);
+                    continue;
+                }
+            }
+            let found = self.oversized.iter().find(|(index, _)| *index == number);
+            if let Some((nth, size)) = found {
+                let error = format!(
+                    "a {size} bytes record (nth: {nth}) is larger than buffer chunk limit size ({limit})"
+                );
+                let (id, reason) = (&node.id.text, LossReason::Oversized);
+                report.refused_event(id, tag, &entry, reason, error);
+            }
+            number += 1;
+        }
+    }
+}
+
+/// Counts the events that filters and buffers refused and nothing takes.
 fn count_rejected(errors: &ErrorEvents, losses: &mut Losses) {
     for group in errors.groups() {
-        losses.add(&group.plugin, LossReason::Rejected, group.dropped);
+        losses.add(&group.plugin, group.reason, group.dropped);
     }
 }
 

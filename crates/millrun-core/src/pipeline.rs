@@ -14,7 +14,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use millrun_buffer::disk::{RealDisk, RealDiskWithModes, SharedDisk};
-use millrun_buffer::{Broken, Buffer, Durability, Random, Resumed, Shard, StateDirectory};
+use millrun_buffer::{
+    Broken, Buffer, Durability, Random, Resumed, Shard, StateDirectory, StateError,
+};
 
 use crate::alarm::Alarm;
 use crate::assembly::Parts;
@@ -112,7 +114,7 @@ impl Pipeline {
         let log_shard = parts.graph.log.as_ref().map(|_| inputs);
         let shards = (inputs + usize::from(log_shard.is_some())).max(1);
         let worker = system.worker as usize;
-        let mut state = StateDirectory::open(&disk, state_root, worker, shards, durability)
+        let mut state = open_state(&disk, state_root, worker, shards, durability)
             .map_err(|error| StartError::new(error.to_string()))?;
         if worker == 0 {
             state
@@ -300,6 +302,29 @@ impl Pipeline {
                 );
             }
             report_leftovers(node);
+        }
+    }
+}
+
+/// How long a worker waits until another one has taken over what it left when there were fewer workers.
+const TAKE_OVER_WAIT: Duration = Duration::from_secs(30);
+const TAKE_OVER_POLL: Duration = Duration::from_millis(50);
+
+/// Opens the state of a worker.
+fn open_state(
+    disk: &SharedDisk,
+    root: &Path,
+    worker: usize,
+    shards: usize,
+    durability: Durability,
+) -> Result<StateDirectory, StateError> {
+    let since = Instant::now();
+    loop {
+        match StateDirectory::open(disk, root, worker, shards, durability) {
+            Err(StateError::LeftBehind { .. }) if since.elapsed() < TAKE_OVER_WAIT => {
+                std::thread::sleep(TAKE_OVER_POLL);
+            }
+            opened => return opened,
         }
     }
 }

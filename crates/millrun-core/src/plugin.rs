@@ -233,6 +233,9 @@ pub enum DeliveryError {
     /// This chunk will never pass, nor would a part of it; it goes to the secondary output or the backup.
     #[error("{0}")]
     Unrecoverable(String),
+    /// The chunk is not what was committed any more: nobody gets it, it is put where a person finds it.
+    #[error("{0}")]
+    Damaged(String),
 }
 
 /// The bytes of a chunk, with a failure to read them as a failure to deliver: what is damaged no later try will mend.
@@ -243,7 +246,7 @@ pub fn read_chunk<'a>(
     chunk.read(scratch).map_err(|error| {
         let text = format!("cannot read chunk {}: {error}", chunk.id());
         match error.kind() {
-            std::io::ErrorKind::InvalidData => DeliveryError::Unrecoverable(text),
+            std::io::ErrorKind::InvalidData => DeliveryError::Damaged(text),
             _ => DeliveryError::Retriable(text),
         }
     })

@@ -3,7 +3,9 @@
 //!
 //! ```text
 //! source can repeat, file buffer, output knows what it wrote     exactly once
-//! source can repeat, any other way                               at least once
+//! source can repeat, file buffer, any other output               at least once
+//! source is read again, memory buffer                            at least once
+//! source was answered, memory buffer                             lost with the process
 //! source cannot repeat, file buffer                              what was committed is kept
 //! source cannot repeat, memory only                              lost with the process
 //! ```
@@ -210,49 +212,71 @@ impl Walk<'_> {
     }
 }
 
+/// What keeps events on their way to an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// The output has no buffer.
+    Nothing,
+    /// A memory buffer.
+    Memory,
+    /// A file buffer.
+    Files,
+}
+
 fn promise(source: &Element, output: &Element) -> (PromiseName, &'static str) {
-    // What each plugin can do, as the contract's table has it; any other one can do least.
-    let repeats = matches!(
-        source.plugin_type(),
-        Some("tail" | "forward" | "http" | "systemd")
-    );
     let kind = output.plugin_type().unwrap_or_default();
-    let knows_what_it_wrote = kind == "file";
     let buffer = output.elements_named("buffer").next();
-    let buffer = buffer.and_then(Element::plugin_type);
-    let keeps = match buffer {
-        Some(buffer) => buffer.starts_with("file"),
-        None => kind == "file",
+    let keeping = match buffer.map(|buffer| buffer.plugin_type()) {
+        Some(Some(buffer)) if buffer.starts_with("file") => Keeping::Files,
+        // The default of this output is a file buffer.
+        Some(None) | None if kind == "file" => Keeping::Files,
+        None if kind == "stdout" => Keeping::Nothing,
+        Some(_) | None => Keeping::Memory,
     };
-    match (repeats, keeps) {
-        (true, true) if knows_what_it_wrote && source.plugin_type() == Some("tail") => {
+    promise_of(source.plugin_type().unwrap_or_default(), keeping, kind)
+}
+
+/// What is promised on the way from a source plugin to an output plugin, and why not more (nothing for the best).
+///
+/// What each plugin can do, as the contract's table has it; any other one can do least.
+#[must_use]
+pub fn promise_of(source: &str, keeping: Keeping, output: &str) -> (PromiseName, &'static str) {
+    let repeats = matches!(source, "tail" | "forward" | "http" | "systemd");
+    let is_read_again = matches!(source, "tail" | "systemd");
+    match (repeats, keeping) {
+        (true, Keeping::Files) if output == "file" && source == "tail" => {
             (PromiseName::ExactlyOnce, "")
         }
-        (true, true) if knows_what_it_wrote => (
+        (true, Keeping::Files) if output == "file" => (
             PromiseName::AtLeastOnce,
             "the source repeats what was not answered",
         ),
-        (true, true) if kind == "forward" => (
+        (true, Keeping::Files) if output == "forward" => (
             PromiseName::AtLeastOnce,
             "exactly once only if the receiver is millrun with file buffers",
         ),
-        (true, true) => (
+        (true, Keeping::Files) => (
             PromiseName::AtLeastOnce,
             "the output only knows that it was answered",
         ),
-        (true, false) if kind == "stdout" => (
+        (true, Keeping::Nothing) => (
             PromiseName::AtLeastOnce,
             "what was printed is printed again after a crash",
         ),
-        (true, false) => (
+        (true, Keeping::Memory) if is_read_again => (
             PromiseName::AtLeastOnce,
             "the buffer is memory; the source is read again after a crash",
         ),
-        (false, true) => (
+        // Its sender was answered when the event was in memory.
+        (true, Keeping::Memory) => (
+            PromiseName::LostWithProcess,
+            "the buffer is memory, and the sender does not repeat what was answered",
+        ),
+        (false, Keeping::Files) => (
             PromiseName::KeptOnceCommitted,
             "the source cannot repeat what was not committed",
         ),
-        (false, false) => (
+        (false, Keeping::Memory | Keeping::Nothing) => (
             PromiseName::LostWithProcess,
             "the buffer is memory and the source cannot repeat",
         ),

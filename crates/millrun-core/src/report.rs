@@ -2,7 +2,7 @@
 //! they could not handle.
 //!
 //! ```text
-//! filter ── error event ──▶ Report ── with the rest of the transaction ──▶ <label @ERROR>
+//! filter, buffer ── error event ──▶ Report ── with the rest of the transaction ──▶ <label @ERROR>
 //!                                  └─ without such a label ──▶ the log, and the loss account
 //! ```
 //! An error event belongs to the transaction of the batch it was in: it is committed with it or
@@ -64,11 +64,26 @@ impl<'r> Report<'r> {
         fate: Fate,
         error: impl Display,
     ) {
-        self.errors.push(plugin, tag, entry, fate, error);
+        let reason = LossReason::Rejected;
+        self.errors.push(plugin, tag, entry, fate, reason, error);
+    }
+
+    /// Sends `entry` to `@ERROR`: the output `plugin` cannot keep it, because of `error`. Without such a label it is lost for
+    /// this reason.
+    pub(crate) fn refused_event(
+        &mut self,
+        plugin: &str,
+        tag: &str,
+        entry: &Entry<'_>,
+        reason: LossReason,
+        error: impl Display,
+    ) {
+        self.errors
+            .push(plugin, tag, entry, Fate::Dropped, reason, error);
     }
 }
 
-/// The error events of one transaction, in groups of one plugin and tag.
+/// The error events of one transaction, in groups of one plugin, tag and reason.
 #[derive(Debug, Default)]
 pub struct ErrorEvents {
     groups: Vec<ErrorGroup>,
@@ -77,7 +92,7 @@ pub struct ErrorEvents {
 /// Error events of one plugin and tag.
 #[derive(Debug)]
 pub struct ErrorGroup {
-    /// The filter's id.
+    /// The filter's or output's id.
     pub plugin: Box<str>,
     /// The tag of the batch.
     pub tag: Box<str>,
@@ -85,6 +100,8 @@ pub struct ErrorGroup {
     pub events: EventBuffer,
     /// How many of them are no longer in the batch.
     pub dropped: u64,
+    /// As what these count where nothing takes them.
+    pub reason: LossReason,
     /// What was wrong with the first.
     pub error: String,
 }
@@ -96,10 +113,14 @@ impl ErrorEvents {
         tag: &str,
         entry: &Entry<'_>,
         fate: Fate,
+        reason: LossReason,
         error: impl Display,
     ) {
         let last = self.groups.last_mut();
-        let group = match last.filter(|group| *group.plugin == *plugin && *group.tag == *tag) {
+        let is_its = |group: &&mut ErrorGroup| {
+            *group.plugin == *plugin && *group.tag == *tag && group.reason == reason
+        };
+        let group = match last.filter(is_its) {
             Some(group) => group,
             None => {
                 let mut text = Bounded(String::new());
@@ -110,6 +131,7 @@ impl ErrorEvents {
                     tag: tag.into(),
                     events: EventBuffer::default(),
                     dropped: 0,
+                    reason,
                     error: text.0,
                 });
                 let Some(group) = self.groups.last_mut() else {

@@ -122,6 +122,31 @@ fn chunks_in_files_are_found_again_by_the_next_start() {
 }
 
 #[test]
+fn a_damaged_chunk_is_put_aside_and_the_others_arrive() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("buffer");
+    let buffer = format!("@type file\npath {}\nflush_interval 60", path.display());
+    let bench = keep(directory.path(), &buffer);
+    bench.emit("a", &["damaged"]).unwrap();
+    bench.emit("b", &["2"]).unwrap();
+    bench.stop();
+    for file in files(&path) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        let is_chunk = file.extension().is_some_and(|extension| extension == "log");
+        if is_chunk && bytes.ends_with(b"damaged") {
+            *bytes.last_mut().unwrap() ^= 1;
+            std::fs::write(&file, bytes).unwrap();
+        }
+    }
+    let bench = keep(directory.path(), &buffer);
+    bench.flush();
+    assert_eq!(bench.world.wait_for(1), ["k: b 2"]);
+    bench.stop();
+    assert_eq!(backups(directory.path()), 1);
+    assert_eq!(files(&path), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn a_refused_event_is_found_and_the_rest_flows_on() {
     for buffer in [
         "@type memory",

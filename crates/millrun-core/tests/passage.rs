@@ -141,6 +141,22 @@ fn what_a_filter_cannot_handle_goes_to_the_error_label_in_the_same_transaction()
 }
 
 #[test]
+fn an_event_larger_than_a_chunk_goes_to_the_error_label_and_is_not_lost() {
+    let (bench, _directory) = bench(
+        "<source>\n@type script\n</source>
+         <match **>\n@type keep\nname good\n<buffer tag>\nchunk_limit_size 30\nflush_mode immediate\n</buffer>\n</match>
+         <label @ERROR>\n<match **>\n@type direct\nname bad\n</match>\n</label>",
+    );
+    let long = "x".repeat(40);
+    bench.emit("t", &["1", &long, "2"]).unwrap();
+    let mut arrived = bench.world.wait_for(3);
+    arrived.sort();
+    let bad = format!("bad: t {long}");
+    assert_eq!(arrived, [&*bad, "good: t 1", "good: t 2"]);
+    bench.stop();
+}
+
+#[test]
 fn an_error_event_on_the_way_of_error_events_goes_nowhere_again() {
     let (bench, _directory) = bench(
         "<source>\n@type script\n</source>

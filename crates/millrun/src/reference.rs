@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use millrun_config::{ReferencePage, Schema, summary};
-use millrun_core::{Registry, SystemParameters};
+use millrun_core::{Keeping, Registry, SystemParameters, promise_of};
 
 /// What stands first on each page: only pages with it are written over or removed.
 const MARK: &str = "<!-- Made by `millrun reference` from the plugins' declarations. -->\n";
@@ -82,7 +82,10 @@ pub(crate) fn page_names() -> Vec<String> {
 /// All pages, in the order of the index.
 fn pages() -> Vec<Page> {
     let registry = millrun_plugins::registry();
-    let mut pages = vec![section(&registry, SystemParameters::SCHEMA)];
+    let mut pages = vec![
+        section(&registry, SystemParameters::SCHEMA),
+        promises(&registry),
+    ];
     let sections = registry.sections().values();
     pages.extend(sections.map(|schema| section(&registry, schema)));
     for (what, directive) in KINDS {
@@ -109,6 +112,60 @@ const KINDS: [(&str, &str); 5] = [
     ("parser", "parse"),
     ("formatter", "format"),
 ];
+
+/// Outputs that pass events on or throw them away, and what only `<secondary>` takes: they are no end of a way.
+const NO_ENDS: [&str; 6] = [
+    "copy",
+    "detect_exceptions",
+    "null",
+    "relabel",
+    "rewrite_tag_filter",
+    "secondary_file",
+];
+
+/// The page of what is promised between any two plugins: the answers of `check`, for all of them.
+fn promises(registry: &Registry) -> Page {
+    let mut text = format!(
+        "{MARK}# Promises\n\nWhat holds for a line from one plugin to another when any process is killed at any instant (`kill -9`), and \
+         with `durability power` under a loss of power too. A configuration gets the weakest promise of its ways; `millrun check` \
+         says which they are. Everything dropped on purpose (an overflow, a retry limit, what cannot be parsed …) is counted by plugin and reason.\n\n\
+         | From | Buffer | To | Promise | Why not more |\n|---|---|---|---|---|\n"
+    );
+    for source in registry.plugin_names("source") {
+        for output in registry.plugin_names("match") {
+            if NO_ENDS.contains(&output) {
+                continue;
+            }
+            for keeping in [Keeping::Nothing, Keeping::Memory, Keeping::Files] {
+                let buffer = match keeping {
+                    Keeping::Nothing if output == "stdout" => "none",
+                    Keeping::Nothing => continue,
+                    Keeping::Memory => "memory",
+                    Keeping::Files => "file",
+                };
+                let (promise, reason) = promise_of(source, keeping, output);
+                let promise = promise.as_words();
+                text.push_str(&format!(
+                    "| {source} | {buffer} | {output} | {promise} | {reason} |\n"
+                ));
+            }
+        }
+    }
+    text.push_str(
+        "\n* **exactly once**: it arrives, and once.\n\
+         * **at least once**: it arrives; after a crash perhaps again.\n\
+         * **kept once committed**: what the process had taken arrives; what was under way to it may be lost.\n\
+         * **lost with the process**: what lies in memory dies with it.\n\n\
+         A filter or an output that sends events on (`copy`, `relabel`, `rewrite_tag_filter`, `concat` …) weakens no promise: what it \
+         holds back is part of the commit. A sender that asks `forward` for no acknowledgement is answered for nothing: of its lines, what was committed is kept. \
+         Between two millruns with file buffers and `require_ack_response`, `forward` is exactly once, while a chunk stays with the receiver it was first sent to.\n",
+    );
+    Page {
+        name: "promises".to_owned(),
+        summary: "What holds for a line, from each input to each output.",
+        text,
+    }
+}
 
 fn section(registry: &Registry, schema: &'static Schema) -> Page {
     let name = schema.directive;

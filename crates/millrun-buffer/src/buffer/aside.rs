@@ -64,7 +64,7 @@ impl Buffer {
 
     fn write_aside(&self, chunk: &Chunk, directory: &Path, path: &Path) -> io::Result<()> {
         let mut scratch = Vec::new();
-        let bytes = chunk.read_stored(&mut scratch)?;
+        let bytes = chunk.read_as_found(&mut scratch)?;
         self.disk.create_dir_all(directory)?;
         let file = self.disk.open(path, Open::Truncated)?;
         file.write_at(bytes, 0)?;

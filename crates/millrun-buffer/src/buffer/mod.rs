@@ -8,7 +8,7 @@ mod stage;
 mod statistics;
 
 pub use self::fill::Appended;
-pub use self::resume::{Broken, Resumed};
+pub use self::resume::{Broken, DAMAGED, Resumed};
 pub use self::split::Cut;
 pub use self::statistics::Statistics;
 

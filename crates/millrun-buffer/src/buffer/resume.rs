@@ -12,8 +12,11 @@ use crate::disk::{self, DiskFile, Open};
 use crate::ledger::{ChunkExtent, ChunkState};
 use crate::{
     BufferKind, Chunk, ChunkFormat, ChunkId, ChunkPaths, Compression, FlushMode, Ledger,
-    LedgerError, Metadata, OpenError, Timestamp,
+    LedgerError, LossKey, Metadata, OpenError, Timestamp,
 };
+
+/// The word under which events are counted whose bytes something else has changed.
+pub const DAMAGED: &str = "damaged";
 
 /// What resuming a buffer's files met.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,8 +56,8 @@ enum Verdict {
     },
     /// It holds nothing committed, or was delivered.
     Remove,
-    /// It cannot be delivered as a chunk, for this reason.
-    SetAside(String),
+    /// It cannot be delivered as a chunk, for this reason; so many events are known to be lost with it.
+    SetAside { reason: String, lost: u64 },
 }
 
 /// The file of a chunk, while it is judged.
@@ -138,10 +141,20 @@ impl Buffer {
                         .map_err(|source| failed("remove", &path, source))?;
                     ledger.purge(id);
                 }
-                Verdict::SetAside(reason) => {
+                Verdict::SetAside { reason, lost } => {
                     let backup = self
                         .set_aside(id, &mut body)
                         .map_err(|source| failed("put aside", &path, source))?;
+                    let key = LossKey {
+                        plugin: self.name.clone(),
+                        reason: DAMAGED.into(),
+                    };
+                    ledger.count_losses(
+                        vec![(key, lost)]
+                            .into_iter()
+                            .filter(|(_, lost)| *lost > 0)
+                            .collect(),
+                    )?;
                     resumed.broken.push(Broken {
                         id,
                         path,
@@ -231,24 +244,24 @@ impl Buffer {
             if committed == 0 {
                 return Ok(Verdict::Remove);
             }
+            if length < committed {
+                return Ok(Verdict::SetAside {
+                    reason: format!(
+                        "it has {length} bytes where {committed} were committed: what is missing was lost outside of millrun"
+                    ),
+                    lost: state.extent.count,
+                });
+            }
             if length > committed {
                 file.truncate(committed)?;
                 notes.push(format!(
                     "{path} is cut from {length} to {committed} bytes: the rest was never committed"
                 ));
             }
-            if length < committed {
-                notes.push(format!(
-                    "{path} has {length} bytes where {committed} were committed: what is missing was lost outside of millrun"
-                ));
-                state.extent.length = length;
+            if !body.has_meta() {
+                state.previous = ChunkExtent::default();
             }
-            if length > 0 {
-                if !body.has_meta() {
-                    state.previous = ChunkExtent::default();
-                }
-                return Ok(Verdict::Resume { state, stage });
-            }
+            return Ok(Verdict::Resume { state, stage });
         } else if ledger.chunk(id).is_some() {
             notes.push(format!(
                 "{path} was changed by another program since, and is taken as it is"
@@ -259,7 +272,10 @@ impl Buffer {
             ChunkStage::Queued => "enqueued",
         };
         if length == 0 {
-            return Ok(Verdict::SetAside(format!("{word} file chunk is empty")));
+            return Ok(Verdict::SetAside {
+                reason: format!("{word} file chunk is empty"),
+                lost: 0,
+            });
         }
         let Some(bytes) = meta_bytes else {
             // Without a meta file Fluentd delivers a chunk too: under unknown metadata, or under what its name says.
@@ -274,13 +290,14 @@ impl Buffer {
             Ok(meta) => meta,
             Err(fault) => {
                 let reason = format!("{word} meta file is broken. {}", fault.words());
-                return Ok(Verdict::SetAside(reason));
+                return Ok(Verdict::SetAside { reason, lost: 0 });
             }
         };
         let extent = ChunkExtent {
             length,
             count: meta.count,
             modified: meta.modified,
+            hash: None,
         };
         let state = ChunkState {
             metadata: meta.metadata,
@@ -307,6 +324,7 @@ impl Buffer {
             length,
             count,
             modified: modified.as_secs(),
+            hash: None,
         };
         Ok(ChunkState {
             metadata: named.unwrap_or_default(),

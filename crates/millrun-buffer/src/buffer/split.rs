@@ -99,6 +99,7 @@ impl Buffer {
             length: stored.len() as u64,
             count,
             modified: whole.extent.modified,
+            hash: Some(crc32fast::hash(stored)),
         };
         let body = match (&whole.body, &self.paths) {
             (Body::File(_), Some(paths)) => {

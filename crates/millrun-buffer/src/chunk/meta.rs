@@ -266,7 +266,7 @@ mod tests {
         fn every_torn_rewrite_is_recognised_as_ours(cut in 0..200_usize, counts in (1..300_u64, 0..300_u64), first in any::<bool>()) {
             let (metadata, id) = (Metadata::with_tag("a.b"), ChunkId::from_bytes([7; 16]));
             let created = Timestamp::from_secs(1_700_000_000);
-            let extent = |count, modified| ChunkExtent { length: count, count, modified };
+            let extent = |count, modified| ChunkExtent { length: count, count, modified, hash: None };
             let previous = if first { ChunkExtent::default() } else { extent(counts.0, 1_700_000_000) };
             let latest = extent(counts.0 + counts.1, 1_700_000_077);
             let mut found = if first { Vec::new() } else { Meta::of(&metadata, id, created, previous).encode() };

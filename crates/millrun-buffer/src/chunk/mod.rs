@@ -143,7 +143,8 @@ impl Chunk {
     /// The bytes, read into `scratch` if they are in a file or compressed; what lies plainly in memory is not copied.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] where they cannot be decompressed: no later try will go better.
+    /// [`io::ErrorKind::InvalidData`] where they are not those that were committed, or cannot be decompressed: no later
+    /// try will go better.
     pub fn read<'a>(&'a self, scratch: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
         let Packing { compression, limit } = self.packing;
         if compression == Compression::Text {
@@ -157,7 +158,33 @@ impl Chunk {
     }
 
     /// The bytes as they are kept, read into `scratch` if they are in a file.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] where they are not those that were committed.
     pub fn read_stored<'a>(&'a self, scratch: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+        if let Body::Memory(bytes) = &self.body {
+            return Ok(bytes);
+        }
+        let expected = self.extent;
+        let bytes = self.read_as_found(scratch)?;
+        let damaged = |text| Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        if (bytes.len() as u64) < expected.length {
+            return damaged(format!(
+                "the chunk file has {} bytes where {} were committed; something else has cut it",
+                bytes.len(),
+                expected.length
+            ));
+        }
+        match expected.hash {
+            Some(hash) if hash != crc32fast::hash(bytes) => damaged(
+                "the chunk file is damaged: its checksum is not that of the bytes that were committed".into(),
+            ),
+            _ => Ok(bytes),
+        }
+    }
+
+    /// As many of the bytes as there are, whether or not they are those that were committed.
+    pub(crate) fn read_as_found<'a>(&'a self, scratch: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
         let file = match &self.body {
             Body::Memory(bytes) => return Ok(bytes),
             Body::File(body) => body.open()?,
@@ -166,14 +193,7 @@ impl Chunk {
         scratch.clear();
         scratch.resize(length, 0);
         let read = file.read_at(scratch, 0)?;
-        if read < length {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                format!(
-                    "the chunk file has {read} bytes instead of {length}; something else has cut it"
-                ),
-            ));
-        }
+        scratch.truncate(read);
         Ok(scratch)
     }
 
@@ -189,7 +209,10 @@ impl Chunk {
     pub(crate) fn append(&mut self, bytes: &[u8], count: u64, now: Timestamp) -> io::Result<()> {
         match &mut self.body {
             Body::Memory(body) => body.extend_from_slice(bytes),
-            Body::File(body) => body.write(bytes, self.extent.length)?,
+            Body::File(body) => {
+                body.write(bytes, self.extent.length)?;
+                self.extent.hash = self.extent.hash_with(bytes);
+            }
         }
         self.extent.length += bytes.len() as u64;
         self.extent.count += count;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ledger   header record*
-//! header   "MILLRUN\n"  u32 version = 1  u64 generation
+//! header   "MILLRUN\n"  u32 version = 2  u64 generation
 //! record   u32 length of body   u32 CRC-32 of (u64 offset of the record in the file, body)   body
 //! body     u8 kind, then the fields of the kind in the order of `Record`
 //! ```
@@ -11,8 +11,11 @@
 //! u32 count and its items; an option is a u8 0 or 1 and the value. The checksum covers the record's own
 //! place, so that the remains of an older, longer write after a torn tail never read as a record.
 //!
-//! A record whose kind is unknown ends the reading of the file as a damaged one does: an older program never
-//! guesses what a newer one meant.
+//! A record that is damaged is skipped, and reading goes on at the next whole one: what it said is not known any more, so a
+//! batch may be read or a chunk delivered again. Without a whole one behind it, it is the torn end of the file.
+//!
+//! A record whose kind is unknown is passed over in the same way, and is said to be damaged: the version tells formats apart
+//! (1 had no hash of a chunk's bytes), so no program meets a kind that it does not know.
 
 use super::dispatch::Dispatch;
 use super::peers::Taken;
@@ -23,7 +26,7 @@ use crate::{Fingerprint, Identity, LossKey, Metadata, Timestamp};
 /// What stands at the start of each ledger.
 pub(super) const MAGIC: &[u8; 8] = b"MILLRUN\n";
 /// The version of the format described above.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// The bytes before the first record.
 pub(super) const HEADER_LENGTH: usize = 20;
 /// The bytes before a record's body.
@@ -364,6 +367,7 @@ fn put_extent(out: &mut Vec<u8>, extent: &Extent) {
     put_u64(out, extent.length);
     put_u64(out, extent.count);
     put_u64(out, extent.modified);
+    put_option(out, extent.hash, put_u32);
 }
 
 fn put_taken(out: &mut Vec<u8>, taken: &Taken) {

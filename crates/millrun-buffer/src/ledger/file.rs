@@ -172,23 +172,46 @@ pub(super) struct Read {
     pub(super) state: State,
     /// Bytes after the last whole record.
     pub(super) torn: usize,
+    /// Bytes between whole records that are none.
+    pub(super) damaged: usize,
 }
+
+/// How far behind a damaged record the next whole one is looked for, in bytes.
+const SCAN_MAX: usize = 1 << 20;
 
 /// Reads a ledger; nothing of a file that does not begin as one.
 pub(super) fn read(bytes: &[u8]) -> Option<Read> {
     let generation = codec::decode_header(bytes)?;
     let mut state = State::default();
     let mut offset = codec::HEADER_LENGTH;
-    while let Some((record, length)) = bytes
-        .get(offset..)
-        .and_then(|rest| codec::decode(rest, offset as u64))
-    {
-        state.apply(&record);
-        offset += length;
+    let mut damaged = 0;
+    loop {
+        let rest = bytes.get(offset..).unwrap_or_default();
+        if let Some((record, length)) = codec::decode(rest, offset as u64) {
+            state.apply(&record);
+            offset += length;
+            continue;
+        }
+        let Some(skipped) = next_whole(bytes, offset) else {
+            break;
+        };
+        damaged += skipped;
+        offset += skipped;
     }
     Some(Read {
         generation,
         state,
         torn: bytes.len() - offset,
+        damaged,
+    })
+}
+
+/// How many bytes lie before the next whole record. A record's checksum covers its place, so nothing else passes for one.
+fn next_whole(bytes: &[u8], offset: usize) -> Option<usize> {
+    let left = bytes.len().saturating_sub(offset);
+    (1..left.min(SCAN_MAX)).find_map(|skipped| {
+        let at = offset.checked_add(skipped)?;
+        let rest = bytes.get(at..)?;
+        codec::decode(rest, at as u64).map(|_| skipped)
     })
 }

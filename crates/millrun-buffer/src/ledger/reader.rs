@@ -91,6 +91,7 @@ impl<'a> Reader<'a> {
             length: self.u64()?,
             count: self.u64()?,
             modified: self.u64()?,
+            hash: self.option(Self::u32)?,
         })
     }
 

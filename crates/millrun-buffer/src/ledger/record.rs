@@ -70,7 +70,7 @@ pub(super) enum Record {
 }
 
 /// How much of a chunk is committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
     /// Bytes.
     pub(crate) length: u64,
@@ -78,6 +78,29 @@ pub(crate) struct Extent {
     pub(crate) count: u64,
     /// When it was committed, in seconds since the epoch.
     pub(crate) modified: u64,
+    /// The CRC-32 of these bytes as they are kept; nothing where another program wrote them.
+    pub(crate) hash: Option<u32>,
+}
+
+impl Default for Extent {
+    /// Of a chunk that holds nothing yet.
+    fn default() -> Self {
+        Self {
+            length: 0,
+            count: 0,
+            modified: 0,
+            hash: Some(0),
+        }
+    }
+}
+
+impl Extent {
+    /// The hash of what is kept when `bytes` follow.
+    pub(crate) fn hash_with(&self, bytes: &[u8]) -> Option<u32> {
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.hash?);
+        hasher.update(bytes);
+        Some(hasher.finalize())
+    }
 }
 
 /// The place a chunk's bytes are about to be appended to.

@@ -21,8 +21,8 @@ pub(crate) struct Recovered {
 
 /// What reading one ledger file gave.
 pub(crate) enum LedgerRead {
-    /// Its state is taken over; so many bytes at its end were no whole record.
-    Whole { torn: usize },
+    /// Its state is taken over; so many bytes at its end were no whole record, and so many between others.
+    Whole { torn: usize, damaged: usize },
     /// It does not begin as a ledger.
     Unknown,
 }
@@ -50,7 +50,10 @@ impl Recovered {
             if read.generation == generation {
                 recovered.state.join(&read.state);
             }
-            answers.push(LedgerRead::Whole { torn: read.torn });
+            answers.push(LedgerRead::Whole {
+                torn: read.torn,
+                damaged: read.damaged,
+            });
         }
         recovered.state.forget_strangers();
         let last = recovered.state.sources.keys().next_back();

@@ -13,6 +13,7 @@ mod faults;
 mod filling;
 mod flushing;
 mod ledgers;
+mod mount;
 mod neighbours;
 mod takeover;
 mod transactions;

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use millrun_buffer::disk::{Disk, SimulatedDisk};
-use millrun_buffer::{Broken, BufferConfig, ChunkId};
+use millrun_buffer::{Broken, BufferConfig, ChunkId, DAMAGED};
 
 use crate::common::{Worker, drain};
 
@@ -157,16 +157,21 @@ fn a_second_chunk_of_the_same_metadata_is_queued() {
 }
 
 #[test]
-fn a_chunk_cut_by_something_else_is_delivered_as_far_as_it_goes() {
+fn a_chunk_cut_by_something_else_is_put_aside_and_not_sent_half() {
     let disk = killed();
     let path = data_path(&disk);
     disk.poke(&path, b"on");
     let worker = Worker::start(&disk, &[config()]);
-    let note = format!(
-        "{} has 2 bytes where 4 were committed: what is missing was lost outside of millrun",
-        path.display()
+    let broken = &worker.resumed[0].broken[0];
+    assert_eq!(
+        broken.reason,
+        "it has 2 bytes where 4 were committed: what is missing was lost outside of millrun"
     );
-    assert_eq!(worker.resumed[0].notes, [note]);
+    let backup = broken.backup.as_ref().unwrap();
+    assert_eq!(disk.peek(backup).as_deref(), Some(&b"on"[..]));
     worker.buffers[0].enqueue_all();
-    assert_eq!(drain(&worker.buffers[0]), ["on"]);
+    assert_eq!(drain(&worker.buffers[0]), Vec::<String>::new());
+    let losses = worker.state.ledgers()[0].losses();
+    let damaged = losses.iter().find(|(key, _)| *key.reason == *DAMAGED);
+    assert_eq!(damaged.map(|(_, count)| *count), Some(1));
 }

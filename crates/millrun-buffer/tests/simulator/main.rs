@@ -13,10 +13,11 @@
 //! what a receiver knows of them. Simulated are the disk (torn and short writes, a full disk, faults, what
 //! was not synced when power fails), the clock, the network (which loses, delays and repeats messages and answers) and the
 //! reading of log files. A process may die at every change it makes to its disk, also while it starts;
-//! shards change from life to life, receivers have up to two workers. `account` says what must have arrived, and knows nothing of
+//! shards change from life to life, receivers have up to three workers, and other numbers of them from start to start. `account` says what must have arrived, and knows nothing of
 //! how it travels.
 //!
-//! `MILLRUN_SCHEDULES=10000000` plays more schedules, `MILLRUN_SEED=123` the one that failed.
+//! `MILLRUN_SCHEDULES=10000000` plays more schedules, from `MILLRUN_SEED_FIRST=1000000` on if that is given, and says after each
+//! hundred thousand how far it is: what one run played another one goes on from. `MILLRUN_SEED=123` plays the one that failed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -39,10 +40,13 @@ use std::thread;
 
 use millrun_buffer::disk::Lie;
 
-use self::schedule::{Sabotage, play};
+use self::schedule::{Sabotage, play, replay};
 
 /// The schedules of a plain run.
 const SCHEDULES: u64 = 100_000;
+
+/// Schedules of which the result is said at once.
+const PART: u64 = 100_000;
 
 /// How many schedules a fault may survive at most to count as noticed.
 const SABOTAGED: u64 = 2_000;
@@ -59,24 +63,29 @@ fn every_line_is_accounted_for_whatever_fails() {
     }
     let first = number("MILLRUN_SEED_FIRST").unwrap_or(0);
     let count = number("MILLRUN_SCHEDULES").unwrap_or(SCHEDULES);
-    let next = AtomicU64::new(first);
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= first + count {
-                return;
-            }
-            let outcome = std::panic::catch_unwind(|| play(seed, Sabotage::None));
-            assert!(outcome.is_ok(), "run again with MILLRUN_SEED={seed}");
-        }
-    };
+    let end = first + count;
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        for thread in threads {
-            thread.join().expect("every schedule passes");
-        }
-    });
+    for part in (first..end).step_by(PART as usize) {
+        let part_end = end.min(part + PART);
+        let next = AtomicU64::new(part);
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= part_end {
+                    return;
+                }
+                let outcome = std::panic::catch_unwind(|| play(seed, Sabotage::None));
+                assert!(outcome.is_ok(), "run again with MILLRUN_SEED={seed}");
+            }
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            for thread in threads {
+                thread.join().expect("every schedule passes");
+            }
+        });
+        println!("schedules {part}..{part_end}: none failed");
+    }
     println!("{count} schedules from {first} on, none failed");
 }
 
@@ -86,7 +95,7 @@ fn every_line_is_accounted_for_whatever_fails() {
 #[test]
 fn a_chunk_waits_for_another_one_that_is_in_its_file_in_part() {
     for seed in [31, 175, 486, 685] {
-        play(seed, Sabotage::None);
+        replay(seed);
     }
 }
 
@@ -94,29 +103,36 @@ fn a_chunk_waits_for_another_one_that_is_in_its_file_in_part() {
 #[test]
 fn a_file_whose_last_append_was_lost_with_the_power_is_completed() {
     for seed in [2_987, 3_869] {
-        play(seed, Sabotage::None);
+        replay(seed);
     }
 }
 
 /// A delivery could not be recorded nor its chunk removed, and another chunk went behind it.
 #[test]
 fn a_chunk_that_stands_whole_is_not_appended_again() {
-    play(1_012_432, Sabotage::None);
+    replay(1_012_432);
 }
 
 /// A commit was written and not synced when its process was killed; the next one believed it and changed files by it,
 /// and then it went with the power.
 #[test]
 fn what_recovery_believes_is_synced() {
-    play(1_001_714, Sabotage::None);
+    replay(1_001_714);
 }
 
 /// A sync failed, so that nobody knew whether a commit had happened, and another shard committed the same again.
 #[test]
 fn what_one_shard_may_have_committed_no_other_one_commits() {
     for seed in [16_015, 19_887] {
-        play(seed, Sabotage::None);
+        replay(seed);
     }
+}
+
+/// A worker's chunk files had been moved and its ledgers not yet been joined when the first worker died; then there was such a
+/// worker again, and nobody ended what had been begun.
+#[test]
+fn a_take_over_that_was_begun_is_ended_when_there_are_more_workers_again() {
+    play(1_040_745, Sabotage::None);
 }
 
 /// Prints what happens in a run of one seed.

@@ -13,6 +13,8 @@ pub(crate) struct Mill {
     pub(crate) is_agent: bool,
     pub(crate) disk: SimulatedDisk,
     pub(crate) workers: Vec<Option<Worker>>,
+    /// How often the number of workers changed.
+    pub(crate) eras: u32,
 }
 
 impl Mill {
@@ -21,7 +23,16 @@ impl Mill {
             is_agent,
             disk: SimulatedDisk::new(),
             workers: (0..workers).map(|_| None).collect(),
+            eras: 0,
         }
+    }
+
+    /// Everything dies, and comes again with another number of workers.
+    pub(crate) fn resize(&mut self, workers: usize) {
+        trace(|| format!("{} workers instead of {}", workers, self.workers.len()));
+        self.workers.clear();
+        self.workers.resize_with(workers, || None);
+        self.eras += 1;
     }
 
     /// Starts what does not run. A start may die too; the next step tries again.

@@ -1,8 +1,9 @@
 //! What a schedule is about: a topology and its settings.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use millrun_buffer::{BufferConfig, Durability, FlushMode, Random};
+use millrun_buffer::{BufferConfig, BufferKind, Durability, FlushMode, Random};
 
 /// Where lines go. The names are those of buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,8 +60,10 @@ pub(crate) struct Plan {
     /// The agent's, of those that take what is read.
     pub(crate) outputs: Vec<Output>,
     pub(crate) sources: usize,
-    /// Workers of each receiver.
+    /// Workers of each receiver, at first.
     pub(crate) receivers: Vec<usize>,
+    /// Whether receivers are started with other numbers of workers than before.
+    pub(crate) changes_workers: bool,
     pub(crate) chunk_limit_size: u64,
     pub(crate) flush_mode: FlushMode,
     pub(crate) in_doubt_timeout: Duration,
@@ -100,15 +103,18 @@ impl Plan {
                 1 => FlushMode::Lazy,
                 _ => FlushMode::Interval,
             },
+            changes_workers: false,
             in_doubt_timeout: Duration::from_secs(60),
         }
     }
 
-    /// The buffers of the agent, or of a receiver's worker.
+    /// The buffers of the agent, or of a receiver's worker; `left_behind` tells of a buffer's directory which ones below it are
+    /// of workers that there are no more.
     pub(crate) fn buffers(
         &self,
         worker: Option<usize>,
         is_agent: bool,
+        left_behind: &dyn Fn(&Path) -> Vec<PathBuf>,
     ) -> Vec<(Output, BufferConfig)> {
         let mut outputs = match is_agent {
             true => self.outputs.clone(),
@@ -120,6 +126,21 @@ impl Plan {
         let config = |output: Output| {
             let base = match output {
                 Output::Memory => BufferConfig::memory(),
+                output if self.changes_workers => {
+                    let mut config =
+                        BufferConfig::file(format!("/buffers/{}", output.name()), "/backup");
+                    if let BufferKind::File {
+                        path,
+                        worker: number,
+                        left_behind: left,
+                        ..
+                    } = &mut config.kind
+                    {
+                        *number = worker;
+                        *left = left_behind(path);
+                    }
+                    config
+                }
                 output => {
                     let worker = worker.map_or(String::new(), |worker| format!(".{worker}"));
                     BufferConfig::file(format!("/buffers{worker}/{}", output.name()), "/backup")

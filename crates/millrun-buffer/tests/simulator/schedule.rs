@@ -12,10 +12,13 @@ use crate::mill::Mill;
 use crate::network::Network;
 use crate::plan::{Output, Plan};
 use crate::trace;
-use crate::worker::{Outside, Worker};
+use crate::worker::{Outside, RECEIVER_WORKERS_MAX, Worker};
 
 /// Steps before peace.
 const STEPS_MAX: u64 = 150;
+
+/// On how many steps there is one change of a number of workers.
+const RESIZE_EVERY: u64 = 25;
 
 /// Rounds that peace may take.
 const ROUNDS_MAX: usize = 2_000;
@@ -35,10 +38,26 @@ pub(crate) enum Sabotage {
     AnswersEarly,
 }
 
+/// What the choices about numbers of workers are seeded with, beside the number of the schedule: they were added last, and the
+/// schedules that found faults before are to stay what they are.
+const WORKERS_SALT: u64 = 0x776f_726b_6572_7321;
+
 /// Plays the schedule of a number; panics where the contract is broken.
 pub(crate) fn play(seed: u64, sabotage: Sabotage) {
+    let mut workers = Random::from_seed(seed ^ WORKERS_SALT);
+    let changes = workers.below(3) == 0;
+    play_with(seed, sabotage, changes.then_some(workers));
+}
+
+/// The same without changes of the number of workers, as all schedules once were.
+pub(crate) fn replay(seed: u64) {
+    play_with(seed, Sabotage::None, None);
+}
+
+fn play_with(seed: u64, sabotage: Sabotage, workers: Option<Random>) {
     let mut random = Random::from_seed(seed);
-    let plan = Plan::new(&mut random);
+    let mut plan = Plan::new(&mut random);
+    plan.changes_workers = workers.is_some() && !plan.receivers.is_empty();
     trace(|| format!("{plan:?}"));
     let mut world = World {
         sources: (0..plan.sources).map(Source::new).collect(),
@@ -54,6 +73,7 @@ pub(crate) fn play(seed: u64, sabotage: Sabotage) {
         plan,
         sabotage,
         random,
+        workers,
     };
     if let Sabotage::Disk(lie) = sabotage {
         world.mills().for_each(|mill| mill.disk.lie_about(lie));
@@ -76,6 +96,8 @@ struct World {
     now: Timestamp,
     sabotage: Sabotage,
     random: Random,
+    /// Where numbers of workers change.
+    workers: Option<Random>,
 }
 
 impl World {
@@ -105,7 +127,21 @@ impl World {
         }
     }
 
+    /// Now and then a receiver is started anew with another number of workers.
+    fn resize(&mut self) {
+        let Some(random) = self.workers.as_mut().filter(|_| self.plan.changes_workers) else {
+            return;
+        };
+        if random.below(RESIZE_EVERY) > 0 {
+            return;
+        }
+        let at = random.below(self.receivers.len() as u64) as usize;
+        let workers = 1 + random.below(RECEIVER_WORKERS_MAX as u64) as usize;
+        self.receivers[at].resize(workers);
+    }
+
     fn step(&mut self) {
+        self.resize();
         match self.random.below(34) {
             0..=4 => {
                 let at = self.random.below(self.sources.len() as u64) as usize;
@@ -406,8 +442,7 @@ impl World {
             for path in mill.disk.paths() {
                 let Ok(name) = path.strip_prefix("/out") else {
                     let is_left = path.starts_with("/buffers") || path.starts_with("/backup");
-                    let is_chunk = !path.to_string_lossy().contains("/worker");
-                    assert!(!(is_left && is_chunk), "{} stays behind", path.display());
+                    assert!(!is_left, "{} stays behind", path.display());
                     continue;
                 };
                 let output = outputs

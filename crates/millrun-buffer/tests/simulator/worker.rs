@@ -19,6 +19,9 @@ use crate::trace;
 
 mod delivery;
 
+/// A receiver never has more workers.
+pub(crate) const RECEIVER_WORKERS_MAX: usize = 3;
+
 /// The names of the receivers.
 const RECEIVERS: [&str; 2] = ["first", "second"];
 
@@ -35,6 +38,7 @@ impl<E: std::error::Error> From<E> for Died {
 pub(crate) struct Worker {
     pub(crate) disk: SimulatedDisk,
     number: usize,
+    era: u32,
     pub(crate) state: StateDirectory,
     shards: Vec<Shard>,
     pub(crate) buffers: Vec<(Output, Arc<Buffer>)>,
@@ -89,12 +93,31 @@ impl Worker {
             plan.durability,
         )?;
         let is_one_of_several = mill.workers.len() > 1;
+        if plan.changes_workers && number == 0 {
+            state.take_over(mill.workers.len())?;
+        }
         if is_one_of_several {
             state.ask_neighbours();
         }
         let mut buffers = Vec::new();
         let worker = is_one_of_several.then_some(number);
-        for (output, config) in plan.buffers(worker, mill.is_agent) {
+        // As the collector has it: the first worker takes over all directories that nobody else has.
+        let left_behind = |path: &Path| {
+            let own = if is_one_of_several {
+                mill.workers.len()
+            } else {
+                0
+            };
+            let state = Path::new("/state");
+            let is_left =
+                |of: &usize| *of >= own || StateDirectory::is_left_behind(&shared, state, *of);
+            let of_workers = (0..RECEIVER_WORKERS_MAX).filter(is_left);
+            let of_workers = of_workers.map(|of| path.join(format!("worker{of}")));
+            let of_one = is_one_of_several.then(|| path.to_owned());
+            let all = of_workers.chain(of_one).filter(|_| number == 0);
+            all.filter(|directory| shared.is_dir(directory)).collect()
+        };
+        for (output, config) in plan.buffers(worker, mill.is_agent, &left_behind) {
             let (name, ids) = (output.name(), Random::from_seed(random.bits()));
             let opened = Buffer::open(name, config, shared.clone(), state.ledgers(), ids)?;
             trace(|| format!("{name} resumes {:?}", opened.1));
@@ -111,6 +134,7 @@ impl Worker {
         let mut worker = Self {
             disk: disk.clone(),
             number,
+            era: mill.eras,
             shards: shards.collect(),
             state,
             buffers,

@@ -47,6 +47,15 @@ impl Flusher {
             }
             DeliveryError::Refused(text) => self.refused(chunk, way, &text),
             DeliveryError::Unrecoverable(text) => self.unrecoverable(chunk, way, &text),
+            DeliveryError::Damaged(text) => {
+                tracing::error!(
+                    plugin_id = self.node.id.given(), chunk_id = %chunk.id(), error = text,
+                    "a chunk is damaged and not delivered"
+                );
+                // Others are not concerned.
+                self.failed = false;
+                self.back_up(chunk, LossReason::Damaged);
+            }
         }
     }
 

@@ -356,7 +356,7 @@ struct KeepSender {
 impl Sender for KeepSender {
     fn begin(&mut self, chunk: &Chunk, _: Instant) -> Result<Progress, DeliveryError> {
         let mut scratch = Vec::new();
-        let bytes = chunk.read(&mut scratch).unwrap();
+        let bytes = millrun_core::read_chunk(chunk, &mut scratch)?;
         let tag = chunk.metadata().tag.as_deref().unwrap_or("-");
         self.world
             .take(&self.name, tag, bytes)

@@ -1,9 +1,14 @@
 //! Real counterparts on the wire: the Python and Node libraries, as clients and as a server.
 
+use std::collections::HashSet;
+use std::thread;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::counterpart::{self, Counterpart, NodeReceiver};
 use crate::mill::Mill;
+use crate::numbered::Writer;
 
 const COUNT: usize = 50;
 
@@ -141,4 +146,67 @@ fn node_server_receives_and_acknowledges_what_python_sent_to_the_nanosecond() {
         }
         assert_eq!(events.len(), COUNT, "acknowledged chunks were sent again");
     }
+}
+
+/// How often the server is killed.
+const KILLS: usize = 3;
+
+#[test]
+fn node_server_that_is_killed_and_started_again_misses_nothing() {
+    let Some(mut receiver) = NodeReceiver::start() else {
+        return;
+    };
+    let port = receiver.port;
+    let mill = Mill::with_conf(&format!(
+        "\
+<source>
+  @type tail
+  path $D/in.log
+  tag t
+  read_from_head true
+  <parse>
+    @type none
+  </parse>
+</source>
+<match t>
+  @type forward
+  require_ack_response true
+  ack_response_timeout 2
+  recover_wait 1
+  <server>
+    host 127.0.0.1
+    port {port}
+  </server>
+  <buffer tag>
+    @type file
+    path $D/buffer
+    flush_mode interval
+    flush_interval 0.1
+    flush_thread_interval 0.05
+    retry_wait 0.1
+    retry_max_interval 0.5
+    chunk_limit_size 64k
+  </buffer>
+</match>
+"
+    ));
+    let writer = Writer::start(mill.path("in.log"));
+    for _ in 0..KILLS {
+        thread::sleep(Duration::from_millis(300));
+        receiver.kill9_and_start_again();
+    }
+    let count = writer.end();
+    let number = |event: &Value| -> Option<usize> {
+        let line = event["record"]["message"].as_str()?;
+        line.split(' ').next()?.parse().ok()
+    };
+    mill.wait_until("every line at the receiver", || {
+        // Looking at all of them takes a while.
+        if receiver.count() < count {
+            return false;
+        }
+        let events = receiver.events();
+        let numbers: HashSet<usize> = events.iter().filter_map(number).collect();
+        numbers.len() == count
+    });
 }

@@ -93,8 +93,20 @@ pub(crate) struct NodeReceiver {
 impl NodeReceiver {
     /// Starts it and waits until it listens; `None` when it is not installed.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_at(0, Arc::default())
+    }
+
+    /// Kills it and starts it again at the same port. What it printed stays among the events.
+    pub(crate) fn kill9_and_start_again(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        *self = Self::start_at(self.port, Arc::clone(&self.lines)).unwrap();
+    }
+
+    fn start_at(port: u16, lines: Arc<Mutex<Vec<serde_json::Value>>>) -> Option<Self> {
         let mut command = Counterpart::Node.script("receive.js")?;
         let mut child = command
+            .arg(port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -104,9 +116,13 @@ impl NodeReceiver {
         output.read_line(&mut line).unwrap();
         let hello: serde_json::Value = serde_json::from_str(&line).unwrap();
         let port = hello["port"].as_u64().unwrap().try_into().unwrap();
-        let lines = Arc::new(Mutex::new(Vec::new()));
         collect(output, Arc::clone(&lines));
         Some(Self { child, port, lines })
+    }
+
+    /// How many events were received so far.
+    pub(crate) fn count(&self) -> usize {
+        self.lines.lock().unwrap().len()
     }
 
     /// The events received so far, as `{"tag", "time", "record"}`.
@@ -125,10 +141,10 @@ impl Drop for NodeReceiver {
 fn collect(output: BufReader<ChildStdout>, lines: Arc<Mutex<Vec<serde_json::Value>>>) {
     thread::spawn(move || {
         for line in output.lines().map_while(Result::ok) {
-            lines
-                .lock()
-                .unwrap()
-                .push(serde_json::from_str(&line).unwrap());
+            // The last line of one that was killed may be half a line: it was not acknowledged.
+            if let Ok(event) = serde_json::from_str(&line) {
+                lines.lock().unwrap().push(event);
+            }
         }
     });
 }

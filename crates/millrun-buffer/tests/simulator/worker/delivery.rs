@@ -66,7 +66,9 @@ impl Worker {
         outside: &mut Outside<'_>,
     ) -> Result<(), Died> {
         let tag = chunk.metadata().tag.as_deref().unwrap_or("all").to_owned();
-        let path = PathBuf::from(format!("/out/{}/{tag}.{}", output.name(), self.number));
+        // One writer per path: a worker that comes again finds its old files in the hands of the one that took them over.
+        let (number, era) = (self.number, self.era);
+        let path = PathBuf::from(format!("/out/{}/{tag}.{era}.{number}", output.name()));
         if outside.sabotage == Sabotage::DeliveredEarly {
             let count = bytes.len();
             buffer.delivered(chunk)?;
