@@ -102,22 +102,89 @@ impl Router {
 }
 
 /// A shard's memory of routes. It belongs to one thread, so it takes no lock.
+///
+/// ```text
+/// found among the young      used
+/// found among the old        used, and young again
+/// found nowhere              decided by the rules, young
+/// the young are too many     they become the old, and what was old is forgotten
+/// ```
+///
+/// So a tag that comes again and again is never forgotten, however many others come in between,
+/// and a stream of ever new tags neither grows the memory nor costs more than their own decisions.
 #[derive(Default)]
 pub struct RouteCache {
-    routes: HashMap<Box<str>, Arc<Route>>,
+    young: Routes,
+    old: Routes,
 }
+
+type Routes = HashMap<Box<str>, Arc<Route>>;
+
+/// Longer tags are not remembered: deciding on one is cheap beside reading it.
+pub const TAG_CACHED_BYTES_MAX: usize = 512;
 
 impl RouteCache {
     /// The route of `tag` in `router`, from memory where it can be. One cache serves one router.
     pub fn route(&mut self, router: &Router, tag: &str) -> Arc<Route> {
-        if let Some(route) = self.routes.get(tag) {
+        if let Some(route) = self.young.get(tag) {
             return Arc::clone(route);
         }
-        if self.routes.len() >= ROUTES_CACHED_MAX {
-            self.routes.clear();
+        let known = self.old.remove_entry(tag);
+        let (name, route) = match known {
+            Some(known) => known,
+            None => (tag.into(), Arc::new(router.route(tag))),
+        };
+        if tag.len() <= TAG_CACHED_BYTES_MAX {
+            if self.young.len() >= ROUTES_CACHED_MAX / 2 {
+                self.old = std::mem::take(&mut self.young);
+            }
+            self.young.insert(name, Arc::clone(&route));
         }
-        let route = Arc::new(router.route(tag));
-        self.routes.insert(tag.into(), Arc::clone(&route));
         route
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembered(cache: &RouteCache) -> usize {
+        cache.young.len() + cache.old.len()
+    }
+
+    #[test]
+    fn a_flood_of_new_tags_neither_grows_the_memory_nor_drives_out_what_is_used() {
+        let router = Router::default();
+        let mut cache = RouteCache::default();
+        let route = cache.route(&router, "used");
+        for number in 0..10 * ROUTES_CACHED_MAX {
+            cache.route(&router, &format!("new.{number}"));
+            assert!(remembered(&cache) <= ROUTES_CACHED_MAX, "{number}");
+            assert!(
+                Arc::ptr_eq(&route, &cache.route(&router, "used")),
+                "{number}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_used_is_forgotten() {
+        let router = Router::default();
+        let mut cache = RouteCache::default();
+        let route = cache.route(&router, "seldom");
+        for number in 0..ROUTES_CACHED_MAX {
+            cache.route(&router, &format!("new.{number}"));
+        }
+        assert!(!Arc::ptr_eq(&route, &cache.route(&router, "seldom")));
+    }
+
+    #[test]
+    fn a_long_tag_is_not_remembered() {
+        let router = Router::default();
+        let mut cache = RouteCache::default();
+        cache.route(&router, &"t".repeat(TAG_CACHED_BYTES_MAX + 1));
+        assert_eq!(remembered(&cache), 0);
+        cache.route(&router, &"t".repeat(TAG_CACHED_BYTES_MAX));
+        assert_eq!(remembered(&cache), 1);
     }
 }
