@@ -2,15 +2,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use millrun_config::{
-    Element, NoRuby, NoIncludes, Parsed, RenderStyle, parse_str, print,
-};
+use millrun_config::{Element, NoIncludes, NoRuby, Parsed, RenderStyle, parse_str, print};
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     let parsed = parse(&text);
     // A span beside a character, or outside of its text, does not draw.
-    let _ = parsed.diagnostics.render(&parsed.sources, RenderStyle::Plain);
+    let _ = parsed
+        .diagnostics
+        .render(&parsed.sources, RenderStyle::Plain);
     if parsed.diagnostics.has_errors() {
         return;
     }
@@ -31,5 +31,9 @@ fn tree(element: &Element) -> String {
         .map(|entry| format!("{:?}={:?}", entry.name, entry.value.content))
         .collect();
     let inner: Vec<_> = element.elements().iter().map(tree).collect();
-    format!("<{} {:?} {parameters:?} {inner:?}>", element.name(), element.argument())
+    format!(
+        "<{} {:?} {parameters:?} {inner:?}>",
+        element.name(),
+        element.argument()
+    )
 }

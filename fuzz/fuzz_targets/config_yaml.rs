@@ -22,7 +22,9 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let parsed = &loaded.parsed;
-    let _ = parsed.diagnostics.render(&parsed.sources, RenderStyle::Plain);
+    let _ = parsed
+        .diagnostics
+        .render(&parsed.sources, RenderStyle::Plain);
 });
 
 /// Every expression is its own value.

@@ -31,7 +31,12 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn walk_record(record: Record<'_>) {
     for (key, value) in record.fields().into_iter().flatten().flatten() {
-        let _ = (key.text(), value.token(), value.element(0), value.element(-1));
+        let _ = (
+            key.text(),
+            value.token(),
+            value.element(0),
+            value.element(-1),
+        );
         let _ = key.text().and_then(|key| record.field(key));
     }
 }

@@ -1,6 +1,6 @@
 //! What every target of a parser shares: the parser of a `<parse>` section, and what must hold of what it makes.
 
-use millrun_config::{Diagnostics, NoRuby, NoIncludes, parse_str};
+use millrun_config::{Diagnostics, NoIncludes, NoRuby, parse_str};
 use millrun_event::{Cursor, EventTime};
 use millrun_plugins::parser::{LineParser, Parsed, TextKind, parse_section};
 

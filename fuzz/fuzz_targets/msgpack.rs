@@ -8,9 +8,7 @@ use millrun_plugins::parser::LineParser;
 
 mod lines;
 
-const SECTIONS: &[&str] = &[
-    "@type msgpack",
-];
+const SECTIONS: &[&str] = &["@type msgpack"];
 
 thread_local! {
     static PARSERS: RefCell<Vec<Box<dyn LineParser>>> =

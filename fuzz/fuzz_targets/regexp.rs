@@ -8,7 +8,10 @@ fuzz_target!(|bytes: &[u8]| {
     let [options, rest @ ..] = bytes else {
         return;
     };
-    let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
+    let end = rest
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(rest.len());
     let Ok(source) = std::str::from_utf8(&rest[..end]) else {
         return;
     };
@@ -36,7 +39,8 @@ fuzz_target!(|bytes: &[u8]| {
     if let (Ok(one), Ok(other)) = (&by_captures, &by_engine) {
         assert_eq!(one, other, "the splitter and PCRE2 say the same");
     }
-    let matcher = Matcher::compile(source, flags).expect("what compiles with captures, does without");
+    let matcher =
+        Matcher::compile(source, flags).expect("what compiles with captures, does without");
     if let (Ok(one), Ok(other)) = (matcher.is_match(line), by_engine) {
         assert_eq!(one, other, "the linear engine and PCRE2 say the same");
     }

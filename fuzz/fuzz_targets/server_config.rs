@@ -9,7 +9,8 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
         return;
     };
     let oracle = oracle.expect("ours accepts no more than JSON");
-    let ours = serde_json::from_str::<serde_json::Value>(&written).expect("what is written is JSON");
+    let ours =
+        serde_json::from_str::<serde_json::Value>(&written).expect("what is written is JSON");
     assert!(is_same(&ours, &oracle), "{written}");
 });
 
@@ -19,7 +20,11 @@ fn is_same(ours: &serde_json::Value, oracle: &serde_json::Value) -> bool {
     match (ours, oracle) {
         (Number(one), Number(other)) => one.as_f64() == other.as_f64(),
         (Array(one), Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|(one, other)| is_same(one, other))
         }
         (Object(one), Object(other)) => {
             one.len() == other.len()

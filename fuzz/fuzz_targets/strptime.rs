@@ -5,7 +5,10 @@ use libfuzzer_sys::fuzz_target;
 use millrun_pattern::{TimeFormat, TimeParser, TimeType, Zone};
 
 fuzz_target!(|bytes: &[u8]| {
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(bytes.len());
     let Ok(format) = std::str::from_utf8(&bytes[..end]) else {
         return;
     };
