@@ -188,8 +188,7 @@ impl Conversion {
             self.remark(format!(
                 "{text:?} has no second slash and matches everything"
             ));
-        }
-        if let Some(flag) = flags.chars().find(|flag| !matches!(flag, 'i' | 'm')) {
+        } else if let Some(flag) = flags.chars().find(|flag| !matches!(flag, 'i' | 'm')) {
             self.remark(format!(
                 "the flag '{flag}' after the regular expression has no effect"
             ));

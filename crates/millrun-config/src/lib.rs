@@ -31,9 +31,12 @@ mod environment;
 mod evaluate;
 mod evaluation;
 mod from_value;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod glob;
 mod include;
 mod includes;
+mod intended;
 mod json;
 mod legacy;
 mod lexer;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     Content, Conversion, DefaultValue, Diagnostic, Diagnostics, Element, Entry, FromValue, Kind,
-    Occurrence, Parameter, Schema, Section, Strictness, ValueError, nearest,
+    Occurrence, Parameter, Schema, Section, Strictness, ValueError, intended, nearest,
 };
 
 /// The sections around the one being read, below the plugin itself: for `, in section a > b`.
@@ -199,6 +199,15 @@ fn missing(
     error.at(entry.value.span, label)
 }
 
+/// What is meant by a word that other languages have for a bool.
+fn meant_bool(text: &str) -> Option<&'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "1" | "true" | "yes" | "y" | "t" | "enable" | "enabled" => Some("true"),
+        "off" | "0" | "false" | "no" | "n" | "f" | "disable" | "disabled" => Some("false"),
+        _ => None,
+    }
+}
+
 /// What a value of a kind looks like.
 fn expectation(kind: Kind) -> String {
     match kind {
@@ -261,7 +270,14 @@ fn convert<T: FromValue>(
     let name = &entry.name;
     // An error says more than the remark that led to it.
     for remark in conversion.remarks.into_iter().filter(|_| value.is_ok()) {
-        diagnostics.push(Diagnostic::warning(format!("{name}: {remark}")).at(entry.value.span, ""));
+        let mut warning = Diagnostic::warning(format!("{name}: {remark}")).at(entry.value.span, "");
+        let meant = match parameter.kind {
+            Kind::Time => intended::time(text),
+            Kind::Size => intended::size(text),
+            _ => None,
+        };
+        warning.hint = meant.map(|meant| format!("write '{meant}' if that is meant"));
+        diagnostics.push(warning);
     }
     value
         .inspect_err(|error| {
@@ -274,6 +290,9 @@ fn convert<T: FromValue>(
             if let ValueError::Word { text, options } = error {
                 error_at.hint = nearest(text, options.iter().copied())
                     .map(|near| format!("did you mean '{near}'?"));
+            }
+            if parameter.kind == Kind::Bool {
+                error_at.hint = meant_bool(text).map(|word| format!("write '{word}'"));
             }
             diagnostics.push(error_at);
         })

@@ -240,14 +240,13 @@ impl Assembly<'_> {
             };
         };
         let id: Arc<str> = id.into();
-        if let Some(first) = self.ids.insert(Arc::clone(&id), element.span()) {
-            self.diagnostics.push(
-                Diagnostic::error(format!(
-                    "Duplicated plugin id `{id}`. Check whole configuration and fix it."
-                ))
-                .at(element.span(), "used again here")
-                .and(first, "first used here"),
-            );
+        let span = element.span_of("@id");
+        if let Some(first) = self.ids.insert(Arc::clone(&id), span) {
+            let message =
+                format!("Duplicated plugin id `{id}`. Check whole configuration and fix it.");
+            let error = used_twice(message, first, span);
+            let hint = "an id names one plugin, in the log and on disk";
+            self.diagnostics.push(error.hint(hint));
         }
         PluginId {
             text: id,
@@ -402,9 +401,10 @@ impl Assembly<'_> {
         let entry = element.entry("@type").or_else(|| element.entry("type"));
         let span = entry.map_or(element.span(), |entry| entry.value.span);
         let known: Vec<&str> = known.copied().collect();
-        let hint = match nearest(kind, known.iter().copied()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("this build has: {}", known.join(", ")),
+        let hint = match (obsolete(kind), nearest(kind, known.iter().copied())) {
+            (Some(form), _) => form.to_owned(),
+            (None, Some(near)) => format!("did you mean {near}?"),
+            (None, None) => format!("this build has: {}", known.join(", ")),
         };
         self.diagnostics.push(
             Diagnostic::error(format!("Unknown {what} plugin '{kind}'"))
@@ -412,4 +412,37 @@ impl Assembly<'_> {
                 .hint(hint),
         );
     }
+}
+
+/// An error about what may be there once: at the later of two places, whichever was found first.
+pub(crate) fn used_twice(message: String, one: Span, other: Span) -> Diagnostic {
+    let (first, again) = match (one.file, one.start) <= (other.file, other.start) {
+        true => (one, other),
+        false => (other, one),
+    };
+    Diagnostic::error(message)
+        .at(again, "used again here")
+        .and(first, "first used here")
+}
+
+/// What is written today for plugins that old configurations name and nobody maintains
+/// (fluentd.md section 7).
+fn obsolete(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "secure_forward" => {
+            "it is forward today: '@type forward' with a section <transport tls>, and shared_key and \
+             self_hostname in a section <security>"
+        }
+        "forest" => {
+            "it is a placeholder today: '@type SUBTYPE' with what the <template> says, ${tag} in its path, \
+             and <buffer tag>"
+        }
+        "multiprocess" => {
+            "it is a line in <system> today: 'workers N', with <worker 0> around what only one may run"
+        }
+        "tdlog" | "td" | "td_monitoring_agent" | "td_counter" => {
+            "its service is not spoken to: send the events on with '@type forward' or write a file"
+        }
+        _ => return None,
+    })
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use millrun_buffer::disk::{RealDisk, SharedDisk};
 use millrun_buffer::{
-    BufferConfig, BufferKind, ChunkFormat, Compression, FileLayout, FlushMode, OverflowAction,
-    RetryConfig, RetryKind, SingleKey, StateDirectory, WORKERS_MAX,
+    BufferConfig, BufferKind, ChunkFormat, ChunkPaths, Compression, FileLayout, FlushMode,
+    OverflowAction, RetryConfig, RetryKind, SingleKey, StateDirectory, WORKERS_MAX,
 };
 use millrun_config::{Diagnostic, Element};
 use millrun_pattern::Zone;
 
-use crate::assembly::Assembly;
+use crate::assembly::{Assembly, used_twice};
 use crate::buffer_section::{
     BufferDefaults, BufferParameters, BufferType, ChunkFormatName, CompressName, FlushModeName,
     OverflowActionName, RetryTypeName, chunk_keys,
@@ -188,6 +188,14 @@ impl Assembly<'_> {
                     },
                 };
                 let path = self.buffer_path(section, id, parameters, defaults, &root)?;
+                if self.workers > 1 && !ChunkPaths::is_directory(&path, &RealDisk) {
+                    let kind = match buffer_type {
+                        BufferType::FileSingle => "file_single",
+                        BufferType::Memory | BufferType::File => "file",
+                    };
+                    self.refuse_shared_names(kind, section);
+                    return None;
+                }
                 let has_own_path = parameters.path.is_some() || !id.is_given;
                 let (worker, left_behind) = self.workers_directories(&path, id, has_own_path);
                 BufferConfig {
@@ -380,20 +388,28 @@ impl Assembly<'_> {
         None
     }
 
+    /// Several workers cannot keep their chunks under the same names.
+    fn refuse_shared_names(&mut self, kind: &str, section: &Element) {
+        let message = format!("Plugin '{kind}' does not support multi workers configuration");
+        let text = format!("{} workers would share these names", self.workers);
+        let error = Diagnostic::error(message).at(section.span_of("path"), text);
+        let hint = "name a directory, without '*': each worker gets one of its own in it";
+        self.diagnostics.push(error.hint(hint));
+    }
+
     /// Two outputs must not share chunk files.
-    fn claim_buffer_path(&mut self, path: PathBuf, element: &Element) {
+    fn claim_buffer_path(&mut self, path: PathBuf, section: &Element) {
+        let span = section.span_of("path");
         let message = format!(
             "Other plugin already use same buffer path: path = {}",
             path.display()
         );
-        let first = self.buffer_paths.insert(path, element.span());
+        let first = self.buffer_paths.insert(path, span);
         // Another worker that runs the same output has directories of its own.
-        if let Some(first) = first.filter(|first| *first != element.span()) {
-            self.diagnostics.push(
-                Diagnostic::error(message)
-                    .at(element.span(), "used again here")
-                    .and(first, "first used here"),
-            );
+        if let Some(first) = first.filter(|first| *first != span) {
+            let error = used_twice(message, first, span);
+            let hint = "give each buffer a path of its own";
+            self.diagnostics.push(error.hint(hint));
         }
     }
 }

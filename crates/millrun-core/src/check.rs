@@ -41,7 +41,8 @@ pub fn check(
         &|element| registry.schema_of(element),
         &mut diagnostics,
     );
-    if let Some(system) = System::read(&root, &mut diagnostics) {
+    let system = System::read(&root, &mut diagnostics);
+    if let Some(system) = system.or_else(|| System::usual(&root)) {
         if system.parameters.strict_config_value {
             diagnostics.set_strictness(Strictness::Strict);
         }

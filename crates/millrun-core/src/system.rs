@@ -72,7 +72,14 @@ impl System {
             diagnostics.push(fault.at(second.span(), "the second one"));
         }
         let absent = Element::new("system", "", root.span());
-        let parameters = SystemParameters::read(section.unwrap_or(&absent), diagnostics)?;
+        let section = section.unwrap_or(&absent);
+        let parameters = SystemParameters::read(section, diagnostics)?;
+        if parameters.workers == 0 {
+            let fault = Diagnostic::error("workers: 0 workers would run nothing");
+            let fault = fault.at(section.span_of("workers"), "expected 1 or more");
+            diagnostics.push(fault);
+            return None;
+        }
         Some(Self {
             without_source: parameters.without_source,
             parameters,
@@ -89,6 +96,12 @@ impl System {
             cores,
             self.parameters.workers,
         )
+    }
+
+    /// What holds without a section: so that a faulty one does not hide what else is wrong.
+    pub fn usual(root: &Element) -> Option<Self> {
+        let absent = Element::new("ROOT", "", root.span());
+        Self::read(&absent, &mut Diagnostics::default())
     }
 
     /// The directory of this instance's ledgers, and of buffers without a path.
@@ -125,7 +138,7 @@ pub(crate) fn workers_of(root: &Element) -> u32 {
     let section = root.elements_named("system").next();
     let mut unheard = Diagnostics::default();
     let system = section.and_then(|section| SystemParameters::read(section, &mut unheard));
-    system.map_or(1, |system| system.workers)
+    system.map_or(1, |system| system.workers.max(1))
 }
 
 /// What decides where state is kept when the configuration does not say.

@@ -20,6 +20,7 @@
 
 mod filter;
 pub mod formatter;
+mod hearing;
 mod input;
 mod joining;
 mod output;

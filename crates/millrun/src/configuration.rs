@@ -73,7 +73,8 @@ impl Configuration {
         if arguments.strict_config_value {
             diagnostics.set_strictness(Strictness::Strict);
         }
-        let Some(mut system) = System::read(&root, &mut diagnostics) else {
+        let system = System::read(&root, &mut diagnostics);
+        let Some(mut system) = system.or_else(|| System::usual(&root)) else {
             return Err(ConfigurationFault::Wrong {
                 file,
                 sources,

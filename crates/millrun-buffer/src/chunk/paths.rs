@@ -52,6 +52,14 @@ impl ChunkPaths {
         }
     }
 
+    /// Whether `path` means a directory, in which each of several workers has one of its own. Otherwise it means names,
+    /// which several workers would share.
+    pub fn is_directory(path: &Path, disk: &dyn Disk) -> bool {
+        let name = name_of(path);
+        let is_pattern = name.contains(".*.") || name.ends_with(".*");
+        disk.is_dir(path) || (!is_pattern && !disk.exists(path))
+    }
+
     fn with_prefix(
         path: &Path,
         prefix: &str,
@@ -59,12 +67,8 @@ impl ChunkPaths {
         worker: Option<usize>,
         disk: &dyn Disk,
     ) -> Self {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        let name = name.unwrap_or_default();
-        let is_pattern = name.contains(".*.") || name.ends_with(".*");
-        if disk.is_dir(path) || (!is_pattern && !disk.exists(path)) {
+        let name = name_of(path);
+        if Self::is_directory(path, disk) {
             let directory = match worker {
                 Some(worker) => path.join(format!("worker{worker}")),
                 None => path.to_owned(),
@@ -172,6 +176,12 @@ impl ChunkPaths {
 
 /// The state letter and the digits.
 const STATE_LENGTH: usize = 1 + ChunkId::HEX_LENGTH;
+
+fn name_of(path: &Path) -> String {
+    let name = path.file_name();
+    name.map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
 
 #[cfg(test)]
 mod tests {

@@ -346,6 +346,8 @@ fn values_that_do_not_fit() {
               |
             4 |   keepalive on
               |             ^^ expected true or false
+              |
+              = help: write 'true'
 
             error: mode: "0999" is out of range: expected permission bits up to 7777
              --> fluent.conf:5:8
@@ -394,12 +396,16 @@ fn values_that_look_like_mistakes() {
               |
             3 |   send_timeout 100ms
               |                ^^^^^
+              |
+              = help: write '0.1' if that is meant
 
             warning: limit: the size "1.5m" is read as 5m (5242880 bytes)
              --> fluent.conf:4:9
               |
             4 |   limit 1.5m
               |         ^^^^
+              |
+              = help: write '1572864' if that is meant
 
             warning: port: "24_224x" is no plain integer and is read as 24224
              --> fluent.conf:7:10
@@ -506,6 +512,8 @@ fn strict_values() {
               |
             3 |   keepalive on
               |             ^^ expected true or false
+              |
+              = help: write 'true'
 
             warning: limit: the size "0x1g" is read as 1g (1073741824 bytes)
              --> fluent.conf:4:9
