@@ -320,7 +320,7 @@ impl<'c> Lexer<'c> {
         }
         let text = text.replace('_', "");
         if self.peek(0).is_some_and(is_word) {
-            self.at += 1;
+            self.pass_letter();
             return Err(self.syntax(
                 start,
                 "a malformed number",
@@ -440,6 +440,12 @@ impl<'c> Lexer<'c> {
         TokenKind::Name(text.to_owned())
     }
 
+    /// Goes behind the letter here, all of it: an error that ends within one cannot be shown.
+    fn pass_letter(&mut self) {
+        let rest = self.code.get(self.at..).unwrap_or_default();
+        self.at += rest.chars().next().map_or(1, char::len_utf8);
+    }
+
     fn operator(&mut self, byte: u8) -> Lexed<TokenKind> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let Some(text) = OPERATORS
@@ -447,7 +453,7 @@ impl<'c> Lexer<'c> {
             .find(|text| rest.starts_with(text.as_bytes()))
         else {
             let start = self.at;
-            self.at += 1;
+            self.pass_letter();
             let shown = match self.code.get(start..).and_then(|rest| rest.chars().next()) {
                 Some(letter) => letter.to_string(),
                 None => format!("byte {byte:#04x}"),

@@ -406,3 +406,13 @@ fn a_copy_made_before_sees_what_happened_within_values_only() {
     event.record_as_it_came(&mut out).unwrap();
     assert_eq!(shown(&out), r#"{"a":{"c":[1,2]},"gone":"g","s":"xy"}"#);
 }
+
+#[test]
+fn a_number_before_a_letter_of_several_bytes_has_an_error_that_can_be_shown() {
+    let code = "6\u{597}x";
+    let error = Program::expression(code, Place::Configuration).unwrap_err();
+    assert_eq!(
+        (error.message.as_str(), code.get(error.range)),
+        ("a malformed number", Some("6\u{597}"))
+    );
+}
