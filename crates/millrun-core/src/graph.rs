@@ -4,7 +4,7 @@
 //! source ──▶ Router 0 (root) ──▶ Node
 //!        └─▶ Router n (label) ──▶ Node ── Relabel ──▶ Router m …
 //!                           Node ── Rewrite, with new tags ──▶ Router m …
-//! Node = Direct | Buffered | Copy of nodes | Relabel | Rewrite
+//! Node = Direct | Buffered | Copy of nodes | Rotation of nodes | Relabel | Rewrite
 //! ```
 //!
 //! Built once by [`Assembly`](crate::Assembly), read by all shards, changed by none.
@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicU64;
 use crate::buffered::BufferedNode;
 use crate::log_lines::TAGS;
 use crate::plugin::{DirectOutput, Filter, PluginId, Rewriter};
+use crate::rotation::Rotation;
 use crate::route::Router;
 
 /// How many labels and copies an event may pass. A chain that goes in a circle ends here with an
@@ -87,6 +88,8 @@ pub enum Node {
     Buffered(Arc<BufferedNode>),
     /// Several, each with the whole batch.
     Copy(Vec<Branch>),
+    /// Several, which take turns.
+    Rotation(Rotation),
     /// Another router.
     Relabel(RouterId),
     /// A router, with other tags.

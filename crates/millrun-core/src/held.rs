@@ -164,6 +164,11 @@ fn collect(node: &Node, found: &mut Vec<StagePart>) {
                 collect(&branch.node, found);
             }
         }
+        Node::Rotation(rotation) => {
+            for node in rotation.nodes() {
+                collect(node, found);
+            }
+        }
         Node::Rewrite(rewrite) => {
             if let Some(filter) = &rewrite.stage {
                 found.push(StagePart {

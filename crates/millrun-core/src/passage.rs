@@ -312,6 +312,10 @@ impl Passage<'_> {
             Node::Buffered(node) => self.append(node, tag, events),
             Node::Relabel(router) => self.route(*router, tag, events, hops + 1),
             Node::Copy(branches) => self.copy(branches, tag, events, hops + 1),
+            Node::Rotation(rotation) => match rotation.next() {
+                Some(node) => self.deliver(node, tag, events, hops + 1),
+                None => Ok(()),
+            },
             Node::Rewrite(rewrite) => match &rewrite.stage {
                 Some(stage) => {
                     let mut passed = self.scratch();

@@ -164,7 +164,7 @@ impl Walk<'_> {
         }
         let kind = element.plugin_type().unwrap_or_default();
         match kind {
-            "copy" => {
+            "copy" | "roundrobin" => {
                 for store in element.elements_named("store") {
                     self.output(store, hops + 1);
                 }

@@ -81,7 +81,11 @@ impl Assembly<'_> {
         self.primary = None;
         let output = match node?.as_ref() {
             Node::Buffered(node) => Arc::clone(&node.output),
-            Node::Direct { .. } | Node::Copy(_) | Node::Relabel(_) | Node::Rewrite(_) => {
+            Node::Direct { .. }
+            | Node::Copy(_)
+            | Node::Rotation(_)
+            | Node::Relabel(_)
+            | Node::Rewrite(_) => {
                 let fault = format!("{secondary_type} cannot be used in <secondary>");
                 return self.refuse(&section, &fault);
             }

@@ -8,6 +8,7 @@ mod forward;
 mod null;
 mod relabel;
 mod rewrite_tag_filter;
+mod roundrobin;
 mod secondary_file;
 mod stdout;
 mod tag_template;
@@ -52,6 +53,11 @@ pub(crate) fn register(registry: &mut Registry) {
         "rewrite_tag_filter",
         rewrite_tag_filter::RewriteTagFilterParameters::SCHEMA,
         rewrite_tag_filter::build,
+    );
+    registry.add_output(
+        "roundrobin",
+        roundrobin::RoundrobinParameters::SCHEMA,
+        roundrobin::build,
     );
     registry.add_output(
         "secondary_file",

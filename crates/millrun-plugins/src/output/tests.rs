@@ -43,3 +43,32 @@ pub(super) fn output(text: &str) -> Node {
 pub(super) fn said(text: &str) -> String {
     assembled(text).1
 }
+
+#[test]
+fn a_roundrobin_says_what_is_wrong_with_its_weights() {
+    let store = |weight: &str| format!("<store>\n@type null\n{weight}\n</store>\n");
+    let text = |weights: [&str; 2]| format!("@type roundrobin\n{}", weights.map(store).concat());
+    for weights in [["", ""], ["weight 0", "weight 3"]] {
+        assert_eq!(said(&text(weights)), "");
+    }
+    assert_eq!(
+        said(&text(["weight 0", "weight 0"])),
+        "\
+error: no <store> of this roundrobin ever has its turn
+ --> f.conf:1:1
+  |
+1 | <match **>
+  | ^^^^^^^^^^ every weight in here is 0
+  |
+  = help: give one <store> a weight above 0, or remove the line"
+    );
+    assert_eq!(
+        said(&text(["weight many", ""])),
+        "\
+warning: weight: \"many\" is no plain integer and is read as 0
+ --> f.conf:5:8
+  |
+5 | weight many
+  |        ^^^^"
+    );
+}

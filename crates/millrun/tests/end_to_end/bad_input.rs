@@ -80,7 +80,7 @@ error: Unknown output plugin 'nope'
   |         ^^^^ no output of this name
   |
   = help: this build has: copy, detect_exceptions, exec, file, forward, null, relabel, rewrite_tag_filter, \
-secondary_file, stdout
+roundrobin, secondary_file, stdout
 ";
     let line = "config error file=\"$D/f.conf\"";
     for (arguments, code) in [(&["--dry-run"][..], 1), (&[], 1), (&["--no-supervisor"], 2)] {
