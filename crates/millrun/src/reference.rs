@@ -315,8 +315,8 @@ mod tests {
     #[test]
     fn a_page_that_is_not_there_names_those_that_are() {
         let message = print_page("output_nul").unwrap_err();
-        assert!(
-            message.starts_with("there is no page 'output_nul'; the pages are system, buffer, ")
-        );
+        assert!(message.starts_with(
+            "there is no page 'output_nul'; the pages are system, promises, buffer, "
+        ));
     }
 }
