@@ -37,11 +37,34 @@ pub(super) const RULES: &[Rule] = &[
                  loses it",
         kinds: &["tail"],
         explains: |case, difference| {
-            let renames = has_step(case, "rename");
-            renames
-                && (difference.pointer == "/log"
-                    || (difference.pointer == "/events"
-                        && is_part(&difference.recorded, &difference.ours)))
+            let in_events =
+                difference.pointer == "/events" && is_part(&difference.recorded, &difference.ours);
+            has_step(case, "rename")
+                && loses_a_line(case)
+                && (difference.pointer == "/log" || in_events)
+        },
+    },
+    Rule {
+        name: "a file is taken up once",
+        reason: "Fluentd sets up the watch of a file that appears after a rotation twice and says so twice; \
+                 here it is taken up, and told, once",
+        kinds: &["tail"],
+        explains: |case, difference| {
+            let one_too_many = |line: &str| {
+                let count = |lines: &Value| {
+                    let lines = lines.as_array().into_iter().flatten();
+                    lines.filter(|other| other.as_str() == Some(line)).count()
+                };
+                count(&difference.recorded) == count(&difference.ours) + 1
+            };
+            let recorded = difference.recorded.as_array().into_iter().flatten();
+            let mut following = recorded
+                .filter_map(Value::as_str)
+                .filter(|line| line.starts_with("[info]: following tail of "));
+            has_step(case, "rename")
+                && difference.pointer == "/log"
+                && same_but_repeats(&difference.recorded, &difference.ours)
+                && following.any(one_too_many)
         },
     },
     Rule {
@@ -196,13 +219,19 @@ pub(super) const RULES: &[Rule] = &[
         reason: "a flush tries each server once; Fluentd tries each place of its weighted list, which is \
                  six times the same server",
         kinds: &["out_forward"],
-        explains: |_, difference| {
+        explains: |case, difference| {
+            // Only a failed attempt is made again.
+            let fails = case
+                .get("log")
+                .to_string()
+                .contains("failed to flush the buffer");
             let size = |value: &Value| match value {
                 Value::Array(items) => items.len() as u64,
                 other => other.as_u64().unwrap_or_default(),
             };
             let ends = ["/connections", "/messages", "/conn_ends"];
-            ends.iter().any(|end| difference.pointer.ends_with(end))
+            fails
+                && ends.iter().any(|end| difference.pointer.ends_with(end))
                 && size(&difference.ours) > 0
                 && size(&difference.recorded) == 6 * size(&difference.ours)
         },
@@ -232,6 +261,20 @@ fn steps(case: &Case) -> impl Iterator<Item = &Value> {
 
 fn has_step(case: &Case, name: &str) -> bool {
     steps(case).any(|step| step.get(0).and_then(Value::as_str) == Some(name))
+}
+
+/// Whether a line that was written once the program had started is in none of the recorded events.
+fn loses_a_line(case: &Case) -> bool {
+    let recorded = case.get("events").to_string();
+    let is_start = |step: &&Value| step.get(0).and_then(Value::as_str) == Some("start");
+    let running = steps(case).skip_while(|step| !is_start(step));
+    let written = running.filter_map(|step| match step.get(0)?.as_str()? {
+        "append" | "write" => step.get(2)?.as_str(),
+        _ => None,
+    });
+    written
+        .flat_map(str::lines)
+        .any(|line| !recorded.contains(&Value::from(line).to_string()))
 }
 
 /// Whether the recorded program reset a connection.
