@@ -23,7 +23,9 @@ mod write;
 
 pub use error::JsonError;
 pub use float::{FloatText, write_float};
-pub use read::{DUPLICATE_SCAN_KEYS, MAX_DUPLICATES, transcode, transcode_prefix};
+pub use read::{
+    DUPLICATE_SCAN_KEYS, MAX_DUPLICATES, Wanted, transcode, transcode_prefix, transcode_wanting,
+};
 pub use write::{write_str, write_value};
 
 #[cfg(test)]

@@ -36,14 +36,7 @@ pub const MAX_DUPLICATES: u32 = 128;
 /// # Errors
 /// [`JsonError`] where the text is no value, or is one with something behind it.
 pub fn transcode(text: &[u8], out: &mut Vec<u8>) -> Result<(), JsonError> {
-    read(text, out, |reader| {
-        reader.space()?;
-        match reader.peek() {
-            None => Ok(()),
-            Some(found) => Err(reader.unexpected("the end of the text", found)),
-        }
-    })
-    .map(|_| ())
+    read(text, out, None, at_end).map(|_| ())
 }
 
 /// Appends the first value of `text` to `out`, as msgpack, and answers how many bytes of `text`
@@ -55,13 +48,58 @@ pub fn transcode(text: &[u8], out: &mut Vec<u8>) -> Result<(), JsonError> {
 /// [`JsonError`] where the text does not begin with a value; [`JsonError::Truncated`] where it may
 /// still become one, as empty text and white space may.
 pub fn transcode_prefix(text: &[u8], out: &mut Vec<u8>) -> Result<usize, JsonError> {
-    read(text, out, |_| Ok(()))
+    read(text, out, None, |_| Ok(()))
 }
 
-fn read(
+/// As [`transcode`], and leaves in `wanted` what an object has under the key that it names: one that is not taken out
+/// is copied. Saves a walk over what was written.
+///
+/// # Errors
+/// As [`transcode`].
+pub fn transcode_wanting(
     text: &[u8],
+    wanted: &mut Wanted,
     out: &mut Vec<u8>,
-    end: impl FnOnce(&mut Reader<'_, '_>) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
+    wanted.value.clear();
+    read(text, out, Some(wanted), at_end).map(|_| ())
+}
+
+/// A key of the document's object whose value is wanted; objects within it do not count.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The key as msgpack.
+    key: Vec<u8>,
+    /// The pair stays in the object, too.
+    keep: bool,
+    value: Vec<u8>,
+}
+
+impl Wanted {
+    /// The value under `key`, which stays where it is if `keep`.
+    #[must_use]
+    pub fn new(key: &[u8], keep: bool) -> Self {
+        let mut encoded = Vec::new();
+        write::str(&mut encoded, key);
+        Self {
+            key: encoded,
+            keep,
+            value: Vec::new(),
+        }
+    }
+
+    /// The value found last, as msgpack. Of several under the key it is the last.
+    #[must_use]
+    pub fn value(&self) -> Option<&[u8]> {
+        (!self.value.is_empty()).then_some(self.value.as_slice())
+    }
+}
+
+fn read<'o>(
+    text: &[u8],
+    out: &'o mut Vec<u8>,
+    wanted: Option<&'o mut Wanted>,
+    end: impl FnOnce(&mut Reader<'_, 'o>) -> Result<(), JsonError>,
 ) -> Result<usize, JsonError> {
     if u32::try_from(text.len()).is_err() {
         return Err(JsonError::TooLong { len: text.len() });
@@ -75,14 +113,24 @@ fn read(
             0
         },
         out,
+        wanted,
         duplicates: 0,
     };
     let read = reader.value(0).and_then(|()| end(&mut reader));
     let at = reader.at;
     if read.is_err() {
-        out.truncate(len);
+        reader.out.truncate(len);
     }
     read.map(|()| at)
+}
+
+/// Nothing but space is left.
+fn at_end(reader: &mut Reader<'_, '_>) -> Result<(), JsonError> {
+    reader.space()?;
+    match reader.peek() {
+        None => Ok(()),
+        Some(found) => Err(reader.unexpected("the end of the text", found)),
+    }
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -152,15 +200,21 @@ impl Reader<'_, '_> {
                 } else {
                     None
                 };
+                let is_wanted = depth == 1 && self.is_wanted(key_at);
                 match earlier {
                     None => {
+                        let value_at = self.out.len();
                         self.value(depth)?;
-                        len += 1;
+                        let is_gone = is_wanted && self.take(key_at, value_at);
+                        len += u32::from(!is_gone);
                     }
                     Some(old) => {
                         self.duplicates += 1;
                         self.out.truncate(key_at);
                         self.value(depth)?;
+                        if is_wanted {
+                            self.take(key_at, key_at);
+                        }
                         replace(self.out, old, key_at);
                     }
                 }
@@ -171,6 +225,30 @@ impl Reader<'_, '_> {
         }
         close(self.out, header, len, write::map);
         Ok(())
+    }
+
+    /// Whether the key written last is the wanted one.
+    #[inline]
+    fn is_wanted(&self, key_at: usize) -> bool {
+        match &self.wanted {
+            Some(wanted) => self.out.get(key_at..) == Some(wanted.key.as_slice()),
+            None => false,
+        }
+    }
+
+    /// Notes the value written last; true if its pair was taken out.
+    fn take(&mut self, key_at: usize, value_at: usize) -> bool {
+        let Some(wanted) = &mut self.wanted else {
+            return false;
+        };
+        wanted.value.clear();
+        wanted
+            .value
+            .extend_from_slice(self.out.get(value_at..).unwrap_or_default());
+        if !wanted.keep {
+            self.out.truncate(key_at);
+        }
+        !wanted.keep
     }
 
     /// Steps into a container: room for the short form of its header, which most keep.

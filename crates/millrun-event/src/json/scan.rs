@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use crate::json::JsonError;
+use crate::json::read::Wanted;
 
 /// A text being read and the msgpack being written.
 pub(super) struct Reader<'t, 'o> {
@@ -10,6 +11,7 @@ pub(super) struct Reader<'t, 'o> {
     /// Bytes read so far.
     pub(super) at: usize,
     pub(super) out: &'o mut Vec<u8>,
+    pub(super) wanted: Option<&'o mut Wanted>,
     /// Repeated keys met so far.
     pub(super) duplicates: u32,
 }

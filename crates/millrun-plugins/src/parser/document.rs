@@ -1,6 +1,7 @@
 //! From a value of a document, msgpack already, to a record: the time taken out, types given.
 
-use millrun_event::{Cursor, EventTime, Record, Token, write};
+use millrun_event::json::Wanted;
+use millrun_event::{Cursor, EventTime, Record, Token, Value, write};
 
 use super::{ParseError, Parsed, rules::Rules};
 
@@ -18,6 +19,41 @@ impl Shaper {
             rules,
             scratch: Vec::new(),
         }
+    }
+
+    /// What a document's reader should leave the time in, where a key tells it.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        let key = self.rules.time_key()?;
+        Some(Wanted::new(key, self.rules.keep_time_key))
+    }
+
+    /// As [`finish`](Self::finish), where the time was told by `told` and was taken out unless it stays.
+    pub(super) fn finish_told(
+        &mut self,
+        start: usize,
+        told: Option<&[u8]>,
+        now: EventTime,
+        record: &mut Vec<u8>,
+    ) -> Result<Parsed, ParseError> {
+        let value = record.get(start..).unwrap_or_default();
+        if !matches!(Cursor::new(value).token(), Ok(Token::Map(_))) {
+            record.truncate(start);
+            return Ok(Parsed::Unmatched);
+        }
+        let time = match told {
+            None => self.rules.time_untold(now),
+            Some(told) => match self.rules.time_of_value(Value::new(told), now) {
+                Ok(time) => Some(time),
+                Err(error) => {
+                    record.truncate(start);
+                    return Err(error);
+                }
+            },
+        };
+        if !self.rules.leave_values() {
+            self.write_again(start, false, now, record);
+        }
+        Ok(Parsed::Event { time })
     }
 
     /// Makes an event of the value that stands at the end of `record`, from `start`. Nothing of it is left there unless

@@ -53,6 +53,11 @@ impl Rules {
         self.conversions.is_empty() && self.null_value_pattern.is_none() && !self.null_empty_string
     }
 
+    /// The key that tells the time.
+    pub(super) fn time_key(&self) -> Option<&[u8]> {
+        self.time_key.as_ref().map(|key| key.as_bytes())
+    }
+
     pub(super) fn is_time_key(&self, key: &[u8]) -> bool {
         self.time_key
             .as_ref()
