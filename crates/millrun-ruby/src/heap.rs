@@ -42,6 +42,7 @@ pub(crate) struct Heap {
     /// Buffers of former texts, with their capacity.
     texts: Vec<Vec<u8>>,
     lists: Vec<Vec<Value>>,
+    hashes: Vec<Vec<(Value, Value)>>,
     /// Objects that stand for places of the record.
     pub(crate) promoted: HashMap<u32, Value>,
     pub(crate) slots: Vec<Value>,
@@ -77,6 +78,12 @@ impl Heap {
                     list.clear();
                     self.lists.push(list);
                 }
+                Object::Hash(mut pairs, _)
+                    if pairs.capacity() <= KEPT_BYTES_MAX / 32 && self.hashes.len() < KEPT_MAX =>
+                {
+                    pairs.clear();
+                    self.hashes.push(pairs);
+                }
                 _ => {}
             }
         }
@@ -91,6 +98,18 @@ impl Heap {
 
     pub(crate) fn buffer(&mut self) -> Vec<u8> {
         self.texts.pop().unwrap_or_default()
+    }
+
+    /// Keeps a buffer that no object holds.
+    pub(crate) fn give_back(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= KEPT_BYTES_MAX && self.texts.len() < KEPT_MAX {
+            buffer.clear();
+            self.texts.push(buffer);
+        }
+    }
+
+    pub(crate) fn pair_list(&mut self) -> Vec<(Value, Value)> {
+        self.hashes.pop().unwrap_or_default()
     }
 
     pub(crate) fn list(&mut self) -> Vec<Value> {

@@ -154,7 +154,7 @@ impl Machine<'_> {
                     Ok(Token::Map(len)) => len,
                     _ => 0,
                 };
-                let mut pairs: Vec<(Value, Value)> = Vec::new();
+                let mut pairs = self.heap.pair_list();
                 for _ in 0..len {
                     let key_at = cursor.position();
                     if cursor.skip().is_err() {
@@ -238,12 +238,14 @@ impl Machine<'_> {
                 let Some(id) = self.array_id(value)? else {
                     return Ok(());
                 };
-                let list = self.heap.array(id).to_vec();
-                write::array(out, u32::try_from(list.len()).unwrap_or(u32::MAX));
-                self.charge(list.len())?;
+                // Nothing changes the list while it is written.
+                let length = self.heap.array(id).len();
+                write::array(out, u32::try_from(length).unwrap_or(u32::MAX));
+                self.charge(length)?;
                 self.deeper(|machine| {
-                    for value in list {
-                        machine.write_msgpack(value, out)?;
+                    for at in 0..length {
+                        let value = machine.heap.array(id).get(at).copied();
+                        machine.write_msgpack(value.unwrap_or(Value::Nil), out)?;
                     }
                     Ok(())
                 })?;
@@ -252,11 +254,13 @@ impl Machine<'_> {
                 let Some(id) = self.hash_id(value)? else {
                     return Ok(());
                 };
-                let pairs = self.heap.pairs(id).to_vec();
-                write::map(out, u32::try_from(pairs.len()).unwrap_or(u32::MAX));
-                self.charge(pairs.len())?;
+                let length = self.heap.pairs(id).len();
+                write::map(out, u32::try_from(length).unwrap_or(u32::MAX));
+                self.charge(length)?;
                 self.deeper(|machine| {
-                    for (key, value) in pairs {
+                    for at in 0..length {
+                        let pair = machine.heap.pairs(id).get(at).copied();
+                        let (key, value) = pair.unwrap_or((Value::Nil, Value::Nil));
                         match key {
                             Value::Text(_) | Value::Symbol(_) => machine.write_msgpack(key, out)?,
                             other => {
@@ -294,9 +298,11 @@ impl Machine<'_> {
             _ if self.program.mutates => value,
             // It may hold literals of the program, and outlives it now.
             _ => {
-                let mut bytes = Vec::new();
+                let mut bytes = self.heap.buffer();
                 self.write_msgpack(value, &mut bytes)?;
-                self.load(&mut Cursor::new(&bytes), false, Span::default())?
+                let loaded = self.load(&mut Cursor::new(&bytes), false, Span::default());
+                self.heap.give_back(bytes);
+                loaded?
             }
         };
         self.set_pair(id, key, value)
@@ -366,7 +372,7 @@ impl Machine<'_> {
                 self.new_array(list)?
             }
             Token::Map(len) => {
-                let mut pairs = Vec::new();
+                let mut pairs = self.heap.pair_list();
                 self.deeper(|machine| {
                     for _ in 0..len {
                         let mut key = machine.load(cursor, symbols, at)?;

@@ -21,13 +21,13 @@ const STREAM_BYTES: usize = 128;
 pub(crate) struct Streams {
     id: Arc<str>,
     rules: Arc<Joining>,
-    streams: HashMap<Box<[u8]>, Stream>,
+    streams: HashMap<Vec<u8>, Stream>,
     /// Bytes of all streams.
     bytes: usize,
     /// The identity of the event at hand: the tag, a zero, and the values that tell streams apart.
     identity: Vec<u8>,
-    /// Streams that are done with, to be used again.
-    spare: Vec<Stream>,
+    /// Streams that are done with, and their names, to be used again.
+    spare: Vec<(Vec<u8>, Stream)>,
 }
 
 #[derive(Default)]
@@ -123,7 +123,9 @@ impl Streams {
         state: u8,
     ) {
         if !self.streams.contains_key(self.identity.as_slice()) {
-            let mut stream = self.spare.pop().unwrap_or_default();
+            let (mut identity, mut stream) = self.spare.pop().unwrap_or_default();
+            identity.clear();
+            identity.extend_from_slice(&self.identity);
             stream.tag.clear();
             stream.tag.push_str(batch.tag);
             stream.text.clear();
@@ -133,7 +135,7 @@ impl Streams {
             stream.parts = 0;
             stream.first = time;
             self.bytes += stream.size();
-            self.streams.insert(self.identity.as_slice().into(), stream);
+            self.streams.insert(identity, stream);
         }
         let Some(stream) = self.streams.get_mut(self.identity.as_slice()) else {
             return;
@@ -156,12 +158,12 @@ impl Streams {
 
     /// Gives out the stream of the identity at hand, if there is one.
     fn end(&mut self, out: &mut EventBuffer) {
-        if let Some(stream) = self.streams.remove(self.identity.as_slice()) {
-            self.give_out(stream, out);
+        if let Some(ended) = self.streams.remove_entry(self.identity.as_slice()) {
+            self.give_out(ended, out);
         }
     }
 
-    fn give_out(&mut self, stream: Stream, out: &mut EventBuffer) {
+    fn give_out(&mut self, (identity, stream): (Vec<u8>, Stream), out: &mut EventBuffer) {
         let time = match self.rules.use_first_timestamp {
             true => stream.first,
             false => stream.last,
@@ -169,7 +171,7 @@ impl Streams {
         out.push(time, |out| self.rules.write_joined(&stream, out));
         self.bytes = self.bytes.saturating_sub(stream.size());
         if self.spare.len() < SPARE_MAX {
-            self.spare.push(stream);
+            self.spare.push((identity, stream));
         }
     }
 
@@ -183,8 +185,8 @@ impl Streams {
             else {
                 return;
             };
-            if let Some(stream) = self.streams.remove(&oldest) {
-                self.give_out(stream, out);
+            if let Some(ended) = self.streams.remove_entry(&oldest) {
+                self.give_out(ended, out);
             }
         }
     }
@@ -288,13 +290,13 @@ impl Holder for Streams {
             .collect();
         ready.sort();
         for (_, key) in ready {
-            if let Some(stream) = self.streams.remove(&key) {
-                let tag = stream.tag.clone();
+            if let Some(ended) = self.streams.remove_entry(&key) {
+                let tag = ended.1.tag.clone();
                 let label = match due {
                     Due::At(_) => self.rules.timeout_label,
                     Due::Now(_) => None,
                 };
-                self.give_out(stream, out.buffer(&tag, label));
+                self.give_out(ended, out.buffer(&tag, label));
             }
         }
     }
@@ -328,7 +330,7 @@ impl Holder for Streams {
     }
 }
 
-fn read_stream(cursor: &mut Cursor<'_>) -> Option<(Box<[u8]>, Stream)> {
+fn read_stream(cursor: &mut Cursor<'_>) -> Option<(Vec<u8>, Stream)> {
     let Ok(Token::Array(10)) = cursor.token() else {
         return None;
     };

@@ -1,15 +1,17 @@
-//! Nothing is allocated per line: counted by the allocator itself.
+//! Nothing is allocated per line, nor per event: counted by the allocator itself.
 //!
-//! One test in one file, so that no other test's thread allocates beside it; what the harness does
-//! on its own threads is not counted.
+//! Each thread has a count of its own, so tests beside each other do not disturb.
 #![allow(
     unsafe_code,
     reason = "a global allocator cannot be written without; test only"
 )]
 #![allow(
     clippy::indexing_slicing,
+    clippy::unwrap_used,
     reason = "helpers of tests may be blunt, as tests may"
 )]
+
+mod filters;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
