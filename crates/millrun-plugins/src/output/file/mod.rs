@@ -128,9 +128,11 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
             let span = element
                 .value("path")
                 .map_or(element.span(), |value| value.span);
-            assembly
-                .diagnostics
-                .push(Diagnostic::error(error.to_string()).at(span, "this path"));
+            assembly.diagnostics.push(
+                Diagnostic::error(error.to_string())
+                    .at(span, "this path")
+                    .hint(error.hint()),
+            );
             return None;
         }
     };

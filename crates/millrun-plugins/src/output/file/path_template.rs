@@ -49,6 +49,30 @@ pub(super) enum TemplateError {
     FieldNoKey { template: String, key: String },
 }
 
+impl TemplateError {
+    /// What to write instead.
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::StarWithoutTime => "the '*' stands for the time and the index".to_owned(),
+            Self::Insufficient { needed, .. } => {
+                format!("write {needed} into the path, or give a longer timekey")
+            }
+            Self::TagNoKey { .. } => {
+                "write 'tag' among the chunk keys, as in <buffer time,tag>".to_owned()
+            }
+            Self::TagNotUsed { .. } => {
+                "write ${tag} into the path, or leave 'tag' out of the chunk keys".to_owned()
+            }
+            Self::FieldNotUsed { key, .. } => {
+                format!("write ${{{key}}} into the path, or leave '{key}' out of the chunk keys")
+            }
+            Self::FieldNoKey { key, .. } => {
+                format!("write '{key}' among the chunk keys, as in <buffer time,{key}>")
+            }
+        }
+    }
+}
+
 /// The parameters that make a template of a path.
 pub(super) struct TemplateParts<'a> {
     pub(super) path: &'a str,
