@@ -58,6 +58,7 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("UNIXPATH", r"(?:/[\w%!$@:.,+~-]*)+"),
     ("WINPATH", r"(?:[A-Za-z]:|\\)(?:\\[^\\?*\s]+)+"),
     ("PATH", r"(?:%{UNIXPATH}|%{WINPATH})"),
+    ("TTY", r"/dev/(?:pts/%{NONNEGINT}|tty[0-9A-Za-z]*|console)"),
     ("URIPROTO", r"[A-Za-z][A-Za-z0-9+.-]*"),
     ("URIHOST", r"%{IPORHOST}(?::%{POSINT})?"),
     ("URIPATH", r"(?:/[A-Za-z0-9$.+!*'(){},~:;=@#%&_-]*)+"),
@@ -95,6 +96,26 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
         r"%{YEAR}-%{MONTHNUM}-%{MONTHDAY}[T ]%{HOUR}:?%{MINUTE}(?::?%{SECOND})?%{ISO8601_TIMEZONE}?",
     ),
     ("HTTPDATE", r"%{MONTHDAY}/%{MONTH}/%{YEAR}:%{TIME} %{INT}"),
+    (
+        "DATESTAMP_RFC822",
+        r"%{DAY} %{MONTH} %{MONTHDAY} %{YEAR} %{TIME} %{TZ}",
+    ),
+    (
+        "DATESTAMP_RFC2822",
+        r"%{DAY}, %{MONTHDAY} %{MONTH} %{YEAR} %{TIME} %{ISO8601_TIMEZONE}",
+    ),
+    (
+        "DATESTAMP_OTHER",
+        r"%{DAY} %{MONTH} %{MONTHDAY} %{TIME} %{TZ} %{YEAR}",
+    ),
+    (
+        "DATESTAMP_EVENTLOG",
+        r"[0-9]{4}%{MONTHNUM2}%{MONTHDAY}%{HOUR}%{MINUTE}%{SECOND}",
+    ),
+    (
+        "HTTPDERROR_DATE",
+        r"%{DAY} %{MONTH} %{MONTHDAY} %{TIME} %{YEAR}",
+    ),
     ("SYSLOGTIMESTAMP", r"%{MONTH} +%{MONTHDAY} %{TIME}"),
     // Syslog and access logs.
     ("PROG", r"[\x21-\x5a\x5c\x5e-\x7e]+"),
@@ -107,6 +128,26 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
     (
         "SYSLOGBASE",
         r"%{SYSLOGTIMESTAMP:timestamp} (?:%{SYSLOGFACILITY} )?%{SYSLOGHOST:logsource} %{SYSLOGPROG}:",
+    ),
+    (
+        "SYSLOGBASE2",
+        r"(?:%{SYSLOGTIMESTAMP:timestamp}|%{TIMESTAMP_ISO8601:timestamp8601}) (?:%{SYSLOGFACILITY} )?%{SYSLOGHOST:logsource}(?: %{SYSLOGPROG}:)?",
+    ),
+    ("SYSLOGLINE", r"%{SYSLOGBASE2} %{GREEDYDATA:message}"),
+    ("SYSLOG5424PRINTASCII", r"[!-~]+"),
+    ("SYSLOG5424PRI", r"<%{NONNEGINT:syslog5424_pri}>"),
+    ("SYSLOG5424SD", r"(?:\[(?:[^\]\\]|\\.)*\])+"),
+    (
+        "SYSLOG5424BASE",
+        r"%{SYSLOG5424PRI}%{NONNEGINT:syslog5424_ver} +(?:-|%{TIMESTAMP_ISO8601:syslog5424_ts}) +(?:-|%{IPORHOST:syslog5424_host}) +(?:-|%{SYSLOG5424PRINTASCII:syslog5424_app}) +(?:-|%{SYSLOG5424PRINTASCII:syslog5424_proc}) +(?:-|%{SYSLOG5424PRINTASCII:syslog5424_msgid}) +(?:-|%{SYSLOG5424SD:syslog5424_sd})",
+    ),
+    (
+        "SYSLOG5424LINE",
+        r"%{SYSLOG5424BASE} +%{GREEDYDATA:syslog5424_msg}",
+    ),
+    (
+        "HTTPD20_ERRORLOG",
+        r"\[%{HTTPDERROR_DATE:timestamp}\] \[%{LOGLEVEL:loglevel}\] (?:\[client %{IPORHOST:clientip}\] )?%{GREEDYDATA:errormsg}",
     ),
     ("HTTPDUSER", r"(?:%{EMAILADDRESS}|%{USER})"),
     (

@@ -349,6 +349,62 @@ fn grok_names_expressions() {
 }
 
 #[test]
+fn grok_knows_the_usual_lines_by_name() {
+    for (name, line, expected) in [
+        (
+            "SYSLOGLINE",
+            "Feb  1 03:04:05 web1 sshd[4711]: Accepted publickey",
+            json!({"timestamp": "Feb  1 03:04:05", "logsource": "web1", "program": "sshd", "pid": "4711",
+                   "message": "Accepted publickey"}),
+        ),
+        (
+            "SYSLOGLINE",
+            "2024-02-01T03:04:05Z web1 kernel: up",
+            json!({"timestamp8601": "2024-02-01T03:04:05Z", "logsource": "web1", "program": "kernel", "message": "up"}),
+        ),
+        (
+            "SYSLOG5424LINE",
+            r#"<165>1 2024-02-01T03:04:05Z web1 shop - ID47 [a b="\]"][c] order taken"#,
+            json!({"syslog5424_pri": "165", "syslog5424_ver": "1", "syslog5424_ts": "2024-02-01T03:04:05Z",
+                   "syslog5424_host": "web1", "syslog5424_app": "shop", "syslog5424_msgid": "ID47",
+                   "syslog5424_sd": "[a b=\"\\]\"][c]", "syslog5424_msg": "order taken"}),
+        ),
+        (
+            "HTTPD20_ERRORLOG",
+            "[Thu Feb 01 03:04:05 2024] [error] [client 192.0.2.1] denied",
+            json!({"timestamp": "Thu Feb 01 03:04:05 2024", "loglevel": "error", "clientip": "192.0.2.1",
+                   "errormsg": "denied"}),
+        ),
+        (
+            "DATESTAMP_RFC822:t",
+            "Thu Feb 1 2024 03:04:05 GMT",
+            json!({"t": "Thu Feb 1 2024 03:04:05 GMT"}),
+        ),
+        (
+            "DATESTAMP_RFC2822:t",
+            "Thu, 1 Feb 2024 03:04:05 +0900",
+            json!({"t": "Thu, 1 Feb 2024 03:04:05 +0900"}),
+        ),
+        (
+            "DATESTAMP_OTHER:t",
+            "Thu Feb 1 03:04:05 GMT 2024",
+            json!({"t": "Thu Feb 1 03:04:05 GMT 2024"}),
+        ),
+        (
+            "DATESTAMP_EVENTLOG:t",
+            "20240201030405",
+            json!({"t": "20240201030405"}),
+        ),
+        ("TTY:t", "on /dev/pts/3 now", json!({"t": "/dev/pts/3"})),
+    ] {
+        let text = format!("@type grok\ntime_key none\ngrok_pattern %{{{name}}}");
+        let mut grok = section(&text);
+        let found = events(&mut *grok, line.as_bytes()).unwrap();
+        assert_eq!(found[0][1], expected, "{name}");
+    }
+}
+
+#[test]
 fn grok_says_what_a_name_lacks() {
     let mut names = GrokNames::default();
     names.add("# own\nLOOP a%{LOOP}\n\nORDER  o-%{INT}\n");
