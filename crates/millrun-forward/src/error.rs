@@ -92,14 +92,16 @@ pub enum ReceiveError {
         /// Where in the payload.
         offset: usize,
     },
-    /// A payload declared as gzip that is not.
+    /// A payload that is not what its option says.
     #[error(
-        "the payload of the message at byte {at} of the connection is declared as gzip and cannot \
-         be expanded: {problem}; nothing of the message is taken"
+        "the payload of the message at byte {at} of the connection is declared as {compression} and \
+         cannot be expanded: {problem}; nothing of the message is taken"
     )]
-    NotGzip {
+    NotExpandable {
         /// Where the message begins.
         at: u64,
+        /// What it is said to be compressed with.
+        compression: &'static str,
         /// What the decompressor says.
         problem: String,
     },
@@ -113,15 +115,6 @@ pub enum ReceiveError {
         at: u64,
         /// The limit in bytes.
         limit: u64,
-    },
-    /// A compression this build cannot undo.
-    #[error(
-        "the payload of the message at byte {at} of the connection is compressed with zstd: \
-         expected gzip or none; set `compress gzip` in the client"
-    )]
-    Zstd {
-        /// Where the message begins.
-        at: u64,
     },
     /// JSON that is not, on a connection that began with it.
     #[error(
@@ -285,8 +278,9 @@ mod tests {
                  message at byte 7 of the connection; nothing of the message is taken",
             ),
             (
-                ReceiveError::NotGzip {
+                ReceiveError::NotExpandable {
                     at: 7,
+                    compression: "gzip",
                     problem: "invalid gzip header".into(),
                 },
                 "the payload of the message at byte 7 of the connection is declared as gzip and \
@@ -296,11 +290,6 @@ mod tests {
                 ReceiveError::ExpandsTooFar { at: 7, limit: 1024 },
                 "the payload of the message at byte 7 of the connection expands to more than 1024 \
                  bytes (decompression_size_limit); nothing of the message is taken",
-            ),
-            (
-                ReceiveError::Zstd { at: 7 },
-                "the payload of the message at byte 7 of the connection is compressed with zstd: \
-                 expected gzip or none; set `compress gzip` in the client",
             ),
             (
                 ReceiveError::Json {

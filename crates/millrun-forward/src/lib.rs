@@ -49,10 +49,10 @@
 #![forbid(unsafe_code)]
 
 mod base64;
+mod compression;
 mod delivery;
 mod error;
 mod frame;
-mod gzip;
 mod handshake;
 mod input;
 mod json;
@@ -66,9 +66,9 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use compression::Compression;
 pub use delivery::{Delivery, Number};
 pub use error::{ReceiveError, SendError};
-pub use gzip::compress;
 pub use handshake::{
     AllowedClient, CHALLENGE_BYTES, ClientHandshake, ClientSecurity, HandshakeError, Network,
     Refusal, ServerHandshake, ServerSecurity, User, Verdict,
@@ -80,5 +80,5 @@ pub use limits::{
 pub use message::{Ack, Message, Mode};
 pub use outgoing::Outgoing;
 pub use receiver::{Oversized, Received, Receiver};
-pub use sender::{Chunk, ChunkId, Compression, Sender, SenderSettings};
+pub use sender::{Chunk, ChunkId, Sender, SenderSettings};
 pub use settings::ReceiverSettings;

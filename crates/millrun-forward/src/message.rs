@@ -4,16 +4,16 @@
 //! Message                  [tag, time, record, option?]
 //! Forward                  [tag, [entry, …], option?]
 //! PackedForward            [tag, str | bin of entries, option?]
-//! CompressedPackedForward  the same, option has compressed: gzip
+//! CompressedPackedForward  the same, option has compressed: gzip | zstd
 //! heartbeat                nil
 //! option                   {size, chunk, compressed, …}; chunk present → {ack: chunk} is due
 //! ```
 
 use millrun_event::{Cursor, EventTime, Events, Malformed, Record, Token, json, write};
 
+use crate::compression::{Compression, Unexpandable};
 use crate::delivery::Delivery;
 use crate::error::ReceiveError;
-use crate::gzip::{self, Unexpandable};
 use crate::limits::{MAX_OPTION_BYTES, MAX_TAG_BYTES};
 use crate::settings::ReceiverSettings;
 use crate::stream::{self, Normalised};
@@ -218,13 +218,12 @@ fn read_parts<'a>(
         Mode::PackedForward | Mode::CompressedPackedForward => {
             let payload = text(second).unwrap_or_default();
             let entries = match compression(option.as_ref()) {
-                Some(b"gzip") => {
+                Compression::None => payload,
+                compression => {
                     message.mode = Mode::CompressedPackedForward;
-                    expand(payload, at, settings, expanded)?;
+                    expand(compression, payload, at, settings, expanded)?;
                     expanded.as_slice()
                 }
-                Some(b"zstd") => return Err(ReceiveError::Zstd { at }),
-                _ => payload,
             };
             message.delivery = option
                 .filter(|_| message.ack.is_some())
@@ -295,21 +294,25 @@ pub(crate) fn read_tag<'a>(
     Ok(Some(out))
 }
 
-fn compression<'a>(option: Option<&Record<'a>>) -> Option<&'a [u8]> {
-    option?.field(b"compressed")?.text()
+fn compression(option: Option<&Record<'_>>) -> Compression {
+    let named = option.and_then(|option| option.field(b"compressed"));
+    Compression::of(named.and_then(|name| name.text()))
 }
 
 fn expand(
+    compression: Compression,
     payload: &[u8],
     at: u64,
     settings: &ReceiverSettings,
     out: &mut Vec<u8>,
 ) -> Result<(), ReceiveError> {
     let limit = settings.decompression_bytes_max;
-    gzip::expand(payload, limit, out).map_err(|error| match error {
+    let expanded = compression.expand(payload, limit, out);
+    expanded.map_err(|error| match error {
         Unexpandable::TooLarge => ReceiveError::ExpandsTooFar { at, limit },
-        Unexpandable::NotGzip(error) => ReceiveError::NotGzip {
+        Unexpandable::NotSo(_, error) => ReceiveError::NotExpandable {
             at,
+            compression: compression.word(),
             problem: error.to_string(),
         },
     })

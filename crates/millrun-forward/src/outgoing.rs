@@ -3,7 +3,7 @@
 //! ```text
 //! head     93  tag  db + length in 32 bits
 //! payload  the chunk's bytes as they are, or compressed
-//! option   82 to 84  "size": count  "compressed": "text" | "gzip"  ("chunk": id  ("millrun": …))
+//! option   82 to 84  "size": count  "compressed": "text" | "gzip" | "zstd"  ("chunk": id  ("millrun": …))
 //! ```
 //!
 //! The payload is declared as a string, with 32 bits of length whatever its size: that is what

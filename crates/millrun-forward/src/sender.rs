@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use millrun_event::{Cursor, Record, Token};
 
 use crate::base64::{ENCODED_LEN, encode_id};
+use crate::compression::Compression;
 use crate::delivery::{Delivery, Number};
 use crate::error::SendError;
 use crate::frame::{Found, Framer};
-use crate::gzip;
 use crate::input::Input;
 use crate::limits::{
     DECOMPRESSION_BYTES_MAX, KEPT_BYTES_MAX, MAX_ACK_BYTES, MAX_CHUNKS_IN_FLIGHT, MAX_TAG_BYTES,
@@ -40,26 +40,6 @@ impl Default for SenderSettings {
             ack_response_timeout: Duration::from_secs(190),
             compression: Compression::None,
             chunks_in_flight_max: MAX_CHUNKS_IN_FLIGHT,
-        }
-    }
-}
-
-/// The compression of a payload.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Compression {
-    /// None; `text` on the wire.
-    #[default]
-    None,
-    /// One or more gzip members.
-    Gzip,
-}
-
-impl Compression {
-    fn name(self) -> &'static [u8] {
-        match self {
-            Self::None => b"text",
-            Self::Gzip => b"gzip",
         }
     }
 }
@@ -165,10 +145,12 @@ impl Sender {
             self.compressed = Vec::new();
         }
         let (payload, compression) = match (chunk.compression, self.settings.compression) {
-            (Compression::None, Compression::Gzip) => {
-                gzip::compress(chunk.payload, &mut self.compressed)
+            (Compression::None, Compression::None) => (chunk.payload, Compression::None),
+            (Compression::None, wanted) => {
+                wanted
+                    .compress(chunk.payload, &mut self.compressed)
                     .map_err(|error| SendError::Compress(error.to_string()))?;
-                (self.compressed.as_slice(), Compression::Gzip)
+                (self.compressed.as_slice(), wanted)
             }
             (done, _) => (chunk.payload, done),
         };
@@ -179,7 +161,7 @@ impl Sender {
         let number = chunk.number.filter(|_| self.settings.require_ack);
         let delivery = number.map(|number| delivery(number, chunk)).transpose()?;
         outgoing::write_head(chunk.tag, payload_len, &mut self.head);
-        let name = compression.name();
+        let name = compression.word().as_bytes();
         let ids = (encoded.as_ref(), delivery.as_ref());
         outgoing::write_option(chunk.count, name, ids, &mut self.option);
         if let Some(encoded) = encoded {
@@ -324,13 +306,13 @@ impl Sender {
 
 /// The hash is that of the entries, so what is compressed already is expanded for it.
 fn delivery(number: Number, chunk: &Chunk<'_>) -> Result<Delivery, SendError> {
-    match chunk.compression {
-        Compression::None => Ok(Delivery::new(number, chunk.payload)),
-        Compression::Gzip => {
-            let mut entries = Vec::new();
-            gzip::expand(chunk.payload, DECOMPRESSION_BYTES_MAX, &mut entries)
-                .map_err(|error| SendError::Compress(error.to_string()))?;
-            Ok(Delivery::new(number, &entries))
-        }
+    if chunk.compression == Compression::None {
+        return Ok(Delivery::new(number, chunk.payload));
     }
+    let mut entries = Vec::new();
+    let expanded = chunk
+        .compression
+        .expand(chunk.payload, DECOMPRESSION_BYTES_MAX, &mut entries);
+    expanded.map_err(|error| SendError::Compress(error.to_string()))?;
+    Ok(Delivery::new(number, &entries))
 }

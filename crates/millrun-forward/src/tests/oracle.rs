@@ -5,7 +5,7 @@ use millrun_event::{Entries, EventTime};
 use proptest::prelude::*;
 use rmpv::Value;
 
-use crate::{Received, Receiver, ReceiverSettings, compress};
+use crate::{Compression, Received, Receiver, ReceiverSettings};
 
 const NOW: EventTime = EventTime::new(1_800_000_000, 5);
 
@@ -245,7 +245,7 @@ fn message() -> impl Strategy<Value = Value> {
             move |(tag, first, second, chunk)| {
                 let (mut payload, mut member) = (Vec::new(), Vec::new());
                 for entries in [first, second] {
-                    compress(&packed(entries), &mut member).unwrap();
+                    Compression::Gzip.compress(&packed(entries), &mut member).unwrap();
                     payload.extend_from_slice(&member);
                 }
                 let option = vec![("compressed".into(), "gzip".into()), ("chunk".into(), chunk)];

@@ -113,7 +113,7 @@ fn with_acks() -> SenderSettings {
 #[test]
 fn a_chunk_arrives_at_every_cut_of_message_and_answer() {
     let payload = events(&["one", "two"]);
-    for compression in [Compression::None, Compression::Gzip] {
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
         let settings = SenderSettings {
             compression,
             ..with_acks()
@@ -291,8 +291,10 @@ fn a_close_with_answers_due_is_an_error() {
 fn a_payload_that_is_compressed_already_travels_as_it_is() {
     let payload = events(&["one", "two"]);
     let mut compressed = Vec::new();
-    crate::compress(payload.as_events().bytes, &mut compressed).unwrap();
-    for compression in [Compression::None, Compression::Gzip] {
+    Compression::Gzip
+        .compress(payload.as_events().bytes, &mut compressed)
+        .unwrap();
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
         let settings = SenderSettings {
             compression,
             ..SenderSettings::default()

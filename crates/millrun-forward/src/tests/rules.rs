@@ -2,7 +2,7 @@
 
 use millrun_event::{Entries, EntryTime, EventTime};
 
-use crate::{Mode, Received, Receiver, ReceiverSettings, compress};
+use crate::{Compression, Mode, Received, Receiver, ReceiverSettings};
 
 const NOW: EventTime = EventTime::new(1_800_000_000, 0);
 
@@ -278,15 +278,21 @@ fn json_mode() {
 }
 
 #[test]
-fn several_gzip_members_are_one_stream() {
-    let (mut payload, mut member) = (Vec::new(), Vec::new());
-    for entries in [b"\x92\x01\x80", b"\x92\x02\x80"] {
-        compress(entries, &mut member).unwrap();
-        payload.extend_from_slice(&member);
+fn several_members_are_one_stream() {
+    for (compression, word) in [
+        (Compression::Gzip, b"\xa4gzip"),
+        (Compression::Zstd, b"\xa4zstd"),
+    ] {
+        let (mut payload, mut member) = (Vec::new(), Vec::new());
+        for entries in [b"\x92\x01\x80", b"\x92\x02\x80"] {
+            compression.compress(entries, &mut member).unwrap();
+            payload.extend_from_slice(&member);
+        }
+        let mut bytes = b"\x93\xa1t\xc4".to_vec();
+        bytes.push(payload.len() as u8);
+        bytes.extend_from_slice(&payload);
+        bytes.extend_from_slice(b"\x81\xaacompressed");
+        bytes.extend_from_slice(word);
+        assert_eq!(one(&bytes), event("t", &["1 {}", "2 {}"], 0, b""));
     }
-    let mut bytes = b"\x93\xa1t\xc4".to_vec();
-    bytes.push(payload.len() as u8);
-    bytes.extend_from_slice(&payload);
-    bytes.extend_from_slice(b"\x81\xaacompressed\xa4gzip");
-    assert_eq!(one(&bytes), event("t", &["1 {}", "2 {}"], 0, b""));
 }

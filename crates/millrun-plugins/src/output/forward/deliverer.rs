@@ -13,6 +13,7 @@ use super::connection::{Broken, Connection, wait_readable};
 use super::parameters::{CHUNKS_IN_FLIGHT_MAX, Plan};
 use super::parcel::{Addressed, Parcel};
 use super::resolver::Resolver;
+use super::whole_seconds::whole_seconds;
 
 /// Sends chunks to whichever server's turn it is, and waits for their acknowledgements.
 pub(super) struct Deliverer {
@@ -26,6 +27,8 @@ pub(super) struct Deliverer {
     settled: Vec<Settled>,
     acked: Vec<ChunkId>,
     scratch: Vec<u8>,
+    /// Entries with whole seconds.
+    rounded: Vec<u8>,
     /// What the digests of its handshakes begin with.
     salt: String,
 }
@@ -60,6 +63,7 @@ impl Deliverer {
             settled: Vec::new(),
             acked: Vec::new(),
             scratch: Vec::new(),
+            rounded: Vec::new(),
             plan,
             id,
         }
@@ -334,7 +338,17 @@ impl Sender for Deliverer {
             return Err(DeliveryError::Unrecoverable(text));
         };
         let mut scratch = std::mem::take(&mut self.scratch);
-        let sent = match read_chunk(chunk, &mut scratch) {
+        let mut rounded = std::mem::take(&mut self.rounded);
+        let read = read_chunk(chunk, &mut scratch).and_then(|entries| {
+            if !self.plan.whole_seconds {
+                return Ok(entries);
+            }
+            let fault =
+                |error| DeliveryError::Unrecoverable(format!("the chunk is damaged: {error}"));
+            whole_seconds(entries, &mut rounded).map_err(fault)?;
+            Ok(rounded.as_slice())
+        });
+        let sent = match read {
             Ok(payload) => {
                 let message = millrun_forward::Chunk {
                     id: *chunk.id().as_bytes(),
@@ -354,6 +368,7 @@ impl Sender for Deliverer {
             Err(error) => Err(error),
         };
         self.scratch = scratch;
+        self.rounded = rounded;
         sent.map(|()| match self.plan.sender.require_ack {
             true => Progress::UnderWay,
             false => Progress::Delivered,

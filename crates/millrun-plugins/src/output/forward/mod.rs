@@ -40,6 +40,7 @@ mod parcel;
 mod resolver;
 #[cfg(test)]
 mod tests;
+mod whole_seconds;
 
 use std::sync::Arc;
 

@@ -156,6 +156,8 @@ pub(super) struct Plan {
     /// How long a handshake may take.
     pub(super) hard_timeout: Duration,
     pub(super) in_doubt_timeout: Duration,
+    /// Times are sent as whole seconds.
+    pub(super) whole_seconds: bool,
 }
 
 /// One receiver.
@@ -183,26 +185,6 @@ impl Plan {
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
         let mut faults = Vec::new();
-        let value = |name: &str| {
-            let entry = element.entry(name);
-            entry.map_or(element.span(), |entry| entry.value.span)
-        };
-        if parameters.time_as_integer {
-            let fault = Diagnostic::error("time_as_integer is not supported yet");
-            faults.push(
-                fault
-                    .at(value("time_as_integer"), "written here")
-                    .hint("remove the line: servers since 2016 know event times"),
-            );
-        }
-        if matches!(parameters.compress, Compress::Zstd) {
-            let fault = Diagnostic::error("compress zstd is not supported yet");
-            faults.push(
-                fault
-                    .at(value("compress"), "written here")
-                    .hint("write: compress gzip"),
-            );
-        }
         if parameters.server.is_empty() && parameters.service_discovery.is_empty() {
             let fault = Diagnostic::error("out_forward has no server to send to");
             faults.push(
@@ -241,7 +223,8 @@ impl Plan {
         sender.chunks_in_flight_max = CHUNKS_IN_FLIGHT_MAX;
         sender.compression = match parameters.compress {
             Compress::Gzip => Compression::Gzip,
-            Compress::Text | Compress::Zstd => Compression::None,
+            Compress::Zstd => Compression::Zstd,
+            Compress::Text => Compression::None,
         };
         Some(Self {
             servers: parameters
@@ -262,6 +245,7 @@ impl Plan {
             recover_wait: parameters.recover_wait,
             hard_timeout: parameters.hard_timeout,
             in_doubt_timeout: parameters.in_doubt_timeout,
+            whole_seconds: parameters.time_as_integer,
         })
     }
 }

@@ -392,11 +392,6 @@ fn faults_of_the_section_are_shown_where_they_stand() {
         ("host ::1", "use the <server> section instead"),
         ("<server>\nport 1\n</server>", "host"),
         (
-            "time_as_integer true",
-            "time_as_integer is not supported yet",
-        ),
-        ("compress zstd", "compress zstd is not supported yet"),
-        (
             "<transport tls>\n</transport>",
             "out_forward does not speak TLS yet",
         ),
@@ -413,4 +408,7 @@ fn faults_of_the_section_are_shown_where_they_stand() {
         assert!(shown.contains("f.conf:"), "{shown}");
     }
     assert_eq!(plan(server).unwrap().servers[0].label, "[::1]:24224");
+    let plan = plan(&format!("{server}compress zstd\ntime_as_integer true\n")).unwrap();
+    assert_eq!(plan.sender.compression, millrun_forward::Compression::Zstd);
+    assert!(plan.whole_seconds);
 }
