@@ -202,6 +202,70 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "no file is writable for all",
+        reason: "the umask is kept as it is found; Fluentd sets it to 0, so that what a command of exec writes can be \
+                 changed by anybody",
+        kinds: &["buffer"],
+        explains: |_, difference| {
+            let mode = |value: &Value| u32::from_str_radix(value.as_str()?, 8).ok();
+            let modes = mode(&difference.recorded).zip(mode(&difference.ours));
+            difference.pointer.ends_with("/mode")
+                && modes.is_some_and(|(recorded, ours)| {
+                    recorded & 0o022 != 0 && ours == recorded & !0o022
+                })
+        },
+    },
+    Rule {
+        name: "a chunk given up is kept",
+        reason: "a memory chunk that was tried until its limit is written to the backup directory; Fluentd throws it \
+                 away, with all that wait behind it",
+        kinds: &["buffer"],
+        explains: |case, difference| {
+            let gives_up = case
+                .get("log")
+                .to_string()
+                .contains("Hit limit for retries.");
+            let path = difference.ours.get("path").and_then(Value::as_str);
+            let path = path.unwrap_or_default();
+            gives_up
+                && in_files(difference)
+                && difference.recorded.is_null()
+                && (path == "root" || path == "root/backup" || path.starts_with("root/backup/"))
+        },
+    },
+    Rule {
+        name: "a damaged meta file costs nothing",
+        reason: "the ledger says what a chunk is, so it is delivered; Fluentd puts it aside",
+        kinds: &["buffer"],
+        explains: |case, difference| {
+            let log = case.get("log").to_string();
+            let is_told = in_files(difference) || difference.pointer == "/log";
+            has_step(case, "mangle") && log.contains("meta file is broken") && is_told
+        },
+    },
+    Rule {
+        name: "a damaged chunk is not sent half",
+        reason: "the ledger knows how many bytes were committed: a chunk that was cut by something else is put aside, \
+                 with a message; Fluentd delivers what is left, up to the middle of an event",
+        kinds: &["buffer"],
+        explains: |case, difference| {
+            let steps = case.get("steps").to_string();
+            let is_cut = steps.contains(r#"*.log",{"cut":"#);
+            is_cut && (in_files(difference) || difference.pointer == "/log")
+        },
+    },
+    Rule {
+        name: "no meta file without a chunk",
+        reason: "a meta file whose chunk is gone is removed at the next start; Fluentd leaves it for ever",
+        kinds: &["buffer"],
+        explains: |case, difference| {
+            let path = difference.recorded.get("path").and_then(Value::as_str);
+            has_step(case, "mangle")
+                && difference.ours.is_null()
+                && path.is_some_and(|path| path.ends_with(".meta"))
+        },
+    },
+    Rule {
         name: "chunks are numbered",
         reason: "an option that other receivers ignore numbers each chunk that is to be acknowledged, so \
                  that a millrun stores it once however often it is sent; Fluentd doubles it",

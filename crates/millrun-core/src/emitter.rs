@@ -19,7 +19,7 @@ use crate::buffered::BufferedNode;
 use crate::crew::Crew;
 use crate::graph::{Graph, HOPS_MAX, RouterId};
 use crate::loss::Losses;
-use crate::passage::Failure;
+use crate::passage::{Failure, is_shown};
 use crate::stop::Stop;
 use crate::workplace::Workplace;
 
@@ -71,6 +71,8 @@ pub struct Emitter {
     stop: Stop,
     alarm: Alarm,
     crew: Crew,
+    /// Batches that were not taken since the last one that was.
+    failures: u64,
 }
 
 impl Emitter {
@@ -103,6 +105,7 @@ impl Emitter {
             stop,
             alarm,
             crew,
+            failures: 0,
         }
     }
 
@@ -192,12 +195,15 @@ impl Emitter {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(self.entry, tag, events, origin.clone(), lost);
             match outcome {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.failures = 0;
+                    return Ok(());
+                }
                 Err(Failure::Error(error)) => {
                     if let EmitError::Ledger(error) = &error {
                         self.alarm.check(error);
                     }
-                    return Err(error);
+                    return Err(self.not_taken(tag, error));
                 }
                 Err(Failure::Overflow(node, message)) => {
                     let blocks = node.plan.config.overflow_action == OverflowAction::Block;
@@ -208,7 +214,7 @@ impl Emitter {
                         );
                     }
                     if !blocks || self.stop.is_set() {
-                        return Err(EmitError::Full(message));
+                        return Err(self.not_taken(tag, EmitError::Full(message)));
                     }
                     if let Some(buffer) = node.buffer() {
                         buffer.wait_for_space(BLOCK_POLL);
@@ -216,5 +222,14 @@ impl Emitter {
                 }
             }
         }
+    }
+
+    /// Says that a batch was not taken: ever more rarely, for its source tries again and again.
+    fn not_taken(&mut self, tag: &str, error: EmitError) -> EmitError {
+        self.failures += 1;
+        if is_shown(self.failures) {
+            tracing::warn!(error = %error, tag, "emit transaction failed:");
+        }
+        error
     }
 }

@@ -410,7 +410,11 @@ impl Passage<'_> {
                 }
                 Err(error @ AppendError::Overflow { .. }) => {
                     *overflows += 1;
-                    warn_overflow(node, *overflows);
+                    // Who waits looks again by and by: that is one overflow.
+                    let action = node.plan.config.overflow_action;
+                    if action != OverflowAction::Block || *overflows == 1 {
+                        warn_overflow(node, *overflows);
+                    }
                     Err(Failure::Overflow(Arc::clone(node), error.to_string()))
                 }
                 Err(AppendError::Ledger(error)) => Err(EmitError::Ledger(error).into()),
