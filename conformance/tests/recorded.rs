@@ -19,10 +19,11 @@ const JOBS: usize = 24;
 /// Of the live kinds that take minutes, each so-many-th case.
 const SAMPLE: usize = 5;
 /// Of these, cases that are always played: no other ones show that their rules are of use.
-const WITNESSES: [&str; 6] = [
+const WITNESSES: [&str; 7] = [
     "--version",
     "client handshake: closed after PING",
     "compress gzip",
+    "restart with staged data unlinked",
     "supervised HUP with broken config",
     "supervised USR2 with broken config: old one stays",
     "supervisor killed -9: worker ends by itself?",
@@ -195,7 +196,8 @@ fn faults(
     found
 }
 
-/// Under one in a hundred of the pure kinds, one in ten of the live ones.
+/// Under one in a hundred of the pure kinds, one in ten of the live ones. Witnesses do not count: they were chosen because
+/// they deviate, so they say nothing of how many do.
 fn deviations_are_few(summaries: &[Summary]) {
     for (is_live, percent_max) in [(false, 1), (true, 10)] {
         let kinds = summaries
@@ -203,8 +205,13 @@ fn deviations_are_few(summaries: &[Summary]) {
             .filter(|summary| LIVE.contains(&summary.kind.as_str()) == is_live);
         let (mut cases, mut deviations) = (0, 0);
         for summary in kinds {
-            cases += summary.cases();
-            deviations += summary.deviations.len();
+            let is_witness = |label: &str| WITNESSES.contains(&label);
+            let (chosen, found): (Vec<_>, Vec<_>) = summary
+                .deviations
+                .iter()
+                .partition(|case| is_witness(&case.label));
+            cases += summary.cases() - chosen.len();
+            deviations += found.len();
         }
         assert!(
             deviations * 100 <= cases * percent_max,

@@ -202,20 +202,6 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        name: "no file is writable for all",
-        reason: "the umask is kept as it is found; Fluentd sets it to 0, so that what a command of exec writes can be \
-                 changed by anybody",
-        kinds: &["buffer"],
-        explains: |_, difference| {
-            let mode = |value: &Value| u32::from_str_radix(value.as_str()?, 8).ok();
-            let modes = mode(&difference.recorded).zip(mode(&difference.ours));
-            difference.pointer.ends_with("/mode")
-                && modes.is_some_and(|(recorded, ours)| {
-                    recorded & 0o022 != 0 && ours == recorded & !0o022
-                })
-        },
-    },
-    Rule {
         name: "a chunk given up is kept",
         reason: "a memory chunk that was tried until its limit is written to the backup directory; Fluentd throws it \
                  away, with all that wait behind it",

@@ -43,14 +43,10 @@ impl Ledger {
 /// The lives of one source that two workers have read, one after the other.
 fn join_lives(ours: &mut Source, theirs: Source) {
     for life in theirs.incarnations.into_values() {
-        let same = |known: &&mut Incarnation| is_same(&known.identity, &life.identity);
-        match ours.incarnations.values_mut().find(same) {
+        let same = |known: &Incarnation| is_same(&known.identity, &life.identity);
+        match ours.incarnations.find(same) {
             Some(known) => known.join(&life),
-            None => {
-                let last = ours.incarnations.keys().next_back();
-                let number = last.map_or(0, |last| last.saturating_add(1));
-                ours.incarnations.insert(number, life);
-            }
+            None => ours.incarnations.push(life),
         }
     }
 }
@@ -80,5 +76,5 @@ fn join_foreign(ours: &mut State, mut theirs: State) {
     theirs
         .position_files
         .retain(|path, _| !ours.position_files.contains_key(path));
-    ours.join(&theirs);
+    ours.join(theirs);
 }

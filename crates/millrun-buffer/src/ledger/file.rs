@@ -146,10 +146,10 @@ fn write_beside(
 ) -> io::Result<Box<dyn DiskFile>> {
     scratch.clear();
     codec::encode_header(generation, scratch);
-    for record in state.records() {
+    state.each_record(|record| {
         let offset = scratch.len() as u64;
-        codec::encode(&record, offset, scratch);
-    }
+        codec::encode(record, offset, scratch);
+    });
     let file = disk.open(&temporary(path), Open::Truncated)?;
     file.write_at(scratch, 0)?;
     if durability == Durability::Power {

@@ -11,6 +11,7 @@ mod common;
 mod dispatch;
 mod file;
 mod incarnation;
+mod lives;
 mod low_water;
 mod neighbours;
 mod peers;

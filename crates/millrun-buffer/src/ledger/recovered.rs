@@ -48,7 +48,7 @@ impl Recovered {
                 continue;
             };
             if read.generation == generation {
-                recovered.state.join(&read.state);
+                recovered.state.join(read.state);
             }
             answers.push(LedgerRead::Whole {
                 torn: read.torn,
@@ -90,11 +90,20 @@ impl Ledger {
         with: &[Arc<Self>],
     ) -> io::Result<()> {
         let mut inner = self.inner();
-        let mut state = inner.state.clone();
-        for other in with {
-            state.join(&other.inner().state);
-        }
-        let file = LedgerFile::create(disk, path.to_owned(), generation, durability, &state)?;
+        let others: Vec<State> = with
+            .iter()
+            .map(|other| other.inner().state.clone())
+            .collect();
+        let create = |state: &State| {
+            LedgerFile::create(disk, path.to_owned(), generation, durability, state)
+        };
+        let file = if others.iter().all(|other| *other == State::default()) {
+            create(&inner.state)?
+        } else {
+            let mut state = inner.state.clone();
+            others.into_iter().for_each(|other| state.join(other));
+            create(&state)?
+        };
         inner.store = Store::File(file);
         Ok(())
     }
@@ -116,7 +125,7 @@ impl Ledger {
             .map(|(number, source)| SourceState {
                 number: *number,
                 key: source.key.clone(),
-                incarnations: source.incarnations.clone(),
+                incarnations: source.incarnations.to_map(),
             });
         all.collect()
     }

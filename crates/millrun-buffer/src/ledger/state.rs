@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::dispatch::Dispatch;
 use super::incarnation::Incarnation;
+use super::lives::Lives;
 use super::peers::Peers;
 use super::record::{Commit, CommitOrigin, Extent, Intent, Record};
 use crate::{ChunkId, LossKey, Metadata, SourceNumber, Timestamp};
@@ -27,7 +28,7 @@ pub(super) struct State {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Source {
     pub(super) key: Box<str>,
-    pub(super) incarnations: BTreeMap<u32, Incarnation>,
+    pub(super) incarnations: Lives,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -53,26 +54,28 @@ impl State {
                 low_water,
                 marks,
             } => {
-                let known = self.incarnation(*source, *incarnation);
-                known.join(&Incarnation {
+                let life = Incarnation {
                     identity: *identity,
                     low_water: *low_water,
                     marks: marks.clone(),
-                });
+                };
+                self.change(*source, *incarnation, |known| known.join(&life));
             }
             Record::Fingerprint {
                 source,
                 incarnation,
                 fingerprint,
             } => {
-                self.incarnation(*source, *incarnation).identity.fingerprint = *fingerprint;
+                self.change(*source, *incarnation, |known| {
+                    known.identity.fingerprint = *fingerprint;
+                });
             }
             Record::IncarnationClosed {
                 source,
                 incarnation,
             } => {
                 if let Some(source) = self.sources.get_mut(source) {
-                    source.incarnations.remove(incarnation);
+                    source.incarnations.remove(*incarnation);
                 }
             }
             Record::SourceForgotten { source } => {
@@ -83,7 +86,7 @@ impl State {
                 incarnation,
                 position,
             } => {
-                self.incarnation(*source, *incarnation).raise(*position);
+                self.change(*source, *incarnation, |known| known.raise(*position));
             }
             Record::Chunk {
                 buffer,
@@ -151,12 +154,13 @@ impl State {
                 range,
                 in_memory,
             } => {
-                let known = self.incarnation(*source, *incarnation);
-                if !in_memory && range.start <= known.low_water {
-                    known.raise(range.end);
-                } else {
-                    known.mark(range.clone());
-                }
+                self.change(*source, *incarnation, |known| {
+                    if !in_memory && range.start <= known.low_water {
+                        known.raise(range.end);
+                    } else {
+                        known.mark(range.clone());
+                    }
+                });
             }
             CommitOrigin::Peer {
                 sender,
@@ -176,20 +180,19 @@ impl State {
         self.dispatches.remove(&chunk);
     }
 
-    /// The fewest records that lead to this state.
-    pub(super) fn records(&self) -> Vec<Record> {
-        let mut records = Vec::new();
+    /// Gives out the fewest records that lead to this state, one after the other.
+    pub(super) fn each_record(&self, mut give: impl FnMut(&Record)) {
         for (source, state) in &self.sources {
-            for (incarnation, state) in &state.incarnations {
-                records.push(state.record(*source, *incarnation));
+            for (incarnation, state) in state.incarnations.iter() {
+                give(&state.record(*source, incarnation));
             }
-            records.push(Record::Source {
+            give(&Record::Source {
                 source: *source,
                 key: state.key.clone(),
             });
         }
         for (chunk, state) in &self.chunks {
-            records.push(Record::Chunk {
+            give(&Record::Chunk {
                 buffer: state.buffer.clone(),
                 chunk: *chunk,
                 metadata: state.metadata.clone(),
@@ -199,72 +202,70 @@ impl State {
             });
         }
         for (chunk, buffer) in &self.delivered {
-            records.push(Record::Delivered {
+            give(&Record::Delivered {
                 chunk: *chunk,
                 buffer: buffer.clone(),
             });
         }
-        records.extend(self.intents.iter().map(|(chunk, intent)| Record::Intent {
-            chunk: *chunk,
-            intent: intent.clone(),
-        }));
-        let dispatches = self.dispatches.iter();
-        records.extend(dispatches.map(|(chunk, dispatch)| Record::Dispatch {
-            chunk: *chunk,
-            dispatch: dispatch.clone(),
-        }));
-        if !self.losses.is_empty() {
-            let losses = self
-                .losses
-                .iter()
-                .map(|(key, count)| (key.clone(), *count))
-                .collect();
-            records.push(Record::Losses { losses });
+        for (chunk, intent) in &self.intents {
+            give(&Record::Intent {
+                chunk: *chunk,
+                intent: intent.clone(),
+            });
         }
-        records.extend(self.peers.records());
+        for (chunk, dispatch) in &self.dispatches {
+            give(&Record::Dispatch {
+                chunk: *chunk,
+                dispatch: dispatch.clone(),
+            });
+        }
+        if !self.losses.is_empty() {
+            let losses = self.losses.iter();
+            let losses = losses.map(|(key, count)| (key.clone(), *count)).collect();
+            give(&Record::Losses { losses });
+        }
+        self.peers.records().for_each(|record| give(&record));
         for (stage, bytes) in &self.checkpoints {
-            records.push(Record::Checkpoint {
+            give(&Record::Checkpoint {
                 stage: stage.clone(),
                 bytes: bytes.clone(),
             });
         }
         for (path, hash) in &self.position_files {
-            records.push(Record::PositionFile {
+            give(&Record::PositionFile {
                 path: path.clone(),
                 hash: *hash,
             });
         }
-        records
     }
 
     /// Takes over what another ledger of the same generation and worker knows.
-    pub(super) fn join(&mut self, other: &Self) {
-        for (source, theirs) in &other.sources {
-            let ours = self.sources.entry(*source).or_default();
+    pub(super) fn join(&mut self, other: Self) {
+        if *self == Self::default() {
+            // Nearly always: one ledger holds nearly all there is.
+            *self = other;
+            return;
+        }
+        for (source, theirs) in other.sources {
+            let ours = self.sources.entry(source).or_default();
             if ours.key.is_empty() {
-                ours.key = theirs.key.clone();
+                ours.key = theirs.key;
             }
-            for (incarnation, theirs) in &theirs.incarnations {
+            for (incarnation, theirs) in theirs.incarnations.iter() {
                 ours.incarnations
-                    .entry(*incarnation)
-                    .or_default()
-                    .join(theirs);
+                    .change(incarnation, |ours| ours.join(theirs));
             }
         }
-        for (chunk, state) in &other.chunks {
-            self.chunks.insert(*chunk, state.clone());
-        }
-        for (chunk, intent) in &other.intents {
-            self.intents.insert(*chunk, intent.clone());
-        }
-        self.dispatches.extend(other.dispatches.clone());
-        for (key, count) in &other.losses {
-            let ours = self.losses.entry(key.clone()).or_default();
-            *ours = ours.saturating_add(*count);
+        self.chunks.extend(other.chunks);
+        self.intents.extend(other.intents);
+        self.dispatches.extend(other.dispatches);
+        for (key, count) in other.losses {
+            let ours = self.losses.entry(key).or_default();
+            *ours = ours.saturating_add(count);
         }
         self.peers.join(&other.peers);
-        self.checkpoints.extend(other.checkpoints.clone());
-        self.position_files.extend(other.position_files.clone());
+        self.checkpoints.extend(other.checkpoints);
+        self.position_files.extend(other.position_files);
         // Delivery is final, whichever ledger knows of it.
         let delivered = std::mem::take(&mut self.delivered);
         for (chunk, buffer) in delivered.iter().chain(&other.delivered) {
@@ -281,12 +282,17 @@ impl State {
 
     /// An incarnation, if it is known.
     pub(super) fn find(&self, source: SourceNumber, incarnation: u32) -> Option<&Incarnation> {
-        self.sources.get(&source)?.incarnations.get(&incarnation)
+        self.sources.get(&source)?.incarnations.get(incarnation)
     }
 
-    fn incarnation(&mut self, source: SourceNumber, incarnation: u32) -> &mut Incarnation {
+    fn change(
+        &mut self,
+        source: SourceNumber,
+        incarnation: u32,
+        change: impl FnOnce(&mut Incarnation),
+    ) {
         let source = self.sources.entry(source).or_default();
-        source.incarnations.entry(incarnation).or_default()
+        source.incarnations.change(incarnation, change);
     }
 
     fn deliver(&mut self, chunk: ChunkId, buffer: &str) {
