@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::counterpart::{self, Counterpart, NodeReceiver};
-use crate::mill::Mill;
+use crate::mill::{DEADLINE, Mill};
 use crate::numbered::Writer;
 
 const COUNT: usize = 50;
@@ -200,13 +200,23 @@ fn node_server_that_is_killed_and_started_again_misses_nothing() {
         let line = event["record"]["message"].as_str()?;
         line.split(' ').next()?.parse().ok()
     };
-    mill.wait_until("every line at the receiver", || {
-        // Looking at all of them takes a while.
-        if receiver.count() < count {
-            return false;
-        }
-        let events = receiver.events();
-        let numbers: HashSet<usize> = events.iter().filter_map(number).collect();
-        numbers.len() == count
-    });
+    let missing = || -> Vec<usize> {
+        let numbers: HashSet<usize> = receiver.events().iter().filter_map(number).collect();
+        (0..count).filter(|it| !numbers.contains(it)).collect()
+    };
+    // Looking at all of them takes a while.
+    let is_whole = || receiver.count() >= count && missing().is_empty();
+    let begin = Instant::now();
+    while !is_whole() {
+        let (missing, waited) = (missing(), begin.elapsed());
+        assert!(
+            waited < 3 * DEADLINE,
+            "{} of {count} lines are missing after {waited:?}, from {:?} to {:?}; the log:\n{}",
+            missing.len(),
+            missing.first(),
+            missing.last(),
+            mill.log()
+        );
+        thread::sleep(Duration::from_millis(200));
+    }
 }
