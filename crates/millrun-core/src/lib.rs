@@ -6,7 +6,7 @@
 //! themselves in a [`Registry`]. It opens no socket and reads no log file.
 //!
 //! ```
-//! use millrun_config::{Diagnostics, Environment, NoIncludes, parse_str};
+//! use millrun_config::{Diagnostics, NoIncludes, NoRuby, parse_str};
 //! use millrun_core::{Registry, System, assemble};
 //!
 //! let mut parsed = parse_str(
