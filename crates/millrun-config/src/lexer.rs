@@ -12,6 +12,10 @@ use crate::{
     token::{Literal, Part, Token, TokenKind},
 };
 
+/// Texts without an end are each read up to the end of the file. After this many the lexer gives
+/// up, so that reading takes time in proportion to the file.
+const MAX_UNCLOSED: usize = 16;
+
 /// Cuts the whole text. The errors are at most [`MAX_DIAGNOSTICS`]; the lexer gives up there.
 pub(crate) fn tokenize(file: FileId, text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
     let mut lexer = Lexer {
@@ -19,6 +23,7 @@ pub(crate) fn tokenize(file: FileId, text: &str) -> (Vec<Token>, Vec<Diagnostic>
         text,
         offset: 0,
         depth: 0,
+        unclosed: 0,
         tokens: Vec::new(),
         errors: Vec::new(),
     };
@@ -36,6 +41,8 @@ struct Lexer<'a> {
     offset: usize,
     /// Sections open in this file, for `include` without `@`.
     depth: usize,
+    /// Texts so far that the end of the file cut.
+    unclosed: usize,
     tokens: Vec<Token>,
     errors: Vec<Diagnostic>,
 }
@@ -216,12 +223,27 @@ impl<'a> Lexer<'a> {
             Ok(end) => self.offset = end,
             Err(Broken) => {
                 self.take_while(|c| !is_line_end(c));
+                // A single quoted string ends with its line.
+                self.unclosed += usize::from(notation != Notation::Single);
             }
+        }
+        if self.unclosed == MAX_UNCLOSED {
+            self.give_up();
         }
         Literal {
             notation,
             parts: scanned.parts,
             is_broken,
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.offset = self.text.len();
+        let hint = format!(
+            "this is text number {MAX_UNCLOSED} without an end, what follows in this file is not read"
+        );
+        if let Some(last) = self.errors.pop() {
+            self.errors.push(last.hint(hint));
         }
     }
 

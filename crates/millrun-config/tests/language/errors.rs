@@ -1,6 +1,8 @@
 //! What a person sees when a configuration is wrong: the whole text of every error.
 
-use crate::support::Test;
+use millrun_config::RenderStyle;
+
+use crate::support::{Test, unindent};
 
 #[test]
 fn an_escape_that_does_not_exist() {
@@ -549,4 +551,26 @@ fn all_errors_come_out_in_one_run_in_the_order_of_the_lines() {
               | ^^^ there is no open section here
         "#,
     );
+}
+
+#[test]
+fn texts_without_an_end_are_not_read_to_the_end_of_the_file_for_ever() {
+    let parsed = Test::new(&"k [\n".repeat(40)).parse();
+    let unclosed: Vec<String> = parsed
+        .diagnostics
+        .iter()
+        .filter(|found| found.message.starts_with("got incomplete JSON"))
+        .map(|found| found.render(&parsed.sources, RenderStyle::Plain))
+        .collect();
+    assert_eq!(unclosed.len(), 16);
+    let last = "
+        error: got incomplete JSON array configuration
+          --> fluent.conf:16:3
+           |
+        16 | k [
+           |   ^ expected a matching ']' somewhere below
+           |
+           = help: this is text number 16 without an end, what follows in this file is not read
+    ";
+    assert_eq!(unclosed[15].trim_end(), unindent(last).trim_end());
 }
