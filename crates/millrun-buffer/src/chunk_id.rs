@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use crate::{Random, Timestamp};
 
@@ -53,6 +54,35 @@ impl ChunkId {
     }
 }
 
+/// Makes the ids of one buffer, each of which sorts behind the one before: chunks of one transaction share its instant.
+#[derive(Debug)]
+pub(crate) struct ChunkIds {
+    random: Random,
+    latest: Timestamp,
+}
+
+/// How far the clock may have been set back before ids follow it.
+const BACKWARDS_MAX: Duration = Duration::from_secs(1);
+
+impl ChunkIds {
+    pub(crate) fn new(random: Random) -> Self {
+        Self {
+            random,
+            latest: Timestamp::default(),
+        }
+    }
+
+    /// An id for a chunk created at `now`.
+    pub(crate) fn next(&mut self, now: Timestamp) -> ChunkId {
+        let is_behind = now <= self.latest && self.latest.since(now) < BACKWARDS_MAX;
+        self.latest = match is_behind {
+            true => self.latest + Duration::from_micros(1),
+            false => now,
+        };
+        ChunkId::generate(self.latest, &mut self.random)
+    }
+}
+
 impl fmt::Display for ChunkId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
@@ -81,6 +111,16 @@ mod tests {
         ] {
             assert_eq!(ChunkId::parse_hex(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn ids_of_one_instant_sort_as_they_were_made() {
+        let mut ids = ChunkIds::new(Random::from_seed(1));
+        let at = Timestamp::from_secs(1_700_000_000);
+        let made: Vec<ChunkId> = (0..100).map(|_| ids.next(at)).collect();
+        assert!(made.is_sorted());
+        let earlier = ids.next(Timestamp::from_secs(1_600_000_000));
+        assert!(earlier < made[0], "a clock that was set back is followed");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use millrun_buffer::disk::{RealDisk, RealDiskWithModes, SharedDisk};
 use millrun_buffer::{
-    Broken, Buffer, Durability, Random, Resumed, Shard, StateDirectory, StateError,
+    Broken, Buffer, Durability, Random, Resumed, Shard, StateDirectory, StateError, Timestamp,
 };
 
 use crate::alarm::Alarm;
@@ -273,9 +273,11 @@ impl Pipeline {
         self.end_log_events();
         release::finish(&self.places, Instant::now() + RELEASE_MAX);
         for node in self.buffered.iter() {
-            if let (Some(buffer), true) = (node.buffer(), node.plan.flush_at_shutdown) {
-                buffer.enqueue_all();
-            }
+            match (node.buffer(), node.plan.flush_at_shutdown) {
+                (Some(buffer), true) => buffer.enqueue_all(),
+                (Some(buffer), false) => buffer.enqueue_ended(Timestamp::now()),
+                (None, _) => 0,
+            };
         }
         self.flush_stop.drain.set();
         for node in self.buffered.iter() {

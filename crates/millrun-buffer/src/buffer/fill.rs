@@ -324,7 +324,7 @@ impl Buffer {
         metadata: &Metadata,
         now: Timestamp,
     ) -> Result<Chunk, AppendError> {
-        let id = ChunkId::generate(now, &mut lock(&self.random));
+        let id = lock(&self.ids).next(now);
         let body = match (&self.config.kind, &self.paths) {
             (BufferKind::File { .. }, Some(paths)) => {
                 let born = ChunkState {

@@ -20,6 +20,7 @@ use std::time::Duration;
 use self::queue::Queue;
 use self::stage::Stage;
 use crate::chunk::{Body, ChunkStage, FileBody, Packing};
+use crate::chunk_id::ChunkIds;
 use crate::disk::SharedDisk;
 use crate::{
     BufferConfig, BufferKind, Chunk, ChunkId, ChunkPaths, Durability, FileLayout, FlushMode,
@@ -53,7 +54,7 @@ pub struct Buffer {
     /// Queued and in delivery.
     queue_bytes: AtomicU64,
     pool: Mutex<Vec<Vec<u8>>>,
-    random: Mutex<Random>,
+    ids: Mutex<ChunkIds>,
     space: (Mutex<()>, Condvar),
 }
 
@@ -97,7 +98,7 @@ impl Buffer {
             stage_bytes: AtomicU64::new(0),
             queue_bytes: AtomicU64::new(0),
             pool: Mutex::default(),
-            random: Mutex::new(random),
+            ids: Mutex::new(ChunkIds::new(random)),
             space: (Mutex::new(()), Condvar::new()),
         };
         let resumed = match ledgers.first() {
@@ -134,11 +135,32 @@ impl Buffer {
                 .map(stage::key)
                 .collect();
             for key in due {
-                if self
-                    .config
-                    .queued_chunks_limit_size
-                    .is_some_and(|max| self.queue.len() >= max)
-                {
+                if !self.may_queue() {
+                    return moved;
+                }
+                if let Some(chunk) = stage.open.remove(&key) {
+                    self.enqueue(chunk);
+                    moved += 1;
+                }
+            }
+        }
+        moved
+    }
+
+    /// Queues staged chunks whose time slice is over, oldest first, and tells how many: what the end of the program does
+    /// for buffers that keep the rest. As ever, no more than may be queued by time.
+    pub fn enqueue_ended(&self, now: Timestamp) -> usize {
+        let mut moved = 0;
+        for stage in &self.stages {
+            let mut stage = lock(stage);
+            let is_over = |chunk: &&Chunk| {
+                !chunk.is_dirty() && self.slice_end(chunk).is_some_and(|end| end <= now)
+            };
+            let mut ended: Vec<_> = stage.open.values().filter(is_over).collect();
+            ended.sort_unstable_by_key(|chunk| chunk.id);
+            let ended: Vec<_> = ended.into_iter().map(stage::key).collect();
+            for key in ended {
+                if !self.may_queue() {
                     return moved;
                 }
                 if let Some(chunk) = stage.open.remove(&key) {
@@ -250,23 +272,33 @@ impl Buffer {
         staged.saturating_add(self.queue_bytes.load(Ordering::Relaxed))
     }
 
+    /// Whether one more chunk may be queued because of its time.
+    fn may_queue(&self) -> bool {
+        let max = self.config.queued_chunks_limit_size;
+        max.is_none_or(|max| self.queue.len() < max)
+    }
+
+    /// When the time slice of a chunk is over and was waited for.
+    fn slice_end(&self, chunk: &Chunk) -> Option<Timestamp> {
+        let (start, unit) = chunk.metadata.timekey.zip(self.config.timekey)?;
+        let end = u64::try_from(start).unwrap_or(0).saturating_add(unit);
+        Some(Timestamp::from_secs(end) + self.config.timekey_wait)
+    }
+
     /// When a staged chunk is to be queued.
     fn due(&self, chunk: &Chunk) -> Option<Timestamp> {
         if chunk.is_empty() {
             return None;
         }
-        let slice_over = chunk
-            .metadata
-            .timekey
-            .zip(self.config.timekey)
-            .map(|(start, unit)| {
-                let end = u64::try_from(start).unwrap_or(0).saturating_add(unit);
-                let over = Timestamp::from_secs(end) + self.config.timekey_wait;
-                // Of a slice long over, as when old lines are read, events still come one by one: a
-                // chunk, often a file, of each would be many.
-                let wait = self.config.timekey_wait.min(Duration::from_secs(unit));
-                over.max(chunk.created + wait / LATE_SHARE)
-            });
+        let slice_over = self.slice_end(chunk).map(|end| {
+            // Of a slice long over, as when old lines are read, events still come one by one: a
+            // chunk, often a file, of each would be many.
+            let unit = self
+                .config
+                .timekey
+                .map_or(Duration::ZERO, Duration::from_secs);
+            end.max(chunk.created + self.config.timekey_wait.min(unit) / LATE_SHARE)
+        });
         match self.config.flush_mode {
             FlushMode::Lazy => slice_over,
             FlushMode::Interval => {
