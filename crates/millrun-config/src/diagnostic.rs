@@ -108,6 +108,16 @@ impl Diagnostic {
         render::diagnostic(self, sources, style)
     }
 
+    /// The finding for a log that gives the severity itself: what is looked for by its beginning begins the line, the place
+    /// stands behind it.
+    #[must_use]
+    pub fn log_line(&self, sources: &Sources) -> String {
+        match &self.primary {
+            Some(label) => format!("{} ({})", self.message, sources.place(label.span)),
+            None => self.message.clone(),
+        }
+    }
+
     /// The finding on one line, `file:line:column: error: message`, for a log or an editor.
     #[must_use]
     pub fn one_line(&self, sources: &Sources) -> String {

@@ -94,4 +94,6 @@ pub use route::{ROUTES_CACHED_MAX, Route, RouteCache, Router, TAG_CACHED_BYTES_M
 pub use secondary::Secondary;
 pub use stage::{Due, Emission, Emissions, HELD_BYTES_MAX, Holder, Stage};
 pub use stop::Stop;
-pub use system::{DurabilityName, StateEnvironment, System, SystemParameters};
+pub use system::{
+    DurabilityName, LogFormatName, LogParameters, StateEnvironment, System, SystemParameters,
+};

@@ -13,10 +13,10 @@
 use std::cell::Cell;
 use std::fmt::{Debug, Write as _};
 use std::io::Write as _;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use millrun_event::{EventTime, write};
+use millrun_event::{EventTime, json, write};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -55,6 +55,14 @@ const NO_WORKER: u32 = u32::MAX;
 /// Says that from now on this process is a worker: a fork inherits the log of its parent.
 pub fn set_worker(number: u32) {
     WORKER.store(number, Ordering::Relaxed);
+}
+
+/// Whether lines are JSON objects, changed by [`set_json`].
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Writes each line from now on as a JSON object, or as text.
+pub fn set_json(is_json: bool) {
+    IS_JSON.store(is_json, Ordering::Relaxed);
 }
 
 /// Makes the layer the process's log: lines of `level` and graver go to the standard output,
@@ -120,6 +128,31 @@ impl FluentLines {
         line.push('\n');
         line
     }
+
+    /// The line as a JSON object, with the worker as a number.
+    fn json_line(&self, level: Level, fields: &Fields, worker: Option<u32>) -> Vec<u8> {
+        let (mut time, mut text) = (String::new(), String::new());
+        (self.clock)(&mut time);
+        fields.put_text(&mut text);
+        cut(&mut text);
+        let mut line = b"{".to_vec();
+        let mut pair = |key: &str, value: &str| {
+            if line.len() > 1 {
+                line.push(b',');
+            }
+            json::write_str(&mut line, key.as_bytes());
+            line.push(b':');
+            json::write_str(&mut line, value.as_bytes());
+        };
+        pair("time", &time);
+        pair("level", level_word(level));
+        pair("message", &text);
+        if let Some(worker) = worker {
+            line.extend_from_slice(format!(",\"worker_id\":{worker}").as_bytes());
+        }
+        line.extend_from_slice(b"}\n");
+        line
+    }
 }
 
 /// What an event says, as text and, for an event of ours, as a record.
@@ -151,7 +184,11 @@ impl<S: Subscriber> Layer<S> for FluentLines {
         let fields = fields_of(event, lines.is_some());
         // One write per line, so that lines of several processes never tear. A log that cannot
         // be written has nowhere to say so.
-        let _ = std::io::stdout().write_all(self.line(level, &fields, worker).as_bytes());
+        let line = match IS_JSON.load(Ordering::Relaxed) {
+            true => self.json_line(level, &fields, worker),
+            false => self.line(level, &fields, worker).into_bytes(),
+        };
+        let _ = std::io::stdout().write_all(&line);
         if let (Some(lines), Some(record)) = (lines, fields.record()) {
             lines.keep(LogLine {
                 level,
@@ -288,6 +325,23 @@ mod tests {
             *self.3.lock().unwrap() = String::from_utf8(record).unwrap();
             self.2.lock().unwrap().push_str(&line);
         }
+    }
+
+    #[test]
+    fn a_json_line_is_one_object() {
+        let layer = FluentLines {
+            clock: |out| out.push_str("2026-11-21"),
+        };
+        let fields = Fields {
+            message: "a\"b\n".to_owned(),
+            plugin_id: Some("out".to_owned()),
+            ..Fields::default()
+        };
+        let line =
+            |worker| String::from_utf8(layer.json_line(Level::WARN, &fields, worker)).unwrap();
+        let text = r#"{"time":"2026-11-21","level":"warn","message":"[out] a\"b\n""#;
+        assert_eq!(line(None), format!("{text}}}\n"));
+        assert_eq!(line(Some(3)), format!("{text},\"worker_id\":3}}\n"));
     }
 
     fn logged(worker: Option<u32>, log: impl FnOnce()) -> String {

@@ -49,6 +49,30 @@ parameters! {
         /// as leave a core to the source: the cores shared among the workers, less one.
         helper_threads: Option<u32>;
     }
+    sections {
+        /// What the lines of the program's own log look like.
+        log: Option<Element>;
+    }
+}
+
+words! {
+    /// The shape of a log line.
+    pub enum LogFormatName {
+        /// `time [level]: message key=value`.
+        Text = "text",
+        /// A JSON object with time, level and message.
+        Json = "json",
+    }
+}
+
+parameters! {
+    /// The program's own log.
+    pub struct LogParameters in "log" {
+        /// The shape of its lines.
+        format: LogFormatName = "text";
+        /// The time in front of each.
+        time_format: String = "%Y-%m-%d %H:%M:%S %z";
+    }
 }
 
 /// What the instance is run with: the section, with the command line's word over it.
@@ -56,6 +80,8 @@ parameters! {
 pub struct System {
     /// The section's parameters.
     pub parameters: SystemParameters,
+    /// Its `<log>` section.
+    pub log: LogParameters,
     /// The worker this process is, from 0.
     pub worker: u32,
     /// Start no source.
@@ -80,9 +106,13 @@ impl System {
             diagnostics.push(fault);
             return None;
         }
+        let usual = Element::new("log", "", section.span());
+        let log = section.elements_named("log").next().unwrap_or(&usual);
+        let log = LogParameters::read(log, diagnostics)?;
         Some(Self {
             without_source: parameters.without_source,
             parameters,
+            log,
             worker: 0,
         })
     }

@@ -29,7 +29,7 @@ mod patterns;
 mod repeats;
 mod time_section;
 
-use millrun_core::{BufferParameters, Registry};
+use millrun_core::{BufferParameters, LogParameters, Registry};
 
 pub use self::patterns::patterns;
 
@@ -47,6 +47,7 @@ pub fn registry() -> Registry {
     }
     registry.add_section(BufferParameters::SCHEMA);
     registry.add_section(formatter::InjectParameters::SCHEMA);
+    registry.add_section(LogParameters::SCHEMA);
     registry
 }
 

@@ -7,7 +7,10 @@ use millrun_config::{
     Diagnostic, Diagnostics, Element, LoadError, LoadOptions, Loaded, Parsed, RenderStyle, Sources,
     Strictness, dump, modernise,
 };
-use millrun_core::{Parts, System, SystemParameters, assemble, assemble_all, lint, log};
+use millrun_core::{
+    LogFormatName, Parts, System, SystemParameters, assemble, assemble_all, lint, log,
+};
+use millrun_pattern::TimeFormat;
 use thiserror::Error;
 
 use crate::command_line::CommandLine;
@@ -104,17 +107,28 @@ impl Configuration {
             let warning = Diagnostic::warning(warning);
             diagnostics.push(warning.hint("write the text to a file and name it with --config"));
         }
-        if diagnostics.has_errors() {
+        let log_time = TimeFormat::compile(&system.log.time_format);
+        if let Err(error) = &log_time {
+            let span = root
+                .elements_named("system")
+                .next()
+                .map_or(root.span(), Element::span);
+            diagnostics
+                .push(Diagnostic::error(format!("time_format: {error}")).at(span, "in its <log>"));
+        }
+        let (false, Ok(log_time)) = (diagnostics.has_errors(), log_time) else {
             return Err(ConfigurationFault::Wrong {
                 file,
                 sources,
                 diagnostics,
             });
-        }
+        };
         let level = arguments
             .log_level()
             .unwrap_or(environment::level(system.parameters.log_level));
         log::set_level(level);
+        log::set_json(system.log.format == LogFormatName::Json);
+        environment::set_log_time(log_time);
         let shows_itself =
             !arguments.suppress_config_dump && !system.parameters.suppress_config_dump;
         Ok(Self {
@@ -145,7 +159,7 @@ impl Configuration {
             tracing::info!("{note}");
         }
         for warning in self.diagnostics.warnings() {
-            tracing::warn!("{}", warning.one_line(&self.sources));
+            tracing::warn!("{}", warning.log_line(&self.sources));
         }
     }
 

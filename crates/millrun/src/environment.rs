@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use millrun_config::{Environment, LogLevel};
 use millrun_core::{StateEnvironment, log};
@@ -49,8 +50,14 @@ pub(crate) fn write_to(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The time of log lines until the configuration is read.
+const LOG_TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S %z";
+
 /// Starts the program's log at the level of the flags, else of the configuration.
 pub(crate) fn start_log(arguments: &CommandLine) {
+    if let Ok(format) = TimeFormat::compile(LOG_TIME_FORMAT) {
+        set_log_time(format);
+    }
     let level = arguments.log_level().unwrap_or(LevelFilter::INFO);
     log::install(level, write_clock);
 }
@@ -66,22 +73,23 @@ pub(crate) fn level(word: LogLevel) -> LevelFilter {
     }
 }
 
+/// How the time at the head of a log line is written.
+static CLOCK: RwLock<Option<(TimeFormat, Zone)>> = RwLock::new(None);
+
+/// Writes the time of log lines in this format from now on.
+pub(crate) fn set_log_time(format: TimeFormat) {
+    *CLOCK.write().unwrap_or_else(PoisonError::into_inner) = Some((format, Zone::local()));
+}
+
 /// The local time at the head of a log line.
 fn write_clock(out: &mut String) {
-    use std::sync::LazyLock;
-    static CLOCK: LazyLock<Option<(TimeFormat, Zone)>> = LazyLock::new(|| {
-        Some((
-            TimeFormat::compile("%Y-%m-%d %H:%M:%S %z").ok()?,
-            Zone::local(),
-        ))
-    });
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
-    if let Some((format, zone)) = &*CLOCK {
+    if let Some((format, zone)) = &*CLOCK.read().unwrap_or_else(PoisonError::into_inner) {
         format.write(
             i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-            0,
+            now.subsec_nanos(),
             zone,
             out,
         );

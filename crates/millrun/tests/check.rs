@@ -316,7 +316,7 @@ fn the_configuration_may_come_from_the_standard_input() {
     let log = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(output.status.success(), "{log}");
     assert!(
-        log.contains("[warn]: warning: the value \"-\" for `inline_config` is deprecated\n"),
+        log.contains("[warn]: the value \"-\" for `inline_config` is deprecated\n"),
         "{log}"
     );
 }
