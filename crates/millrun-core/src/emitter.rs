@@ -19,7 +19,7 @@ use crate::buffered::BufferedNode;
 use crate::crew::Crew;
 use crate::graph::{Graph, HOPS_MAX, RouterId};
 use crate::loss::Losses;
-use crate::passage::{Failure, is_shown};
+use crate::passage::{Failure, is_told};
 use crate::stop::Stop;
 use crate::workplace::Workplace;
 
@@ -227,7 +227,7 @@ impl Emitter {
     /// Says that a batch was not taken: ever more rarely, for its source tries again and again.
     fn not_taken(&mut self, tag: &str, error: EmitError) -> EmitError {
         self.failures += 1;
-        if is_shown(self.failures) {
+        if is_told(self.failures) {
             tracing::warn!(error = %error, tag, "emit transaction failed:");
         }
         error

@@ -493,7 +493,7 @@ fn first_entry(rest: &[u8]) -> Option<usize> {
 /// Says that a buffer is full: at first at once, then ever more rarely, for its source tries again
 /// and again.
 fn warn_overflow(node: &BufferedNode, number: u64) {
-    if !is_shown(number) {
+    if !is_told(number) {
         return;
     }
     let action = match node.plan.config.overflow_action {
@@ -524,3 +524,11 @@ fn warn_dropped(node: &BufferedNode, dropped: &[ChunkId]) {
 pub(crate) fn is_shown(call: u64) -> bool {
     call.is_multiple_of(512) || (call <= 256 && call.is_power_of_two())
 }
+
+/// The same for what is to be told each time at first: a person sees the first few, a flood does not fill the disk.
+pub(crate) fn is_told(call: u64) -> bool {
+    call <= TOLD_EACH_MAX || is_shown(call)
+}
+
+/// How many equal warnings are given one by one.
+const TOLD_EACH_MAX: u64 = 16;

@@ -16,7 +16,7 @@ use crate::emitter::EmitError;
 use crate::graph::{Graph, RouterId};
 use crate::held::Held;
 use crate::loss::Losses;
-use crate::passage::{Failure, Passage, Workspace, is_shown};
+use crate::passage::{Failure, Passage, Workspace, is_shown, is_told};
 use crate::stage::Due;
 
 /// The shard, the graph, and what a transaction needs besides.
@@ -146,7 +146,7 @@ impl Workplace {
         }
     }
 
-    /// Warns of the error events of the transaction, as seldom as of what no pattern matched.
+    /// Warns of the error events of the transaction: of the first of a source each time, then ever more rarely.
     fn warn_errors(&mut self) {
         let goes_to_label = self.graph.error.is_some();
         let sent = self
@@ -158,7 +158,7 @@ impl Workplace {
         let late = self.work.late_errors.groups().iter();
         for (group, is_sent) in sent.chain(late.map(|group| (group, false))) {
             self.error_calls += 1;
-            if !is_shown(self.error_calls) {
+            if !is_told(self.error_calls) {
                 continue;
             }
             let (plugin, tag, error) = (&*group.plugin, &*group.tag, &*group.error);

@@ -307,8 +307,9 @@ impl Deliverer {
             tracing::warn!(
                 plugin_id = self.id.given(),
                 error,
-                "detached forwarding server {}",
-                self.label(server)
+                "a chunk cannot be sent to {}; other servers are tried before it for {} s",
+                self.label(server),
+                pause.as_secs_f64()
             );
         }
     }
@@ -317,7 +318,7 @@ impl Deliverer {
         if self.balance.succeeded(server) {
             tracing::warn!(
                 plugin_id = self.id.given(),
-                "recovered forwarding server {}",
+                "chunks can be sent to {} again",
                 self.label(server)
             );
         }
