@@ -121,6 +121,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
         compression_suffix: if gzip { ".gz" } else { "" },
         time_slice_format: parameters.time_slice_format.as_deref(),
         append: parameters.append,
+        is_secondary: assembly.is_secondary(),
     };
     let template = match parts.template(&reading.keys) {
         Ok(template) => template,

@@ -83,6 +83,8 @@ pub(super) struct TemplateParts<'a> {
     /// The time in the old way, instead of the one that the timekey needs.
     pub(super) time_slice_format: Option<&'a str>,
     pub(super) append: bool,
+    /// The chunks are another output's, whose keys are not chosen for this path: it need not tell them apart.
+    pub(super) is_secondary: bool,
 }
 
 impl TemplateParts<'_> {
@@ -121,7 +123,7 @@ impl TemplateParts<'_> {
                 needed: time_format(timekey),
             });
         }
-        check_placeholders(&template, keys)?;
+        check_placeholders(&template, keys, self.is_secondary)?;
         Ok(template)
     }
 }
@@ -177,17 +179,21 @@ fn times_told_apart(path: &str, timekey: u32) -> Told {
     }
 }
 
-fn check_placeholders(template: &str, keys: &ChunkKeys) -> Result<(), TemplateError> {
+fn check_placeholders(
+    template: &str,
+    keys: &ChunkKeys,
+    may_mix: bool,
+) -> Result<(), TemplateError> {
     let names: Vec<&str> = placeholders(template).collect();
     let is_tag = |name: &&str| *name == "tag" || name.starts_with("tag[");
     let owned = || template.to_owned();
     match (names.iter().any(is_tag), keys.tag) {
         (true, false) => return Err(TemplateError::TagNoKey { template: owned() }),
-        (false, true) => return Err(TemplateError::TagNotUsed { template: owned() }),
+        (false, true) if !may_mix => return Err(TemplateError::TagNotUsed { template: owned() }),
         _ => {}
     }
     for field in &keys.fields {
-        if !names.contains(&&*field.name) {
+        if !may_mix && !names.contains(&&*field.name) {
             let key = field.name.to_string();
             return Err(TemplateError::FieldNotUsed {
                 template: owned(),
@@ -233,6 +239,7 @@ mod tests {
             compression_suffix: "",
             time_slice_format: None,
             append,
+            is_secondary: false,
         }
         .template(keys)
     }
@@ -267,6 +274,7 @@ mod tests {
                 compression_suffix: "",
                 time_slice_format: Some(format),
                 append: false,
+                is_secondary: false,
             }
             .template(&by_time(timekey))
         };
@@ -321,6 +329,15 @@ mod tests {
             template("x.${tag[1]}", true, &tag),
             Ok("x.${tag[1]}.log".to_owned())
         );
+        let mixed = TemplateParts {
+            path: "x",
+            suffix: ".log",
+            compression_suffix: "",
+            time_slice_format: None,
+            append: true,
+            is_secondary: true,
+        };
+        assert_eq!(mixed.template(&tag), Ok("x.log".to_owned()));
         let message = |result: Result<String, TemplateError>| result.unwrap_err().to_string();
         assert_eq!(
             message(template("x.${tag}", true, &ChunkKeys::default())),
