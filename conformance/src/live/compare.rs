@@ -155,9 +155,33 @@ impl<'a> Comparison<'a> {
         }
         // Where facts of log files were looked at, the recorded tree holds nothing else.
         let is_filtered = self.case.get("steps").to_string().contains("[\"log_file");
-        for further in left.into_iter().filter(|_| !is_filtered) {
+        let is_wanted =
+            |further: &&Value| !is_filtered && !self.is_left_out(path(further), recorded);
+        let further: Vec<&Value> = left.into_iter().filter(is_wanted).collect();
+        for further in further {
             self.tell(pointer, Value::Null, further.clone());
         }
+    }
+
+    /// Whether a path lies in the directory of a file buffer, which every program makes at its start, and a recorded tree
+    /// does not hold that directory: then the recording looked at other files only.
+    fn is_left_out(&self, path: &str, recorded: &[Value]) -> bool {
+        let is_or_is_below = |path: &str, directory: &str| {
+            let rest = path.strip_prefix(directory);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let files = self.case.configuration();
+        let sections = files
+            .iter()
+            .flat_map(|(_, text)| text.split("<buffer").skip(1))
+            .filter_map(|section| section.split("</buffer>").next());
+        let mut directories = sections
+            .flat_map(str::lines)
+            .filter_map(|line| line.trim().strip_prefix("path $D/"));
+        directories.any(|directory| {
+            let is_recorded = recorded.iter().any(|entry| self::path(entry) == directory);
+            !is_recorded && is_or_is_below(path, directory)
+        })
     }
 
     /// Compares the promised lines of a log, in their order, and where times were kept, their times.

@@ -188,65 +188,100 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        name: "says what it keeps",
-        reason: "a chunk that is tried long enough is set aside, not lost with the whole queue, and a \
-                 server that fails is left alone for a while: both are said in the log",
+        name: "a chunk given up is kept",
+        reason: "a memory chunk that was tried until its limit is written to the backup directory, with a message; \
+                 Fluentd throws it away, of some outputs without a word",
         kinds: SCENARIOS,
-        explains: |_, difference| {
+        explains: |case, difference| {
+            let conf = configuration(case);
+            let has_limit = ["retry_max_times", "retry_timeout"]
+                .iter()
+                .any(|limit| conf.contains(limit));
+            let path = difference.ours.get("path").and_then(Value::as_str);
+            let path = path.unwrap_or_default();
+            let is_backup = in_files(difference)
+                && difference.recorded.is_null()
+                && (path == "root" || path == "root/backup" || path.starts_with("root/backup/"));
             let more = [
+                "[error]: Hit limit for retries.",
                 "[warn]: bad chunk is moved to",
-                "[warn]: detached forwarding server",
-                "[warn]: recovered forwarding server",
             ];
-            says_more(difference, &more)
+            has_limit && (is_backup || says_more(difference, &more))
         },
     },
     Rule {
-        name: "a chunk given up is kept",
-        reason: "a memory chunk that was tried until its limit is written to the backup directory; Fluentd throws it \
-                 away, with all that wait behind it",
-        kinds: &["buffer"],
+        name: "one chunk is given up, not all",
+        reason: "when retrying ends, the chunk that failed is set aside and the others are tried on; Fluentd drops \
+                 the whole queue",
+        kinds: SCENARIOS,
         explains: |case, difference| {
-            let gives_up = case
-                .get("log")
-                .to_string()
-                .contains("Hit limit for retries.");
-            let path = difference.ours.get("path").and_then(Value::as_str);
-            let path = path.unwrap_or_default();
-            gives_up
-                && in_files(difference)
-                && difference.recorded.is_null()
-                && (path == "root" || path == "root/backup" || path.starts_with("root/backup/"))
+            let log = case.get("log").to_string();
+            let drops_others = log
+                .split("dropping all chunks in the buffer queue.")
+                .skip(1)
+                .any(|rest| records_of(rest) > 1);
+            drops_others && (difference.pointer == "/log" || in_files(difference))
+        },
+    },
+    Rule {
+        name: "a command at work is waited for",
+        reason: "at the end a command that has a chunk is waited for, so the chunk is delivered once; Fluentd kills it, \
+                 keeps the chunk and delivers it again at the next start",
+        kinds: &["buffer", "net_extra", "process"],
+        explains: |case, difference| {
+            let log = case.get("log").to_string();
+            let is_cut_short = log.contains("status=nil signal=15")
+                || log.contains("delayed commit for buffer chunks was cancelled in shutdown");
+            let is_end =
+                in_files(difference) || difference.pointer == "/log" || in_tree(case, difference);
+            configuration(case).contains("@type exec") && is_cut_short && is_end
         },
     },
     Rule {
         name: "a damaged meta file costs nothing",
-        reason: "the ledger says what a chunk is, so it is delivered; Fluentd puts it aside",
+        reason: "the ledger says what a chunk is, so it is delivered; Fluentd puts it aside undelivered",
         kinds: &["buffer"],
         explains: |case, difference| {
             let log = case.get("log").to_string();
-            let is_told = in_files(difference) || difference.pointer == "/log";
-            has_step(case, "mangle") && log.contains("meta file is broken") && is_told
+            let is_told = in_files(difference)
+                || (difference.pointer == "/log" && says_less(difference, &BROKEN_CHUNK));
+            let damages_meta = steps(case).any(|step| {
+                let word = |index| step.get(index).and_then(Value::as_str);
+                word(0) == Some("mangle") && word(1).is_some_and(|glob| glob.ends_with(".meta"))
+            });
+            damages_meta && log.contains("meta file is broken") && is_told
         },
     },
     Rule {
         name: "a damaged chunk is not sent half",
-        reason: "the ledger knows how many bytes were committed: a chunk that was cut by something else is put aside, \
-                 with a message; Fluentd delivers what is left, up to the middle of an event",
+        reason: "the ledger knows which bytes were committed: a chunk that something else cut, lengthened or changed is put \
+                 aside or cut back, with a message; Fluentd delivers what it makes of it, up to the middle of an event",
         kinds: &["buffer"],
         explains: |case, difference| {
-            let steps = case.get("steps").to_string();
-            let is_cut = steps.contains(r#"*.log",{"cut":"#);
-            is_cut && (in_files(difference) || difference.pointer == "/log")
+            let damages_data = steps(case).any(|step| {
+                let word = |index| step.get(index).and_then(Value::as_str);
+                let how = step.get(2).map(Value::to_string).unwrap_or_default();
+                let is_damage = ["\"cut\"", "\"append_b64\"", "\"set\""]
+                    .iter()
+                    .any(|key| how.contains(key));
+                word(0) == Some("mangle")
+                    && word(1).is_some_and(|glob| glob.ends_with(".log"))
+                    && is_damage
+            });
+            damages_data
+                && (in_files(difference)
+                    || in_tree(case, difference)
+                    || difference.pointer == "/log")
         },
     },
     Rule {
-        name: "no meta file without a chunk",
-        reason: "a meta file whose chunk is gone is removed at the next start; Fluentd leaves it for ever",
+        name: "metadata that was left behind is found",
+        reason: "a chunk whose meta file has the name of its former state gets it back; Fluentd delivers it without tag \
+                 and time, and leaves the file for ever",
         kinds: &["buffer"],
         explains: |case, difference| {
             let path = difference.recorded.get("path").and_then(Value::as_str);
-            has_step(case, "mangle")
+            case.get("steps").to_string().contains("\"rename_state\"")
                 && difference.ours.is_null()
                 && path.is_some_and(|path| path.ends_with(".meta"))
         },
@@ -363,9 +398,49 @@ fn says_more(difference: &Difference, more: &[&str]) -> bool {
     else {
         return false;
     };
-    let is_more = |line: &&Value| line.as_str().is_some_and(|line| more.contains(&line));
-    let rest: Vec<&Value> = ours.iter().filter(|line| !is_more(line)).collect();
-    rest.len() < ours.len() && rest.iter().copied().eq(recorded)
+    let mut left = recorded.iter().peekable();
+    let is_told = ours.iter().all(|line| {
+        let is_recorded = left.next_if(|expected| *expected == line).is_some();
+        is_recorded || line.as_str().is_some_and(|line| more.contains(&line))
+    });
+    is_told && left.next().is_none() && recorded.len() < ours.len()
+}
+
+/// What the recorded program says of a chunk that it puts aside at its start.
+const BROKEN_CHUNK: [&str; 2] = [
+    "[error]: found broken chunk file during resume.",
+    "[warn]: bad chunk is moved to",
+];
+
+/// Whether the recorded lines are ours and such of these.
+fn says_less(difference: &Difference, less: &[&str]) -> bool {
+    let swapped = Difference::new(
+        &difference.pointer,
+        difference.ours.clone(),
+        difference.recorded.clone(),
+    );
+    says_more(&swapped, less)
+}
+
+/// How many records a message says that it is about: ` … records=3 …`.
+fn records_of(message: &str) -> u64 {
+    let number = message.split("records=").nth(1).unwrap_or_default();
+    let end = number.find(|letter: char| !letter.is_ascii_digit());
+    let digits = number.get(..end.unwrap_or(number.len()));
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// Whether a difference lies in the result of a step that looks at files.
+fn in_tree(case: &Case, difference: &Difference) -> bool {
+    let mut parts = difference.pointer.split('/').skip(1);
+    if parts.next() != Some("results") {
+        return false;
+    }
+    let position = parts.next().unwrap_or_default();
+    let step = case.at(&format!("/results/{position}/0")).as_u64();
+    let name = step.map(|step| case.at(&format!("/steps/{step}/0")));
+    let name = name.and_then(Value::as_str);
+    matches!(name, Some("tree" | "read"))
 }
 
 /// Whether two lists of lines are the same if each line counts once.
