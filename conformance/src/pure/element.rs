@@ -66,7 +66,8 @@ pub(crate) fn tree(element: &Element) -> Value {
 pub(crate) fn content(content: &Content) -> Value {
     match content {
         Content::Text(text) => json!(text),
-        Content::Nil => Value::Null,
+        // With the latter the case is an error anyway.
+        Content::Nil | Content::Broken => Value::Null,
         Content::Default => json!({"$sym": "default"}),
     }
 }

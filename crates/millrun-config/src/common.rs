@@ -1,6 +1,6 @@
 //! The parameters that every plugin has.
 
-use crate::{Diagnostic, Diagnostics, Element, Entry, words};
+use crate::{Content, Diagnostic, Diagnostics, Element, Entry, words};
 
 words! {
     /// The least severity of the log lines a plugin or the program writes.
@@ -60,7 +60,11 @@ impl Common {
     /// `None` means that an error was added to the diagnostics.
     pub fn require_type(&self, element: &Element, diagnostics: &mut Diagnostics) -> Option<&str> {
         let plugin_type = self.plugin_type.as_deref().filter(|name| !name.is_empty());
-        if plugin_type.is_none() {
+        let is_broken = |name: &str| {
+            let value = element.value(name);
+            value.is_some_and(|value| value.content == Content::Broken)
+        };
+        if plugin_type.is_none() && !is_broken("@type") && !is_broken("type") {
             let name = element.name();
             let message = format!("Missing '@type' parameter on <{name}> directive");
             let error = Diagnostic::error(message).at(element.span(), "in this section");

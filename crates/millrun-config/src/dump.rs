@@ -81,7 +81,7 @@ fn dump_entry(entry: &Entry, context: Context) -> String {
     };
     let is_secret = parameter.is_some_and(|parameter| parameter.is_secret);
     let value = match &entry.value.content {
-        Content::Nil => return format!("{name} "),
+        Content::Nil | Content::Broken => return format!("{name} "),
         _ if is_secret => MASK.to_owned(),
         Content::Default => match parameter.map(|parameter| parameter.default) {
             Some(DefaultValue::Text(default)) => shown(default, kind),
@@ -147,7 +147,7 @@ fn printed_key(name: &str) -> String {
 
 fn printed_value(value: &Value) -> String {
     let text = match &value.content {
-        Content::Nil => return "\"#{use_nil}\"".to_owned(),
+        Content::Nil | Content::Broken => return "\"#{use_nil}\"".to_owned(),
         Content::Default => return "\"#{use_default}\"".to_owned(),
         Content::Text(text) => text,
     };

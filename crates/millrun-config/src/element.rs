@@ -74,6 +74,11 @@ impl Element {
         &self.argument
     }
 
+    /// Gives the section another argument, for a form that is rewritten.
+    pub(crate) fn set_argument(&mut self, argument: String) {
+        self.argument = argument;
+    }
+
     /// The opening tag, or the start of the file for a root.
     #[must_use]
     pub fn span(&self) -> Span {

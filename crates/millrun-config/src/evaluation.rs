@@ -53,10 +53,13 @@ pub(crate) fn text(parser: &mut Parser<'_>, literal: &Literal) -> Text {
 /// The content of a parameter's value.
 pub(crate) fn content(parser: &mut Parser<'_>, literal: &Literal, span: Span) -> Content {
     let whole = text(parser, literal);
+    if whole.is_broken {
+        return Content::Broken;
+    }
     if let Some(marker) = whole.marker {
         return marker;
     }
-    if literal.notation != Notation::Json || whole.is_broken {
+    if literal.notation != Notation::Json {
         return Content::Text(whole.text);
     }
     match Json::parse(&whole.text) {
@@ -73,7 +76,7 @@ pub(crate) fn content(parser: &mut Parser<'_>, literal: &Literal, span: Span) ->
             parser
                 .diagnostics
                 .push(error.hint("quote the whole value if it is not meant as JSON"));
-            Content::Text(whole.text)
+            Content::Broken
         }
     }
 }

@@ -77,7 +77,7 @@ pub use load::{
 };
 pub use parser::{Parsed, parse_str};
 pub use read::{
-    FromElement, FromSections, SectionPath, read_parameter, read_sections, warn_unused,
+    FromElement, FromSections, SectionPath, meant_bool, read_parameter, read_sections, warn_unused,
 };
 pub use reference::{ReferencePage, summary};
 pub use schema::{DefaultValue, Kind, Occurrence, Parameter, Schema, Section};

@@ -158,6 +158,7 @@ pub fn read_parameter<T: FromValue>(
     let content = entry.map(|entry| &entry.value.content);
     match (content, parameter.default) {
         (Some(Content::Text(text)), _) => convert(text, entry, parameter, diagnostics),
+        (Some(Content::Broken), _) => None,
         (Some(Content::Nil), DefaultValue::Nil) => T::nil(),
         (None | Some(Content::Default), DefaultValue::Nil) => T::nil(),
         (None | Some(Content::Default), DefaultValue::Text(text)) => {
@@ -200,7 +201,8 @@ fn missing(
 }
 
 /// What is meant by a word that other languages have for a bool.
-fn meant_bool(text: &str) -> Option<&'static str> {
+#[must_use]
+pub fn meant_bool(text: &str) -> Option<&'static str> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "1" | "true" | "yes" | "y" | "t" | "enable" | "enabled" => Some("true"),
         "off" | "0" | "false" | "no" | "n" | "f" | "disable" | "disabled" => Some("false"),

@@ -22,6 +22,9 @@ pub enum Content {
     Nil,
     /// `use_default`: as if the parameter had not been written.
     Default,
+    /// What was written has no value. The error that says why is among the diagnostics; nothing more
+    /// is said about the value, since whatever came of it would not be what was written.
+    Broken,
 }
 
 /// How a value was written. It never changes the meaning, only messages and printing.
@@ -57,7 +60,7 @@ impl Value {
     pub fn as_text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) => Some(text),
-            Content::Nil | Content::Default => None,
+            Content::Nil | Content::Default | Content::Broken => None,
         }
     }
 }

@@ -13,9 +13,11 @@ use millrun_pattern::TagPatterns;
 
 use crate::buffered::BufferedNode;
 use crate::graph::{Graph, HOPS_MAX, Node, RouterId};
+use crate::obsolete::replacement;
 use crate::plugin::{Input, PluginId};
 use crate::registry::Registry;
 use crate::route::Router;
+use crate::second_look::ALL_LOOKS_MAX;
 use crate::secondary::Primary;
 use crate::system::System;
 use crate::view::{Seat, View, views};
@@ -58,7 +60,7 @@ pub struct Assembly<'a> {
     pub diagnostics: &'a mut Diagnostics,
     /// The `<system>` section.
     pub system: &'a System,
-    registry: &'a Registry,
+    pub(crate) registry: &'a Registry,
     labels: HashMap<String, (RouterId, Span)>,
     ids: HashMap<Arc<str>, Span>,
     unnamed: HashMap<String, usize>,
@@ -72,6 +74,9 @@ pub struct Assembly<'a> {
     /// How many workers run the plugin that is being made.
     pub(crate) workers: u32,
     depth: usize,
+    /// How often plugins may still be looked at again, and whether one just is.
+    pub(crate) looks_left: usize,
+    pub(crate) looks_again: usize,
 }
 
 /// Makes every plugin that `system.worker` runs. Whether the parts may be used, the diagnostics
@@ -127,6 +132,8 @@ impl<'a> Assembly<'a> {
             worker: system.worker,
             workers: system.parameters.workers,
             depth: 0,
+            looks_left: ALL_LOOKS_MAX,
+            looks_again: 0,
         }
     }
 
@@ -195,7 +202,9 @@ impl Assembly<'_> {
             return None;
         }
         self.depth += 1;
-        let node = (registration.factory)(element, &plugin.id, self);
+        let node = self.made(element, |element, assembly| {
+            (registration.factory)(element, &plugin.id, assembly)
+        });
         self.depth -= 1;
         node.map(Arc::new)
     }
@@ -241,7 +250,10 @@ impl Assembly<'_> {
         };
         let id: Arc<str> = id.into();
         let span = element.span_of("@id");
-        if let Some(first) = self.ids.insert(Arc::clone(&id), span) {
+        let first = self.ids.insert(Arc::clone(&id), span);
+        // A plugin that is looked at again has its own id.
+        let is_known = |first: &Span| self.looks_again > 0 && *first == span;
+        if let Some(first) = first.filter(|first| !is_known(first)) {
             let message =
                 format!("Duplicated plugin id `{id}`. Check whole configuration and fix it.");
             let error = used_twice(message, first, span);
@@ -338,7 +350,9 @@ impl Assembly<'_> {
                 self.registry.filters().keys(),
             );
         };
-        let filter = (registration.factory)(element, &plugin.id, self);
+        let filter = self.made(element, |element, assembly| {
+            (registration.factory)(element, &plugin.id, assembly)
+        });
         if let (Some(patterns), Some(filter)) = (patterns, filter) {
             router.add_filter(patterns, filter);
         }
@@ -362,7 +376,9 @@ impl Assembly<'_> {
         if registration.needs_one_worker && self.workers > 1 {
             self.refuse_many_workers(&plugin.kind, element);
         }
-        let input = (registration.factory)(element, &plugin.id, self)?;
+        let input = self.made(element, |element, assembly| {
+            (registration.factory)(element, &plugin.id, assembly)
+        })?;
         Some(InputPart {
             id: plugin.id,
             router: router?,
@@ -401,8 +417,11 @@ impl Assembly<'_> {
         let entry = element.entry("@type").or_else(|| element.entry("type"));
         let span = entry.map_or(element.span(), |entry| entry.value.span);
         let known: Vec<&str> = known.copied().collect();
-        let hint = match (obsolete(kind), nearest(kind, known.iter().copied())) {
-            (Some(form), _) => form.to_owned(),
+        let hint = match (
+            replacement(kind, element),
+            nearest(kind, known.iter().copied()),
+        ) {
+            (Some(form), _) => form,
             (None, Some(near)) => format!("did you mean {near}?"),
             (None, None) => format!("this build has: {}", known.join(", ")),
         };
@@ -423,26 +442,4 @@ pub(crate) fn used_twice(message: String, one: Span, other: Span) -> Diagnostic 
     Diagnostic::error(message)
         .at(again, "used again here")
         .and(first, "first used here")
-}
-
-/// What is written today for plugins that old configurations name and nobody maintains
-/// (fluentd.md section 7).
-fn obsolete(kind: &str) -> Option<&'static str> {
-    Some(match kind {
-        "secure_forward" => {
-            "it is forward today: '@type forward' with a section <transport tls>, and shared_key and \
-             self_hostname in a section <security>"
-        }
-        "forest" => {
-            "it is a placeholder today: '@type SUBTYPE' with what the <template> says, ${tag} in its path, \
-             and <buffer tag>"
-        }
-        "multiprocess" => {
-            "it is a line in <system> today: 'workers N', with <worker 0> around what only one may run"
-        }
-        "tdlog" | "td" | "td_monitoring_agent" | "td_counter" => {
-            "its service is not spoken to: send the events on with '@type forward' or write a file"
-        }
-        _ => return None,
-    })
 }

@@ -259,7 +259,11 @@ pub(crate) fn chunk_keys(
         Some(_) => None,
     };
     if let Some(fault) = fault {
-        let fault = Diagnostic::error(fault).at(section.span(), "in this section");
+        let label = match section.entry("timekey") {
+            Some(_) => "this length",
+            None => "in this section",
+        };
+        let fault = Diagnostic::error(fault).at(section.span_of("timekey"), label);
         diagnostics.push(fault.hint("write a line like: timekey 1d"));
         return None;
     }

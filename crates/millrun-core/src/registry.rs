@@ -148,7 +148,9 @@ impl Registry {
         if let Some(schema) = self.sections.get(name) {
             return Some(schema);
         }
-        self.plugin(name, element.plugin_type()?)
+        // The alternatives of the parser `multi_format` name theirs so.
+        let format = element.text("format").filter(|_| name == "pattern");
+        self.plugin(name, format.or_else(|| element.plugin_type())?)
     }
 
     /// What the plugin named in a section of this name may be configured with.
@@ -157,7 +159,7 @@ impl Registry {
             "source" => self.inputs.get(kind).map(|known| known.schema),
             "filter" => self.filters.get(kind).map(|known| known.schema),
             "match" | "store" | "secondary" => self.outputs.get(kind).map(|known| known.schema),
-            "parse" => self.parsers.get(kind).copied(),
+            "parse" | "pattern" => self.parsers.get(kind).copied(),
             "format" => self.formatters.get(kind).copied(),
             _ => None,
         }
@@ -169,7 +171,7 @@ impl Registry {
             "source" => self.inputs.keys().copied().collect(),
             "filter" => self.filters.keys().copied().collect(),
             "match" | "store" | "secondary" => self.outputs.keys().copied().collect(),
-            "parse" => self.parsers.keys().copied().collect(),
+            "parse" | "pattern" => self.parsers.keys().copied().collect(),
             "format" => self.formatters.keys().copied().collect(),
             _ => Vec::new(),
         }

@@ -20,7 +20,6 @@
 
 mod filter;
 pub mod formatter;
-mod hearing;
 mod input;
 mod joining;
 mod output;

@@ -19,12 +19,14 @@
 //! the new form. A flat parameter may go into several sections (`timezone`), so all sections are
 //! made before the parameters are taken away.
 
+mod forest;
 mod section;
 mod table;
 
 use std::collections::BTreeSet;
 
-use crate::{Diagnostics, Element, Schema, SchemaOf, legacy::section::Conversion};
+use self::{forest::Cleared, section::Conversion};
+use crate::{Diagnostic, Diagnostics, Element, Schema, SchemaOf, dump::print_section};
 
 /// A section that old files write as flat parameters of its plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +52,47 @@ pub enum Legacy {
 /// `schema_of` gives the declaration of a plugin's section; one without is left as it is.
 pub fn modernise(root: &mut Element, schema_of: SchemaOf<'_>, diagnostics: &mut Diagnostics) {
     for element in root.elements_mut() {
-        if let Some(schema) = schema_of(element) {
+        if let Some(cleared) = forest::clear(element, diagnostics) {
+            *element = without_forest(cleared, schema_of, diagnostics);
+        } else if let Some(schema) = schema_of(element) {
             modernise_plugin(element, schema, diagnostics);
         }
         modernise(element, schema_of, diagnostics);
     }
+}
+
+/// The section that takes the place of one with the plugin `forest`, with the warning that shows it.
+fn without_forest(
+    cleared: Cleared,
+    schema_of: SchemaOf<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Element {
+    let Cleared {
+        mut element,
+        named_at,
+        uses_tag,
+    } = cleared;
+    let schema = schema_of(&element);
+    if let Some(schema) = schema {
+        // The whole new form is shown below; of its parts only what is wrong is told.
+        let mut parts = Diagnostics::new(diagnostics.strictness());
+        modernise_plugin(&mut element, schema, &mut parts);
+        for error in parts.errors() {
+            diagnostics.push(error.clone());
+        }
+    }
+    if uses_tag && !forest::key_by_tag(&mut element, schema) {
+        let kind = element.plugin_type().unwrap_or_default();
+        let message = format!("an output '{kind}' has no chunks, and so no placeholders for tags");
+        let error = Diagnostic::error(message).at(named_at, "");
+        diagnostics.push(error.hint("write a <match> of its own for each tag"));
+        return element;
+    }
+    let message = "'forest' is an old way to write what placeholders say";
+    let warning = Diagnostic::warning(message).at(named_at, "");
+    let shown = print_section(&element);
+    diagnostics.push(warning.hint(format!("write\n{}", shown.trim_end())));
+    element
 }
 
 fn modernise_plugin(element: &mut Element, schema: &'static Schema, diagnostics: &mut Diagnostics) {

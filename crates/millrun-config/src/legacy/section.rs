@@ -114,7 +114,8 @@ impl<'a> Conversion<'a> {
             }
             return;
         };
-        let format = entry.value.as_text().unwrap_or_default();
+        // A value that is none was reported where it was read.
+        let format = entry.value.as_text().unwrap_or("%S");
         let parts = [("%S", "1"), ("%M", "60"), ("%H", "3600"), ("%d", "86400")];
         match parts.iter().find(|(part, _)| format.contains(part)) {
             Some((_, seconds)) => set(section, "timekey", seconds),

@@ -35,11 +35,17 @@ struct Pair {
 pub(super) struct Builder<'a, 'p> {
     parser: &'a mut Parser<'p>,
     count: usize,
+    /// An expression of the value that is being read has no result, which is said already.
+    is_broken: bool,
 }
 
 impl<'a, 'p> Builder<'a, 'p> {
     pub(super) fn new(parser: &'a mut Parser<'p>) -> Self {
-        Self { parser, count: 0 }
+        Self {
+            parser,
+            count: 0,
+            is_broken: false,
+        }
     }
 
     /// Reads a document into the root.
@@ -216,6 +222,7 @@ impl<'a, 'p> Builder<'a, 'p> {
     }
 
     fn value(&mut self, node: &Rc<Node>) -> Value {
+        self.is_broken = false;
         let json = self.json(node);
         let (content, notation) = match (&node.kind, &node.tag, json) {
             (_, Tag::Json, json) => (Content::Text(json.to_text()), Notation::Json),
@@ -230,7 +237,10 @@ impl<'a, 'p> Builder<'a, 'p> {
             (_, _, json) => (Content::Text(json.to_string()), Notation::Native),
         };
         Value {
-            content,
+            content: match self.is_broken {
+                true => Content::Broken,
+                false => content,
+            },
             notation,
             span: node.span,
         }
@@ -318,6 +328,10 @@ impl<'a, 'p> Builder<'a, 'p> {
             Content::Text(text) => text,
             // What Fluentd makes of the markers here.
             Content::Nil => String::new(),
+            Content::Broken => {
+                self.is_broken = true;
+                String::new()
+            }
             Content::Default => ":default".to_owned(),
         }
     }

@@ -90,6 +90,7 @@ pub(crate) fn shape(element: &Element) -> String {
             Content::Text(text) => text,
             Content::Nil => "nil",
             Content::Default => "default",
+            Content::Broken => "broken",
         };
         format!("{}={value}", entry.name)
     });

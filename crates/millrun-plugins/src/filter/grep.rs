@@ -21,10 +21,10 @@
 
 use std::sync::Arc;
 
-use millrun_config::{Diagnostic, Diagnostics, Element, Regexp, parameters};
+use millrun_config::{Diagnostic, Diagnostics, Element, Regexp, Span, parameters};
 use millrun_core::{Assembly, Batch, Fate, Filter, LossReason, PluginId, Report};
 use millrun_event::{Cursor, Entry, EventBuffer, Token, Value};
-use millrun_pattern::{Accessor, Flags, Level, MatchError, Matcher, Segment};
+use millrun_pattern::{Accessor, Flags, Level, MatchError, Matcher, RegexError, Segment};
 
 use super::each_record::skip_to_record;
 use crate::formatter::write_ruby_text;
@@ -79,21 +79,31 @@ pub(super) fn build(
         keep: Vec::new(),
         drop: Vec::new(),
     };
-    let mut compile =
-        |conditions: Vec<Condition>| compile(conditions, element, assembly.diagnostics);
-    for test in compile(parameters.regexp)? {
+    let mut conditions = Conditions {
+        diagnostics: assembly.diagnostics,
+        is_sound: true,
+    };
+    for test in conditions.tests(element, "regexp", &parameters.regexp) {
         grep.keep.push(Rule::All(vec![test]));
     }
-    for test in compile(parameters.exclude)? {
+    for test in conditions.tests(element, "exclude", &parameters.exclude) {
         grep.drop.push(Rule::All(vec![test]));
     }
-    for group in parameters.and {
-        push(&mut grep.keep, compile(group.regexp)?, Rule::All);
-        push(&mut grep.drop, compile(group.exclude)?, Rule::All);
+    let all: fn(Vec<Test>) -> Rule = Rule::All;
+    let groups = [
+        ("and", &parameters.and, all),
+        ("or", &parameters.or, Rule::Any),
+    ];
+    for (name, groups, rule) in groups {
+        for (section, group) in element.elements_named(name).zip(groups) {
+            let kept = conditions.tests(section, "regexp", &group.regexp);
+            push(&mut grep.keep, kept, rule);
+            let dropped = conditions.tests(section, "exclude", &group.exclude);
+            push(&mut grep.drop, dropped, rule);
+        }
     }
-    for group in parameters.or {
-        push(&mut grep.keep, compile(group.regexp)?, Rule::Any);
-        push(&mut grep.drop, compile(group.exclude)?, Rule::Any);
+    if !conditions.is_sound {
+        return None;
     }
     grep.collect_keys();
     Some(Arc::new(grep))
@@ -105,21 +115,13 @@ pub(super) fn patterns(element: &Element) -> Vec<(String, Level)> {
     let Some(parameters) = GrepParameters::read(element, &mut unheard) else {
         return Vec::new();
     };
-    let groups = parameters.and.into_iter().chain(parameters.or);
-    let grouped = groups.flat_map(|group| [group.regexp, group.exclude]);
-    let mut levels = Vec::new();
-    for conditions in [parameters.regexp, parameters.exclude]
-        .into_iter()
+    let grouped = parameters.and.iter().chain(&parameters.or);
+    let grouped = grouped.flat_map(|group| group.regexp.iter().chain(&group.exclude));
+    let single = parameters.regexp.iter().chain(&parameters.exclude);
+    single
         .chain(grouped)
-    {
-        for condition in conditions {
-            let key = condition.key.clone();
-            let tests = compile(vec![condition], element, &mut unheard);
-            let tests = tests.into_iter().flatten();
-            levels.extend(tests.map(|test| (key.clone(), test.matcher.level())));
-        }
-    }
-    levels
+        .filter_map(|condition| Some((condition.key.clone(), matcher(condition).ok()?.level())))
+        .collect()
 }
 
 fn push(rules: &mut Vec<Rule>, tests: Vec<Test>, rule: fn(Vec<Test>) -> Rule) {
@@ -128,38 +130,47 @@ fn push(rules: &mut Vec<Rule>, tests: Vec<Test>, rule: fn(Vec<Test>) -> Rule) {
     }
 }
 
-fn compile(
-    conditions: Vec<Condition>,
-    element: &Element,
-    diagnostics: &mut Diagnostics,
-) -> Option<Vec<Test>> {
-    let mut compiled = Some(Vec::new());
-    for condition in conditions {
-        let flags = Flags {
-            ignore_case: condition.pattern.ignore_case,
-            multi_line: condition.pattern.multi_line,
-            ..Flags::default()
-        };
-        let accessor = Accessor::parse(&condition.key).map_err(|error| error.to_string());
-        let matcher = Matcher::compile(&condition.pattern.source, flags);
-        let test = accessor.and_then(|accessor| {
-            Ok(Test {
+fn matcher(condition: &Condition) -> Result<Matcher, RegexError> {
+    let flags = Flags {
+        ignore_case: condition.pattern.ignore_case,
+        multi_line: condition.pattern.multi_line,
+        ..Flags::default()
+    };
+    Matcher::compile(&condition.pattern.source, flags)
+}
+
+/// Makes tests of conditions; what is wrong with one is reported at its place.
+struct Conditions<'a> {
+    diagnostics: &'a mut Diagnostics,
+    is_sound: bool,
+}
+
+impl Conditions<'_> {
+    /// The tests of the conditions of a name in a section.
+    fn tests(&mut self, outer: &Element, name: &str, conditions: &[Condition]) -> Vec<Test> {
+        let sections = outer.elements_named(name);
+        let tests = sections.zip(conditions).map(|(section, condition)| {
+            let key = Accessor::parse(&condition.key);
+            let key = self.sound(key, section.span_of("key"), "this key");
+            let matcher = matcher(condition);
+            let matcher = self.sound(matcher, section.span_of("pattern"), "this pattern");
+            Some(Test {
                 key: None,
-                path: accessor.segments().to_vec(),
-                matcher: matcher.map_err(|error| error.to_string())?,
+                path: key?.segments().to_vec(),
+                matcher: matcher?,
             })
         });
-        match (test, &mut compiled) {
-            (Ok(test), Some(tests)) => tests.push(test),
-            (Ok(_), None) => {}
-            (Err(fault), _) => {
-                let fault = Diagnostic::error(format!("key {}: {fault}", condition.key));
-                diagnostics.push(fault.at(element.span(), "in a condition of this filter"));
-                compiled = None;
-            }
-        }
+        tests.flatten().collect()
     }
-    compiled
+
+    fn sound<T, E: ToString>(&mut self, made: Result<T, E>, at: Span, label: &str) -> Option<T> {
+        made.map_err(|error| {
+            self.is_sound = false;
+            self.diagnostics
+                .push(Diagnostic::error(error.to_string()).at(at, label));
+        })
+        .ok()
+    }
 }
 
 struct Grep {

@@ -20,7 +20,6 @@ use millrun_core::{Assembly, Batch, Fate, Filter, LossReason, PluginId, Report, 
 use millrun_event::{Cursor, Entries, Entry, EventBuffer, EventTime, Record, Token, Value, write};
 use millrun_pattern::Accessor;
 
-use crate::hearing::or_hear_sections;
 use crate::parser::{LineParser, ParseError, Parsed, TextKind, parse_section};
 
 parameters! {
@@ -54,8 +53,7 @@ pub(super) fn build(
     id: &PluginId,
     assembly: &mut Assembly<'_>,
 ) -> Option<Arc<dyn Filter>> {
-    let parameters = ParserFilterParameters::read(element, assembly.diagnostics);
-    let parameters = or_hear_sections(parameters, element, assembly.diagnostics)?;
+    let parameters = ParserFilterParameters::read(element, assembly.diagnostics)?;
     let first = Worker::new(parse_section(element, TextKind::Str, assembly.diagnostics)?);
     let accessor = match Accessor::parse(&parameters.key_name) {
         Ok(accessor) => accessor,

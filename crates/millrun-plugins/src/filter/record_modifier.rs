@@ -22,7 +22,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use millrun_config::{Diagnostic, Diagnostics, Element, Entry as Parameter, Regexp, parameters};
+use millrun_config::{
+    Content, Diagnostic, Diagnostics, Element, Entry as Parameter, Regexp, parameters,
+};
 use millrun_core::{Assembly, Batch, Fate, Filter, LossReason, PluginId, Report};
 use millrun_event::{Cursor, Entries, EventBuffer, EventTime, Record, Token, write};
 use millrun_ruby::{Evaluator, Place, Program, RubyError, SystemWorld};
@@ -120,6 +122,10 @@ pub(super) fn build(
 }
 
 fn field(entry: &Parameter, diagnostics: &mut Diagnostics) -> Option<(Vec<u8>, Program)> {
+    // What is broken was reported where it was read.
+    if entry.value.content == Content::Broken {
+        return None;
+    }
     let text = entry.value.as_text().unwrap_or_default();
     match Program::template(text, true, Place::Record) {
         Ok(program) => {

@@ -7,7 +7,6 @@ use millrun_core::{Assembly, Batch, Filter, PluginId, Report};
 use millrun_event::EventBuffer;
 
 use crate::formatter::plugin_formatter;
-use crate::hearing::or_hear_sections;
 use crate::output::Printer;
 
 parameters! {
@@ -28,8 +27,7 @@ pub(super) fn build(
     _: &PluginId,
     assembly: &mut Assembly<'_>,
 ) -> Option<Arc<dyn Filter>> {
-    let parameters = StdoutParameters::read(element, assembly.diagnostics);
-    or_hear_sections(parameters, element, assembly.diagnostics)?;
+    StdoutParameters::read(element, assembly.diagnostics)?;
     let formatter = plugin_formatter(element, "stdout", assembly)?;
     Some(Arc::new(Stdout {
         printer: Printer::new(formatter),

@@ -35,7 +35,6 @@ use millrun_event::Events;
 use millrun_pattern::{TimeFormat, Zone};
 
 use crate::formatter::{EventFormatter, Scratch, format_events, plugin_formatter};
-use crate::hearing::or_hear_sections;
 
 /// How often a running command is looked after.
 const POLL: Duration = Duration::from_millis(2);
@@ -68,8 +67,7 @@ parameters! {
 }
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
-    let parameters = ExecParameters::read(element, assembly.diagnostics);
-    let parameters = or_hear_sections(parameters, element, assembly.diagnostics)?;
+    let parameters = ExecParameters::read(element, assembly.diagnostics)?;
     let formatter = plugin_formatter(element, "tsv", assembly)?;
     let reading = assembly.read_buffer(element, id, &BufferDefaults::default())?;
     let output = Exec {

@@ -1,6 +1,6 @@
 //! The `relabel` output: events go on in another label.
 
-use millrun_config::{Diagnostic, Element, parameters};
+use millrun_config::{Content, Diagnostic, Element, parameters};
 use millrun_core::{Assembly, Node, PluginId};
 
 parameters! {
@@ -20,6 +20,9 @@ pub(super) fn build(element: &Element, _: &PluginId, assembly: &mut Assembly<'_>
         );
         return None;
     };
+    if label.value.content == Content::Broken {
+        return None;
+    }
     let name = label.value.as_text().unwrap_or_default();
     assembly.label(name, label.value.span).map(Node::Relabel)
 }

@@ -17,7 +17,6 @@ use millrun_core::{Assembly, DeliveryError, DirectOutput, Node, PluginId};
 use millrun_event::Events;
 
 use crate::formatter::{EventFormatter, Scratch, format_events, plugin_formatter};
-use crate::hearing::or_hear_sections;
 
 parameters! {
     /// Prints events to the standard output.
@@ -38,8 +37,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
     if assembly.refuse_secondary(element) {
         return None;
     }
-    let parameters = StdoutParameters::read(element, assembly.diagnostics);
-    or_hear_sections(parameters, element, assembly.diagnostics)?;
+    StdoutParameters::read(element, assembly.diagnostics)?;
     let formatter = plugin_formatter(element, "stdout", assembly)?;
     let output = Arc::new(Stdout {
         printer: Printer::new(formatter),

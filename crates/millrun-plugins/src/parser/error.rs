@@ -67,3 +67,18 @@ pub enum SetupError {
     #[error("timezone: {0}")]
     Zone(#[from] ZoneError),
 }
+
+impl SetupError {
+    /// The parameter at fault, if it is one.
+    #[must_use]
+    pub fn parameter(&self) -> Option<&'static str> {
+        match self {
+            Self::UnknownType { .. } => Some("types"),
+            Self::NoNamedCaptures | Self::Expression(_) => Some("expression"),
+            Self::TimeFormat(_) => Some("time_format"),
+            Self::ZoneWithoutFormat | Self::Zone(_) => Some("timezone"),
+            Self::NoKeys => Some("keys"),
+            Self::NoDelimiter => Some("delimiter"),
+        }
+    }
+}

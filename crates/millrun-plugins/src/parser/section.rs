@@ -288,14 +288,18 @@ impl Builder<'_> {
         let parameters = MultiFormatParameters::read(self.section, self.diagnostics)?;
         let mut parsers = Vec::new();
         for pattern in &parameters.pattern {
-            let Some(name) = pattern.text("format").or_else(|| pattern.plugin_type()) else {
+            // The parser's parameters stand beside its name, which is none of them.
+            let mut pattern = pattern.clone();
+            let format = pattern.remove("format");
+            let name = format.as_ref().and_then(|entry| entry.value.as_text());
+            let Some(name) = name.or_else(|| pattern.plugin_type()).map(str::to_owned) else {
                 let fault = Diagnostic::error("a <pattern> names its parser");
                 let place = fault.at(pattern.span(), "which parser is meant?");
                 self.diagnostics
                     .push(place.hint("write a line like: format json"));
                 return None;
             };
-            parsers.push(self.of(pattern).build(name)?);
+            parsers.push(self.of(&pattern).build(&name)?);
         }
         Some(Box::new(MultiFormatParser::new(parsers)))
     }
@@ -429,8 +433,12 @@ impl Builder<'_> {
             Ok(parser) => Some(Box::new(parser)),
             Err(error) => {
                 let fault = Diagnostic::error(error.to_string());
-                self.diagnostics
-                    .push(fault.at(self.section.span(), "this parser"));
+                let written = error.parameter().and_then(|name| self.section.value(name));
+                let (span, label) = match written {
+                    Some(value) => (value.span, ""),
+                    None => (self.section.span(), "this parser"),
+                };
+                self.diagnostics.push(fault.at(span, label));
                 None
             }
         }

@@ -27,7 +27,7 @@ mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use millrun_config::{Diagnostic, Diagnostics, Element, parameters};
+use millrun_config::{Content, Diagnostic, Diagnostics, Element, parameters};
 use millrun_core::{Assembly, Batch, Fate, Filter, LossReason, PluginId, Report};
 use millrun_event::{Cursor, Entry, EventBuffer};
 use millrun_pattern::Accessor;
@@ -118,6 +118,10 @@ fn field(
     parameters: &RecordTransformerParameters,
     diagnostics: &mut Diagnostics,
 ) -> Option<Field> {
+    // What is broken was reported where it was read.
+    if entry.value.content == Content::Broken {
+        return None;
+    }
     let text = entry.value.as_text().unwrap_or_default();
     let mut unknown = Vec::new();
     let mut dialect = match parameters.enable_ruby {

@@ -9,7 +9,6 @@ use millrun_core::{Assembly, AtEnd, Emitter, Input, Listeners, PluginId, StartEr
 use millrun_event::{EventBuffer, EventTime};
 use tracing::warn;
 
-use crate::hearing::or_hear_sections;
 use crate::parser::{TextKind, parse_section};
 
 use super::block::{BLOCK_BYTES, Block};
@@ -69,8 +68,7 @@ pub(crate) fn build(
     assembly: &mut Assembly<'_>,
 ) -> Option<Box<dyn Input>> {
     let diagnostics = &mut *assembly.diagnostics;
-    let parameters = TailParameters::read(element, diagnostics);
-    let parameters = or_hear_sections(parameters, element, diagnostics)?;
+    let parameters = TailParameters::read(element, diagnostics)?;
     let is_sound = parameters.check(element, diagnostics);
     let dated = parameters.dated(element, diagnostics);
     let encoder = encoder(element, id, &parameters, diagnostics);

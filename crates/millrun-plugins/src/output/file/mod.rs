@@ -37,7 +37,6 @@ use millrun_pattern::{TimeFormat, Zone};
 use self::path_template::{INDEX, TemplateParts};
 pub(super) use self::writer::{FileWriter, Target};
 use crate::formatter::{EventFormatter, Scratch, format_events, plugin_formatter};
-use crate::hearing::or_hear_sections;
 
 words! {
     /// How files are compressed.
@@ -87,8 +86,7 @@ parameters! {
 }
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
-    let parameters = FileParameters::read(element, assembly.diagnostics);
-    let parameters = or_hear_sections(parameters, element, assembly.diagnostics)?;
+    let parameters = FileParameters::read(element, assembly.diagnostics)?;
     if let (Some(_), Some(entry)) = (&parameters.symlink_path, element.entry("symlink_path")) {
         let warning = Diagnostic::warning("symlink_path is not supported yet: no link is made");
         assembly

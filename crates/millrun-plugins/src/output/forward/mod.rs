@@ -49,8 +49,6 @@ use millrun_core::{
     Assembly, BufferDefaults, BufferType, BufferedOutput, Content, Node, PluginId, Sender,
 };
 
-use crate::hearing::or_hear_sections;
-
 use self::deliverer::Deliverer;
 pub(super) use self::parameters::ForwardParameters;
 use self::parameters::Plan;
@@ -63,8 +61,7 @@ const BUFFER_DEFAULTS: BufferDefaults = BufferDefaults {
 };
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
-    let parameters = ForwardParameters::read(element, assembly.diagnostics);
-    let parameters = or_hear_sections(parameters, element, assembly.diagnostics)?;
+    let parameters = ForwardParameters::read(element, assembly.diagnostics)?;
     let plan = Plan::new(&parameters, element, assembly.diagnostics)?;
     let buffer = assembly.read_buffer(element, id, &BUFFER_DEFAULTS)?;
     if !buffer.keys.tag {
