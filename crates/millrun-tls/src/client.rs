@@ -1,0 +1,156 @@
+//! The end that connects.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+use crate::ciphers::CipherList;
+use crate::error::{SessionError, SetupError};
+use crate::pem::{self, KeyPair};
+use crate::provider::{provider, signatures};
+use crate::session::Session;
+use crate::verifier::{ServerVerifier, Trusted};
+use crate::version::{Version, Versions};
+
+/// Which servers a client believes.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// Anyone: the way is encrypted, and nobody knows to whom.
+    Anyone,
+    /// Those with a certificate of somebody trusted.
+    Authorities {
+        /// Certificates of authorities, or of servers themselves.
+        files: Vec<PathBuf>,
+        /// Also those that the system trusts.
+        system: bool,
+        /// The certificate must be for the host connected to.
+        checks_name: bool,
+    },
+}
+
+/// How a client connects.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientSettings {
+    /// The versions offered: TLS 1.2, as in Fluentd.
+    pub versions: Versions,
+    /// The ciphers offered.
+    pub ciphers: CipherList,
+    /// Whom it believes.
+    pub trust: Trust,
+    /// What it shows to servers that ask.
+    pub identity: Option<KeyPair>,
+}
+
+impl ClientSettings {
+    /// Settings that believe whom `trust` says.
+    pub fn new(trust: Trust) -> Self {
+        Self {
+            versions: Versions::only(Version::Tls12),
+            ciphers: CipherList::default(),
+            trust,
+            identity: None,
+        }
+    }
+}
+
+/// Makes sessions to servers.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    config: Arc<ClientConfig>,
+}
+
+impl Connector {
+    /// Reads the files of `settings`.
+    ///
+    /// # Errors
+    ///
+    /// A file that is missing, damaged or of another kind, a key that does not fit, or ciphers of
+    /// which nothing is left.
+    pub fn new(settings: &ClientSettings) -> Result<Self, SetupError> {
+        let provider = provider(&settings.ciphers, settings.versions)?;
+        let verifier = match &settings.trust {
+            Trust::Anyone => ServerVerifier {
+                trusted: None,
+                checks_name: false,
+                signatures: signatures(),
+            },
+            Trust::Authorities {
+                files,
+                system,
+                checks_name,
+            } => ServerVerifier {
+                trusted: Some(trusted(files, *system)?),
+                checks_name: *checks_name,
+                signatures: signatures(),
+            },
+        };
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&settings.versions.supported())
+            .map_err(|error| SetupError::Settings(error.to_string()))?
+            // Dangerous is only the verifier for `Anyone`, which is asked for by name.
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let config = match &settings.identity {
+            None => builder.with_no_client_auth(),
+            Some(pair) => {
+                let (certificates, key) = pair.read()?;
+                builder
+                    .with_client_auth_cert(certificates, key)
+                    .map_err(|error| SetupError::KeyUnusable {
+                        key: pair.key.clone(),
+                        certificate: pair.certificate.clone(),
+                        error: error.to_string(),
+                    })?
+            }
+        };
+        Ok(Self {
+            config: Arc::new(config),
+        })
+    }
+
+    /// A new session to the server called `name`, a host name or an address.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Name`] where no certificate could carry the name.
+    pub fn connect(&self, name: &str) -> Result<Session, SessionError> {
+        let bare = name.trim_matches(['[', ']']).to_owned();
+        let bare = ServerName::try_from(bare).map_err(|_| SessionError::Name(name.to_owned()))?;
+        let connection = ClientConnection::new(Arc::clone(&self.config), bare)?;
+        Ok(Session::new(connection.into()))
+    }
+}
+
+fn trusted(files: &[PathBuf], system: bool) -> Result<Trusted, SetupError> {
+    let mut roots = RootCertStore::empty();
+    if system {
+        // What of the system's cannot be read is missed when it is needed.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    let mut named = Vec::new();
+    for file in files {
+        add_named(file, &mut roots, &mut named)?;
+    }
+    Ok(Trusted { roots, named })
+}
+
+/// Takes the certificates of `file` as trusted.
+pub(crate) fn add_named(
+    file: &Path,
+    roots: &mut RootCertStore,
+    named: &mut Vec<rustls::pki_types::CertificateDer<'static>>,
+) -> Result<(), SetupError> {
+    for certificate in pem::certificates(file)? {
+        roots
+            .add(certificate.clone())
+            .map_err(|error| SetupError::BadCertificate {
+                path: file.to_owned(),
+                error: error.to_string(),
+            })?;
+        named.push(certificate);
+    }
+    Ok(())
+}
