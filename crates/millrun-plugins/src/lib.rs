@@ -6,6 +6,7 @@
 //! filter/     what happens on the way         grep, record_transformer, parser, dedot …
 //! formatter/  what an event looks like        out_file, json, stdout …
 //! output/     where events go                 forward, file, stdout, copy, relabel, rewrite_tag_filter …
+//! transport/  TCP and TLS                     for what speaks over a network
 //! joining/    parts of one event              for concat and detect_exceptions
 //! ```
 //!
@@ -27,6 +28,7 @@ pub mod parser;
 mod patterns;
 mod repeats;
 mod time_section;
+mod transport;
 
 use millrun_core::{BufferParameters, LogParameters, Registry};
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use millrun_core::{LossReason, Losses};
@@ -14,8 +14,10 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::parameters::Plan;
+use super::peer::Peer;
 use super::server::Server;
 use super::sink::{Circumstances, Sink, Stored};
+use crate::transport::Stream;
 
 /// How long a client may take to read its acknowledgements before it is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -24,34 +26,93 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const IDLE_SHRINK: Duration = Duration::from_secs(10);
 
 /// Carries one connection to its end, and says in the log why it ended where that is of interest.
-pub(super) async fn serve<S: Sink>(server: &Server<S>, stream: &TcpStream, peer: SocketAddr) {
+pub(super) async fn serve<S: Sink>(server: &Server<S>, tcp: TcpStream, from: SocketAddr) {
     let plan = &server.plan;
-    let host = peer.ip().to_canonical();
-    // Acknowledgements are small and waited for. A socket that refuses an option still works.
-    drop(stream.set_nodelay(true));
-    if plan.send_keepalive_packet {
-        drop(SockRef::from(stream).set_keepalive(true));
-    }
+    set_options(plan, &tcp);
+    let Some((stream, peer)) = greet(server, tcp, from).await else {
+        return;
+    };
     let mut connection = Connection {
         server,
-        host,
-        receiver: receiver(plan, host),
+        receiver: receiver(plan, &peer),
+        stream,
+        peer,
         answers: Vec::new(),
     };
-    let end = match connection.open(stream).await {
-        Ok(true) => connection.run(stream).await,
-        Ok(false) => return,
+    let opened = tokio::time::timeout(plan.handshake_timeout, connection.open()).await;
+    let end = match opened.unwrap_or(Err(End::Silent)) {
+        Ok(true) => connection.run().await,
+        Ok(false) => Ok(()),
         Err(end) => Err(end),
     };
-    let end = match end {
-        Ok(()) | Err(End::Left { unread: 0 }) => return,
-        Err(end) => end,
+    connection.stream.close();
+    if let Err(end) = end {
+        tell_end(server, &connection.peer, from.port(), &end);
+    }
+}
+
+fn set_options(plan: &Plan, tcp: &TcpStream) {
+    // Acknowledgements are small and waited for. A socket that refuses an option still works.
+    drop(tcp.set_nodelay(true));
+    let socket = SockRef::from(tcp);
+    if plan.send_keepalive_packet {
+        drop(socket.set_keepalive(true));
+    }
+    if let Some(size) = plan.transport.receive_buffer_size {
+        drop(socket.set_recv_buffer_size(size));
+    }
+}
+
+/// Brings TLS about where the source has it, and finds out who is there.
+async fn greet<S: Sink>(
+    server: &Server<S>,
+    tcp: TcpStream,
+    from: SocketAddr,
+) -> Option<(Stream, Peer)> {
+    let plan = &server.plan;
+    let session = server.acceptor.as_ref().map(millrun_tls::Acceptor::accept);
+    let begun = match session.transpose() {
+        Err(error) => Err(io::Error::other(error)),
+        Ok(session) => {
+            let mut stream = Stream::new(tcp, session);
+            let shaken = tokio::time::timeout(plan.handshake_timeout, stream.shake_hands()).await;
+            match shaken {
+                Ok(shaken) => shaken.map(|()| stream),
+                Err(_) => Err(silent(plan.handshake_timeout)),
+            }
+        }
     };
-    if let End::Unstored(error) = &end {
+    match begun {
+        Ok(stream) => Some((stream, Peer::find(from, plan.resolves_hostname).await)),
+        Err(error) => {
+            if let Some(held_back) = server.may_warn() {
+                let addr = from.ip().to_canonical();
+                tracing::warn!(
+                    plugin_id = plan.id.given(), addr = %addr, port = from.port(), error = %error, held_back,
+                    "unexpected error before accepting TLS connection"
+                );
+            }
+            None
+        }
+    }
+}
+
+fn silent(limit: Duration) -> io::Error {
+    let text = format!("handshake timeout after {}s", limit.as_secs_f64());
+    io::Error::new(io::ErrorKind::TimedOut, text)
+}
+
+fn tell_end<S: Sink>(server: &Server<S>, host: &Peer, port: u16, end: &End) {
+    let plan = &server.plan;
+    let plugin_id = plan.id.given();
+    if let End::Unstored(error) = end {
         tracing::error!(
-            plugin_id = plan.id.given(), host = %host, port = peer.port(), error = %error,
+            plugin_id, host = %host, port, error = %error,
             "emit failed; the connection is closed without an acknowledgement"
         );
+    }
+    if matches!(end, End::Left { unread: 0 }) {
+        return;
     }
     let Some(held_back) = server.may_warn() else {
         return;
@@ -59,31 +120,42 @@ pub(super) async fn serve<S: Sink>(server: &Server<S>, stream: &TcpStream, peer:
     match end {
         End::Unstored(_) => {}
         End::Left { unread } => tracing::warn!(
-            plugin_id = plan.id.given(), host = %host, port = peer.port(), unread, held_back,
+            plugin_id, host = %host, port, unread, held_back,
             "the client left within a message, which is not taken"
         ),
+        End::Silent => tracing::warn!(
+            plugin_id, host = %host, port, held_back,
+            "{}; the connection is closed", silent(plan.handshake_timeout)
+        ),
         End::Network(error) => tracing::warn!(
-            plugin_id = plan.id.given(), host = %host, port = peer.port(), error = %error, held_back,
+            plugin_id, host = %host, port, error = %error, held_back,
             "a connection broke; the client sends again what was not acknowledged"
         ),
         End::Refused(error) => tracing::error!(
-            plugin_id = plan.id.given(), host = %host, port = peer.port(), error = %error, held_back,
+            plugin_id, host = %host, port, error = %error, held_back,
             "unexpected error on reading data"
         ),
     }
 }
 
-fn receiver(plan: &Plan, host: IpAddr) -> Receiver {
+fn receiver(plan: &Plan, peer: &Peer) -> Receiver {
     let mut settings = plan.receiver.clone();
-    if let Some(key) = &plan.source_address_key {
-        settings.fields = vec![(key.clone(), host.to_string().into_bytes())];
-    }
+    let address = plan
+        .source_address_key
+        .as_ref()
+        .map(|key| (key.clone(), peer.address.to_string().into_bytes()));
+    let name = plan
+        .source_hostname_key
+        .as_ref()
+        .map(|key| (key.clone(), peer.to_string().into_bytes()));
+    settings.fields = address.into_iter().chain(name).collect();
     Receiver::new(settings)
 }
 
 struct Connection<'a, S> {
     server: &'a Server<S>,
-    host: IpAddr,
+    stream: Stream,
+    peer: Peer,
     receiver: Receiver,
     /// Acknowledgements of what was stored and not answered yet.
     answers: Vec<u8>,
@@ -91,7 +163,11 @@ struct Connection<'a, S> {
 
 /// Why a connection ends before its client wants it to.
 enum End {
-    Left { unread: u64 },
+    Left {
+        unread: u64,
+    },
+    /// It did not say who it is in time.
+    Silent,
     Network(io::Error),
     Refused(millrun_forward::ReceiveError),
     Unstored(millrun_core::EmitError),
@@ -99,7 +175,7 @@ enum End {
 
 impl<S: Sink> Connection<'_, S> {
     /// Shakes hands where the source asks who is there; false when nothing more is taken of it.
-    async fn open(&mut self, stream: &TcpStream) -> Result<bool, End> {
+    async fn open(&mut self) -> Result<bool, End> {
         let Some(security) = &self.server.security else {
             return Ok(true);
         };
@@ -107,21 +183,21 @@ impl<S: Sink> Connection<'_, S> {
         let (nonce, auth) = challenges().map_err(End::Network)?;
         let handshake = ServerHandshake::new(nonce, auth);
         self.answers = handshake.hello(!plan.deny_keepalive);
-        self.answer(stream).await?;
+        self.answer().await?;
         let verdict = loop {
             if let Some(ping) = self.receiver.poll_greeting().map_err(End::Refused)? {
-                break handshake.answer(ping, self.host, security);
+                break handshake.answer(ping, self.peer.address, security);
             }
-            self.read(stream).await?;
+            self.read().await?;
         };
         self.answers = verdict.pong;
-        self.answer(stream).await?;
+        self.answer().await?;
         if let Some(refusal) = &verdict.refusal {
             self.tell_refusal(refusal);
             return Ok(false);
         }
         // A client may send its first message with its proof.
-        Ok(!self.take_and_answer(stream).await?)
+        Ok(!self.take_and_answer().await?)
     }
 
     fn tell_refusal(&self, refusal: &Refusal) {
@@ -129,7 +205,7 @@ impl<S: Sink> Connection<'_, S> {
         if self.server.may_warn().is_none() {
             return;
         }
-        let address = self.host.to_string();
+        let address = self.peer.address.to_string();
         match refusal {
             Refusal::Anonymous { hostname, .. } => {
                 tracing::warn!(plugin_id, address, hostname, "Anonymous client disallowed");
@@ -150,24 +226,24 @@ impl<S: Sink> Connection<'_, S> {
         }
     }
 
-    async fn run(&mut self, stream: &TcpStream) -> Result<(), End> {
+    async fn run(&mut self) -> Result<(), End> {
         loop {
-            self.read(stream).await?;
-            if self.take_and_answer(stream).await? {
+            self.read().await?;
+            if self.take_and_answer().await? {
                 return Ok(());
             }
         }
     }
 
     /// Reads what has come, or waits for it.
-    async fn read(&mut self, stream: &TcpStream) -> Result<(), End> {
+    async fn read(&mut self) -> Result<(), End> {
         // No room is taken before there is something to read: idle connections cost nothing.
-        let awaited = tokio::time::timeout(IDLE_SHRINK, stream.readable());
+        let awaited = tokio::time::timeout(IDLE_SHRINK, self.stream.readable());
         if awaited.await.is_err() {
             self.receiver.shrink();
         }
-        stream.readable().await.map_err(End::Network)?;
-        match stream.try_read(self.receiver.room()) {
+        self.stream.readable().await.map_err(End::Network)?;
+        match self.stream.try_read(self.receiver.room()) {
             Ok(0) => {
                 let unread = self.receiver.unread();
                 Err(End::Left { unread })
@@ -182,10 +258,10 @@ impl<S: Sink> Connection<'_, S> {
     }
 
     /// Stores what was read and answers it; true when nothing more is taken of this client.
-    async fn take_and_answer(&mut self, stream: &TcpStream) -> Result<bool, End> {
+    async fn take_and_answer(&mut self) -> Result<bool, End> {
         // What was stored is answered also where something behind it is refused.
         let taken = self.take_messages();
-        self.answer(stream).await?;
+        self.answer().await?;
         Ok(taken? > 0 && self.server.plan.deny_keepalive)
     }
 
@@ -193,9 +269,10 @@ impl<S: Sink> Connection<'_, S> {
     fn take_messages(&mut self) -> Result<usize, End> {
         let Self {
             server,
-            host,
+            peer,
             receiver,
             answers,
+            ..
         } = self;
         let plan = &server.plan;
         let now = EventTime::now();
@@ -203,13 +280,13 @@ impl<S: Sink> Connection<'_, S> {
         while let Some(received) = receiver.poll(now).map_err(End::Refused)? {
             match received {
                 Received::Message(message) => {
-                    store(server, *host, &message)?;
+                    store(server, peer, &message)?;
                     if let Some(ack) = message.ack {
                         ack.write(answers);
                     }
                 }
                 Received::Oversized(oversized) => {
-                    drop_oversized(server, *host, &oversized)?;
+                    drop_oversized(server, peer, &oversized)?;
                     if let Some(ack) = oversized.ack {
                         ack.write(answers);
                     }
@@ -217,7 +294,7 @@ impl<S: Sink> Connection<'_, S> {
                 Received::Broken(value) => {
                     if let Some(held_back) = server.may_warn() {
                         tracing::warn!(
-                            plugin_id = plan.id.given(), host = %host, msg = shown(value).as_ref(),
+                            plugin_id = plan.id.given(), host = %peer, msg = shown(value).as_ref(),
                             held_back, "incoming chunk is broken:"
                         );
                     }
@@ -233,11 +310,12 @@ impl<S: Sink> Connection<'_, S> {
 
     /// Writes the acknowledgements due. Nothing more is read meanwhile, so a client that does not
     /// read them cannot make them pile up.
-    async fn answer(&mut self, stream: &TcpStream) -> Result<(), End> {
+    async fn answer(&mut self) -> Result<(), End> {
         if self.answers.is_empty() {
             return Ok(());
         }
-        let written = tokio::time::timeout(ANSWER_TIMEOUT, write_all(stream, &self.answers)).await;
+        let written =
+            tokio::time::timeout(ANSWER_TIMEOUT, self.stream.write_all(&self.answers)).await;
         self.answers.clear();
         match written {
             Ok(written) => written.map_err(End::Network),
@@ -249,7 +327,7 @@ impl<S: Sink> Connection<'_, S> {
     }
 }
 
-fn store<S: Sink>(server: &Server<S>, host: IpAddr, message: &Message<'_>) -> Result<(), End> {
+fn store<S: Sink>(server: &Server<S>, host: &Peer, message: &Message<'_>) -> Result<(), End> {
     let plan = &server.plan;
     let tag = String::from_utf8_lossy(message.tag);
     if message.invalid > 0
@@ -310,7 +388,7 @@ fn store<S: Sink>(server: &Server<S>, host: IpAddr, message: &Message<'_>) -> Re
 /// would send it again for ever, and never get to what comes behind (Fluentd does that).
 fn drop_oversized<S: Sink>(
     server: &Server<S>,
-    host: IpAddr,
+    host: &Peer,
     oversized: &Oversized<'_>,
 ) -> Result<(), End> {
     let plan = &server.plan;
@@ -342,18 +420,6 @@ fn challenges() -> io::Result<([u8; CHALLENGE_BYTES], [u8; CHALLENGE_BYTES])> {
     random.read_exact(&mut nonce)?;
     random.read_exact(&mut auth)?;
     Ok((nonce, auth))
-}
-
-async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(bytes) {
-            Ok(len) => bytes = bytes.get(len..).unwrap_or_default(),
-            Err(error) if is_passing(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 fn is_passing(error: &io::Error) -> bool {

@@ -7,7 +7,7 @@
 //!   bind 0.0.0.0
 //! </source>
 //!
-//! accept ──▶ one task per connection ──▶ [handshake] ──▶ Receiver ──▶ Sink ──▶ commit ──▶ ack
+//! accept ──▶ one task per connection ──▶ [TLS] ──▶ [handshake] ──▶ Receiver ──▶ Sink ──▶ commit ──▶ ack
 //! UDP    ──▶ one zero byte back: the heartbeat of old clients
 //! ```
 //!
@@ -24,6 +24,7 @@
 
 mod connection;
 mod parameters;
+mod peer;
 mod security;
 mod server;
 mod sink;
@@ -34,10 +35,10 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use millrun_config::Element;
 use millrun_core::{Assembly, Emitter, Input, Listeners, PluginId, StartError, Stop};
-use millrun_forward::ServerSecurity;
 
 pub(super) use self::parameters::ForwardParameters;
 use self::parameters::Plan;
+use self::server::Admission;
 
 pub(super) fn build(
     element: &Element,
@@ -48,14 +49,14 @@ pub(super) fn build(
     let plan = Plan::new(&parameters, id, element, assembly.diagnostics)?;
     Some(Box::new(Forward {
         plan,
-        security: None,
+        admission: Admission::default(),
         sockets: None,
     }))
 }
 
 struct Forward {
     plan: Plan,
-    security: Option<ServerSecurity>,
+    admission: Admission,
     sockets: Option<Sockets>,
 }
 
@@ -68,7 +69,10 @@ struct Sockets {
 impl Input for Forward {
     fn prepare(&mut self, listeners: &dyn Listeners) -> Result<(), StartError> {
         let address = self.plan.address()?;
-        self.security = self.plan.security()?;
+        self.admission = Admission {
+            security: self.plan.security()?,
+            acceptor: self.plan.transport.acceptor()?,
+        };
         let tcp = listeners.tcp(address, self.plan.backlog)?;
         // Port 0 asks for any free one; heartbeats come to the one that was given.
         let port = tcp
@@ -86,7 +90,7 @@ impl Input for Forward {
         let id = self.plan.id.clone();
         if let Err(error) = server::run(
             self.plan,
-            self.security,
+            self.admission,
             sockets.tcp,
             sockets.udp,
             emitter,

@@ -8,6 +8,7 @@ use millrun_core::{PluginId, StartError};
 use millrun_forward::{ReceiverSettings, ServerSecurity};
 
 use super::security::{SecurityParameters, SecurityPlan};
+use crate::transport::{ServerTransport, ServerTransportParameters};
 
 parameters! {
     /// Receives events over the forward protocol, TCP and the UDP heartbeat.
@@ -38,7 +39,7 @@ parameters! {
         tag: Option<String>;
         /// Stands before every tag, with a dot between.
         add_tag_prefix: Option<String>;
-        /// Look up the client's host name for the log.
+        /// Look up the client's host name, for the log and for `source_hostname_key`.
         resolve_hostname: Option<bool>;
         /// Without effect: connections are closed in order.
         linger_timeout: Option<u32>, deprecated = "it has no effect";
@@ -46,8 +47,8 @@ parameters! {
         blocking_timeout: Duration = "0.5";
     }
     sections {
-        /// TLS.
-        transport: Option<Element>;
+        /// What connections come over: tcp or tls.
+        transport: Option<ServerTransportParameters>;
         /// Shared key and users.
         security: Option<SecurityParameters>;
     }
@@ -65,8 +66,16 @@ pub(super) struct Plan {
     pub(super) chunk_size_warn_limit: Option<u64>,
     pub(super) source_address_key: Option<Vec<u8>>,
     pub(super) receiver: ReceiverSettings,
+    pub(super) source_hostname_key: Option<Vec<u8>>,
+    pub(super) resolves_hostname: bool,
+    pub(super) transport: ServerTransport,
+    /// How long a client may take to come in.
+    pub(super) handshake_timeout: Duration,
     security: Option<SecurityPlan>,
 }
+
+/// How long TLS may take, and after it the proof of who is there.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Plan {
     /// `None` when a diagnostic says why not.
@@ -97,27 +106,18 @@ impl Plan {
                 faults.add(name, &fault, "write a tag, or remove the line");
             }
         }
-        if parameters.source_hostname_key.is_some() {
-            let (fault, hint) = match parameters.resolve_hostname {
-                Some(false) => (
-                    "resolve_hostname must be true with source_hostname_key",
-                    "remove the line resolve_hostname false",
-                ),
-                _ => (
-                    "source_hostname_key is not supported yet",
-                    "use source_address_key",
-                ),
-            };
-            faults.add("source_hostname_key", fault, hint);
-        }
-        if let Some(transport) = &parameters.transport
-            && !matches!(transport.argument(), "" | "tcp")
-        {
-            faults.section(transport, "in_forward does not speak TLS yet");
+        if parameters.source_hostname_key.is_some() && parameters.resolve_hostname == Some(false) {
+            faults.add(
+                "resolve_hostname",
+                "resolve_hostname must be true with source_hostname_key",
+                "remove the line resolve_hostname false",
+            );
         }
         if faults.found {
             return None;
         }
+        let transport = parameters.transport.as_ref();
+        let transport = ServerTransport::new(transport, element, diagnostics)?;
         let security = match &parameters.security {
             None => None,
             Some(security) => {
@@ -143,6 +143,15 @@ impl Plan {
                 .source_address_key
                 .clone()
                 .map(String::into_bytes),
+            source_hostname_key: parameters
+                .source_hostname_key
+                .clone()
+                .map(String::into_bytes),
+            resolves_hostname: parameters
+                .resolve_hostname
+                .unwrap_or(parameters.source_hostname_key.is_some()),
+            transport,
+            handshake_timeout: HANDSHAKE_TIMEOUT,
             receiver,
             security,
         })
@@ -188,13 +197,6 @@ impl Faults<'_> {
         let span = entry.map_or(self.element.span(), |entry| entry.value.span);
         let fault = Diagnostic::error(fault).at(span, "written here").hint(hint);
         self.diagnostics.push(fault);
-        self.found = true;
-    }
-
-    fn section(&mut self, section: &Element, fault: &str) {
-        let fault = Diagnostic::error(fault).at(section.span(), "this section asks for it");
-        let hint = "remove the section, and let only trusted hosts reach the port";
-        self.diagnostics.push(fault.hint(hint));
         self.found = true;
     }
 }

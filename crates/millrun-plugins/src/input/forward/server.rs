@@ -10,6 +10,7 @@ use std::time::Duration;
 use millrun_core::Stop;
 use millrun_event::EventTime;
 use millrun_forward::ServerSecurity;
+use millrun_tls::Acceptor;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
@@ -25,13 +26,16 @@ const CONNECTIONS_MAX: usize = 10_000;
 /// How long nothing is accepted after the system refused, which it does when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many names of clients are looked up at once.
+const LOOKUP_THREADS_MAX: usize = 4;
+
 /// The longest heartbeat datagram looked at, in bytes; what is longer is cut, and answered too.
 const HEARTBEAT_BYTES_MAX: usize = 1024;
 
 /// Serves until `stop`. An error means that the sockets or the runtime could not be set up.
 pub(super) fn run(
     plan: Plan,
-    security: Option<ServerSecurity>,
+    admission: Admission,
     tcp: TcpListener,
     udp: UdpSocket,
     sink: impl Sink + 'static,
@@ -42,6 +46,7 @@ pub(super) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .max_blocking_threads(LOOKUP_THREADS_MAX)
         .build()?;
     let stopped = Arc::new(Notify::new());
     let waker = Arc::clone(&stopped);
@@ -49,13 +54,14 @@ pub(super) fn run(
 
     let server = Rc::new(Server {
         plan,
-        security,
+        security: admission.security,
+        acceptor: admission.acceptor,
         sink: RefCell::new(sink),
         open: Cell::new(0),
         repeats: RefCell::default(),
     });
     let tasks = LocalSet::new();
-    tasks.block_on(&runtime, async {
+    let served = tasks.block_on(&runtime, async {
         let tcp = tokio::net::TcpListener::from_std(tcp)?;
         let udp = tokio::net::UdpSocket::from_std(udp)?;
         tokio::select! {
@@ -63,8 +69,19 @@ pub(super) fn run(
             () = accept(&server, &tcp) => Ok(()),
             () = answer_heartbeats(&udp) => Ok(()),
         }
-    })
+    });
+    drop(tasks);
+    // A name server that does not answer is not waited for.
+    runtime.shutdown_background();
+    served
     // Connections end with the runtime: what was not acknowledged, the clients have still.
+}
+
+/// Who may come in, and over what.
+#[derive(Default)]
+pub(super) struct Admission {
+    pub(super) security: Option<ServerSecurity>,
+    pub(super) acceptor: Option<Acceptor>,
 }
 
 /// What the connections of one source share.
@@ -72,6 +89,8 @@ pub(super) struct Server<S> {
     pub(super) plan: Plan,
     /// Whom it lets in, where it asks.
     pub(super) security: Option<ServerSecurity>,
+    /// Makes TLS of connections, where the source has it.
+    pub(super) acceptor: Option<Acceptor>,
     /// Borrowed only between two awaits, so never twice at a time.
     pub(super) sink: RefCell<S>,
     open: Cell<usize>,
@@ -118,7 +137,7 @@ fn serve<S: Sink + 'static>(server: &Rc<Server<S>>, stream: TcpStream, peer: Soc
     server.open.set(open + 1);
     let server = Rc::clone(server);
     tokio::task::spawn_local(async move {
-        connection::serve(&server, &stream, peer).await;
+        connection::serve(&server, stream, peer).await;
         server.open.set(server.open.get().saturating_sub(1));
     });
 }

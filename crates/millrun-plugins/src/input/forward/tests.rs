@@ -11,7 +11,7 @@ use millrun_core::{EmitError, LossReason, PluginId, Stop};
 use millrun_event::Events;
 
 use super::parameters::{ForwardParameters, Plan};
-use super::server;
+use super::server::{self, Admission};
 use super::sink::{Circumstances, Sink, Stored};
 
 /// Long enough for a busy machine; nothing here waits for it to pass.
@@ -77,7 +77,7 @@ impl Running {
         let (list, stop) = (List::default(), Stop::new());
         let thread = std::thread::spawn({
             let (plan, list, stop) = (plan(lines).unwrap(), list.clone(), stop.clone());
-            move || server::run(plan, None, tcp, udp, list, &stop).unwrap()
+            move || server::run(plan, Admission::default(), tcp, udp, list, &stop).unwrap()
         });
         let thread = Some(thread);
         Self {
@@ -277,7 +277,10 @@ fn faults_of_the_section_are_shown_where_they_stand() {
         assert!(fault.contains(told), "{fault}");
     }
     let fault = plan("<transport tls>\n</transport>").unwrap_err();
-    assert!(fault.contains("does not speak TLS yet"), "{fault}");
+    assert!(
+        fault.contains("no valid cert options configured."),
+        "{fault}"
+    );
     assert!(plan("<transport tcp>\n</transport>\nbind ::1").is_ok());
 }
 

@@ -1,8 +1,8 @@
 //! One connection to one server.
 
-use std::io::{self, IoSlice, Read as _, Write as _};
+use std::io::{self, IoSlice};
 use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use millrun_buffer::ChunkId;
@@ -10,18 +10,20 @@ use millrun_forward::{
     Chunk, ClientHandshake, ClientSecurity, HandshakeError, Receiver, ReceiverSettings, SendError,
     Sender,
 };
+use millrun_tls::SessionError;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
 use thiserror::Error;
 
-use super::parameters::Plan;
+use super::parameters::{Plan, Server};
+use crate::transport::{Wire, WireError};
 
 /// A blocking socket whose writes time out, with the client end of the protocol.
 #[derive(Debug)]
 pub(super) struct Connection {
     /// The server's number.
     pub(super) server: usize,
-    stream: TcpStream,
+    wire: Wire,
     protocol: Sender,
     used: Instant,
 }
@@ -34,6 +36,10 @@ pub(super) enum Broken {
     #[error("cannot send: {0}")]
     Network(#[from] io::Error),
     #[error("{0}")]
+    Tls(io::Error),
+    #[error("{0}")]
+    Name(#[from] SessionError),
+    #[error("{0}")]
     Protocol(#[from] SendError),
     #[error("{0}")]
     Handshake(#[from] HandshakeError),
@@ -44,8 +50,10 @@ pub(super) enum Broken {
 }
 
 impl Connection {
+    /// Makes one of a new connection to `to`, which is the server of that number.
     pub(super) fn new(
         server: usize,
+        to: &Server,
         stream: TcpStream,
         plan: &Plan,
         salt: &str,
@@ -58,13 +66,24 @@ impl Connection {
         if plan.send_keepalive_packet {
             SockRef::from(&stream).set_keepalive(true)?;
         }
-        let security = plan.servers.get(server);
-        if let Some(security) = security.and_then(|server| server.security.as_ref()) {
-            shake_hands(&stream, security, salt, plan.hard_timeout)?;
+        let timeout = plan.hard_timeout.max(HANDSHAKE_TIMEOUT_MIN);
+        let deadline = Instant::now() + timeout;
+        let silent = |error| match error {
+            WireError::Stuck(_) => Broken::Silent(timeout),
+            WireError::Closed => Broken::Closed,
+            WireError::Network(error) => Broken::Tls(error),
+        };
+        let session = plan.transport.session(&to.host, &to.name)?;
+        let mut wire = Wire::open(stream, session, deadline).map_err(silent)?;
+        if let Some(security) = &to.security {
+            shake_hands(&mut wire, security, salt, deadline).map_err(|error| match error {
+                Broken::Stuck(_) => Broken::Silent(timeout),
+                other => other,
+            })?;
         }
         Ok(Self {
             server,
-            stream,
+            wire,
             protocol: Sender::new(plan.sender.clone()),
             used: now,
         })
@@ -72,11 +91,11 @@ impl Connection {
 
     /// Whether another chunk may go this way. A server that has closed the connection, or says
     /// something unasked, is not sent anything more.
-    pub(super) fn is_usable(&self, idle_max: Option<Duration>, now: Instant) -> bool {
+    pub(super) fn is_usable(&mut self, idle_max: Option<Duration>, now: Instant) -> bool {
         let idle = now.saturating_duration_since(self.used);
         let is_fresh = self.in_flight() > 0 || idle_max.is_none_or(|longest| idle <= longest);
         // With acknowledgements due, bytes to read are what is hoped for.
-        let is_quiet = self.in_flight() > 0 || !is_readable(self.stream.as_fd());
+        let is_quiet = self.in_flight() > 0 || self.wire.is_quiet();
         self.protocol.has_room() && is_fresh && is_quiet
     }
 
@@ -84,7 +103,7 @@ impl Connection {
     pub(super) fn send(&mut self, chunk: &Chunk<'_>, now: Instant) -> Result<(), Broken> {
         let outgoing = self.protocol.send(chunk, now)?;
         let mut slices = outgoing.slices().map(IoSlice::new);
-        write_all(&mut self.stream, &mut slices)?;
+        self.wire.write_all(&mut slices)?;
         self.used = now;
         Ok(())
     }
@@ -92,16 +111,19 @@ impl Connection {
     /// Reads the acknowledgements that have come and appends the chunks they are for. False when
     /// the server has closed the connection and owes nothing.
     pub(super) fn read_answers(&mut self, acked: &mut Vec<ChunkId>) -> Result<bool, Broken> {
-        let mut is_open = true;
-        let read = match self.stream.read(self.protocol.room()) {
-            Ok(0) => {
-                is_open = false;
-                self.protocol.handle_close()
+        let (mut is_open, mut read) = (true, Ok(()));
+        while is_open && read.is_ok() {
+            match self.wire.read(self.protocol.room()) {
+                Ok(0) => {
+                    is_open = false;
+                    read = self.protocol.handle_close();
+                }
+                Ok(len) => read = self.protocol.filled(len),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(Broken::Network(error)),
             }
-            Ok(len) => self.protocol.filled(len),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) => return Err(Broken::Network(error)),
-        };
+        }
         // What was acknowledged before a fault is acknowledged.
         while let Some(id) = self.protocol.poll_acked() {
             acked.push(ChunkId::from_bytes(id));
@@ -131,35 +153,28 @@ impl Connection {
     }
 }
 
+/// The shortest time for a handshake: none at all would let nobody in.
+const HANDSHAKE_TIMEOUT_MIN: Duration = Duration::from_millis(1);
+
 /// Proves to the server who this is, and lets it prove that it knows the key.
 fn shake_hands(
-    stream: &TcpStream,
+    wire: &mut Wire,
     security: &ClientSecurity,
     salt: &str,
-    timeout: Duration,
+    deadline: Instant,
 ) -> Result<(), Broken> {
-    let timeout = timeout.max(Duration::from_millis(1));
-    stream.set_read_timeout(Some(timeout))?;
-    let deadline = Instant::now() + timeout;
     let mut answers = Receiver::new(ReceiverSettings::default());
     let mut handshake = ClientHandshake::new(security, salt.as_bytes());
-    let ping = greeting(stream, &mut answers, deadline, timeout, |hello| {
-        handshake.ping(hello)
-    })?;
-    (&*stream).write_all(&ping)?;
-    greeting(stream, &mut answers, deadline, timeout, |pong| {
-        handshake.check(pong)
-    })?;
-    stream.set_read_timeout(None)?;
-    Ok(())
+    let ping = greeting(wire, &mut answers, deadline, |hello| handshake.ping(hello))?;
+    wire.write_all(&mut [IoSlice::new(&ping)])?;
+    greeting(wire, &mut answers, deadline, |pong| handshake.check(pong))
 }
 
 /// Waits for the next value of the handshake and gives it to `take`.
 fn greeting<T>(
-    mut stream: &TcpStream,
+    wire: &mut Wire,
     answers: &mut Receiver,
     deadline: Instant,
-    timeout: Duration,
     take: impl FnOnce(&[u8]) -> Result<T, HandshakeError>,
 ) -> Result<T, Broken> {
     loop {
@@ -168,19 +183,19 @@ fn greeting<T>(
             Ok(None) => {}
             Err(_) => return Err(HandshakeError::NoPong.into()),
         }
-        if Instant::now() >= deadline {
-            return Err(Broken::Silent(timeout));
+        match wire.read_until(answers.room(), deadline)? {
+            0 => return Err(Broken::Closed),
+            len => answers.filled(len),
         }
-        match stream.read(answers.room()) {
-            Ok(0) => return Err(Broken::Closed),
-            Ok(len) => answers.filled(len),
-            Err(error) => match error.kind() {
-                io::ErrorKind::Interrupted => {}
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                    return Err(Broken::Silent(timeout));
-                }
-                _ => return Err(Broken::Network(error)),
-            },
+    }
+}
+
+impl From<WireError> for Broken {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Stuck(timeout) => Self::Stuck(timeout),
+            WireError::Closed => Self::Closed,
+            WireError::Network(error) => Self::Network(error),
         }
     }
 }
@@ -189,7 +204,7 @@ fn greeting<T>(
 pub(super) fn wait_readable(connections: &[Connection], timeout: Duration) -> Vec<bool> {
     let mut descriptors: Vec<PollFd<'_>> = connections
         .iter()
-        .map(|connection| PollFd::new(connection.stream.as_fd(), PollFlags::POLLIN))
+        .map(|connection| PollFd::new(connection.wire.as_fd(), PollFlags::POLLIN))
         .collect();
     // Rounded up, or the last millisecond would be spent in a busy loop.
     let timeout = timeout.saturating_add(Duration::from_micros(999));
@@ -198,25 +213,4 @@ pub(super) fn wait_readable(connections: &[Connection], timeout: Duration) -> Ve
     let _ = poll(&mut descriptors, timeout);
     let is_ready = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(true);
     descriptors.iter().map(is_ready).collect()
-}
-
-fn is_readable(descriptor: BorrowedFd<'_>) -> bool {
-    let mut descriptors = [PollFd::new(descriptor, PollFlags::POLLIN)];
-    matches!(poll(&mut descriptors, PollTimeout::ZERO), Ok(ready) if ready > 0)
-}
-
-fn write_all(stream: &mut TcpStream, mut slices: &mut [IoSlice<'_>]) -> Result<(), Broken> {
-    while !slices.is_empty() {
-        match stream.write_vectored(slices) {
-            Ok(0) => return Err(Broken::Network(io::ErrorKind::WriteZero.into())),
-            Ok(len) => IoSlice::advance_slices(&mut slices, len),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let timeout = stream.write_timeout().ok().flatten();
-                return Err(Broken::Stuck(timeout.unwrap_or_default()));
-            }
-            Err(error) => return Err(Broken::Network(error)),
-        }
-    }
-    Ok(())
 }

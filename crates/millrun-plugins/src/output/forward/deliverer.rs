@@ -214,17 +214,14 @@ impl Deliverer {
         let stream = resolver
             .connect(self.plan.connect_timeout, now)
             .map_err(|error| format!("cannot connect: {error}"))?;
-        let connection = Connection::new(server, stream, &self.plan, &self.salt, now);
+        let to = self.plan.servers.get(server).ok_or("no such server")?;
+        let connection = Connection::new(server, to, stream, &self.plan, &self.salt, now);
         connection.map_err(|broken| {
             if let Broken::Handshake(error) = &broken {
-                let name = self
-                    .plan
-                    .servers
-                    .get(server)
-                    .map_or("", |server| &server.name);
                 tracing::warn!(
                     plugin_id = self.id.given(),
-                    "connection refused to {name}: {error}"
+                    "connection refused to {}: {error}",
+                    to.name
                 );
             }
             format!("cannot set up the connection: {broken}")
@@ -237,11 +234,11 @@ impl Deliverer {
             return None;
         }
         let idle_max = self.plan.keepalive_timeout;
-        self.connections.retain(|open| {
+        self.connections.retain_mut(|open| {
             open.server != server || open.in_flight() > 0 || open.is_usable(idle_max, now)
         });
         self.connections
-            .iter()
+            .iter_mut()
             .position(|open| open.server == server && open.is_usable(idle_max, now))
     }
 

@@ -62,7 +62,7 @@ const BUFFER_DEFAULTS: BufferDefaults = BufferDefaults {
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
     let parameters = ForwardParameters::read(element, assembly.diagnostics)?;
-    let plan = Plan::new(&parameters, element, assembly.diagnostics)?;
+    let plan = Plan::new(&parameters, id, element, assembly.diagnostics)?;
     let buffer = assembly.read_buffer(element, id, &BUFFER_DEFAULTS)?;
     if !buffer.keys.tag {
         let fault = Diagnostic::error("buffer chunk key must include 'tag' for forward output");

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use millrun_config::{Diagnostic, Diagnostics, Element, parameters, words};
+use millrun_core::PluginId;
 use millrun_forward::{ClientSecurity, Compression, SenderSettings};
+
+use crate::transport::{ClientTls, ClientTransport};
 
 words! {
     /// How chunks travel.
@@ -116,6 +119,10 @@ parameters! {
         /// The host, in configurations of old.
         host: Option<String>, obsolete = "use the <server> section instead";
     }
+    flatten {
+        /// TLS.
+        tls: ClientTls;
+    }
     sections {
         /// A receiver.
         server: Vec<ServerParameters>;
@@ -123,7 +130,7 @@ parameters! {
         buffer: Option<Element>;
         /// Where chunks go that no server takes.
         secondary: Option<Element>;
-        /// TLS.
+        /// The same as the parameter of that name.
         transport: Option<Element>;
         /// Shared key and users.
         security: Option<SecurityParameters>;
@@ -145,6 +152,8 @@ pub(super) const CHUNKS_IN_FLIGHT_MAX: usize = 4;
 pub(super) struct Plan {
     pub(super) servers: Vec<Server>,
     pub(super) sender: SenderSettings,
+    /// TCP or TLS.
+    pub(super) transport: ClientTransport,
     pub(super) connect_timeout: Duration,
     pub(super) send_timeout: Duration,
     pub(super) keepalive: bool,
@@ -181,6 +190,7 @@ impl Plan {
     /// `None` when a diagnostic says why not.
     pub(super) fn new(
         parameters: &ForwardParameters,
+        id: &PluginId,
         element: &Element,
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
@@ -193,30 +203,16 @@ impl Plan {
                     .hint("add a <server> section with a line like: host 192.0.2.1"),
             );
         }
-        let unsupported = [
-            (
-                parameters.service_discovery.first(),
-                "service discovery is not supported yet",
-            ),
-            (
-                parameters
-                    .transport
-                    .as_ref()
-                    .filter(|transport| !matches!(transport.argument(), "" | "tcp")),
-                "out_forward does not speak TLS yet",
-            ),
-        ];
-        for (section, fault) in unsupported {
-            if let Some(section) = section {
-                faults
-                    .push(Diagnostic::error(fault).at(section.span(), "this section asks for it"));
-            }
+        if let Some(section) = parameters.service_discovery.first() {
+            let fault = Diagnostic::error("service discovery is not supported yet");
+            faults.push(fault.at(section.span(), "this section asks for it"));
         }
         if !faults.is_empty() {
             faults.into_iter().for_each(|fault| diagnostics.push(fault));
             return None;
         }
 
+        let transport = ClientTransport::new(&parameters.tls, element, id.given(), diagnostics)?;
         let mut sender = SenderSettings::default();
         sender.require_ack = parameters.require_ack_response;
         sender.ack_response_timeout = parameters.ack_response_timeout;
@@ -233,6 +229,7 @@ impl Plan {
                 .map(|server| Server::new(server, parameters.security.as_ref()))
                 .collect(),
             sender,
+            transport,
             connect_timeout: parameters
                 .connect_timeout
                 .unwrap_or(CONNECT_TIMEOUT_DEFAULT),

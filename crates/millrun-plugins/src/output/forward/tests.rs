@@ -152,8 +152,15 @@ fn plan(lines: &str) -> Result<Plan, String> {
     let mut diagnostics = Diagnostics::default();
     let element = &parsed.root.elements()[0];
     ForwardParameters::read(element, &mut diagnostics)
-        .and_then(|parameters| Plan::new(&parameters, element, &mut diagnostics))
+        .and_then(|parameters| Plan::new(&parameters, &id(), element, &mut diagnostics))
         .ok_or_else(|| diagnostics.render(&parsed.sources, RenderStyle::Plain))
+}
+
+fn id() -> PluginId {
+    PluginId {
+        text: "forward_1".into(),
+        is_given: false,
+    }
 }
 
 /// Queued chunks of two events each, one per tag.
@@ -392,8 +399,16 @@ fn faults_of_the_section_are_shown_where_they_stand() {
         ("host ::1", "use the <server> section instead"),
         ("<server>\nport 1\n</server>", "host"),
         (
-            "<transport tls>\n</transport>",
-            "out_forward does not speak TLS yet",
+            "transport tls\ntls_version TLSv1_1",
+            "TLS 1.1 is not spoken here: it is broken, and RFC 8996 forbids it",
+        ),
+        (
+            "<transport tls>\n</transport>\ntls_cert_path /nowhere/ca.pem",
+            "cannot use TLS: cannot read /nowhere/ca.pem: No such file or directory",
+        ),
+        (
+            "transport tls\ntls_client_cert_path /c.pem",
+            "tls_client_cert_path goes with tls_client_private_key_path, which is not written",
         ),
         ("<security>\nself_hostname h\n</security>", "shared_key"),
     ];
