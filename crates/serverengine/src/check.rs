@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::WorkerType;
 use crate::config::{Config, RestartParallel, WORKERS_MAX};
 
 /// Greatest exit code a process can have.
@@ -137,6 +138,8 @@ fn check_combinations(config: &Config) -> Result<(), String> {
         || config.worker_chumask.is_some();
     let wrong = if changes_workers && config.worker_type.is_threaded() {
         "worker_chuser, worker_chgroup and worker_chumask need workers that are processes"
+    } else if config.reserve_worker && config.worker_type != WorkerType::Process {
+        "reserve_worker needs workers of the type process: others are not forked"
     } else if config.daemonize && config.logger.as_ref().is_some_and(|it| it.is_stream()) {
         "a daemon's log must be a file: its standard streams lead nowhere"
     } else if config.socket_manager_take_over && config.socket_manager_path.is_none() {
@@ -174,7 +177,7 @@ mod tests {
     #[test]
     fn impossible_values_are_refused_with_the_reason() {
         type Change = fn(&mut Config);
-        let cases: [(Change, &str); 20] = [
+        let cases: [(Change, &str); 21] = [
             (|it| it.workers = 0, "workers must be 1 to 4096, but is 0"),
             (
                 |it| it.workers = 4097,
@@ -248,6 +251,13 @@ mod tests {
                     it.worker_chumask = Some(0o022);
                 },
                 "worker_chuser, worker_chgroup and worker_chumask need workers that are processes",
+            ),
+            (
+                |it| {
+                    it.worker_type = WorkerType::Spawn;
+                    it.reserve_worker = true;
+                },
+                "reserve_worker needs workers of the type process: others are not forked",
             ),
             (
                 |it| it.exit_on_detach = true,

@@ -8,7 +8,7 @@ use crate::belongings::Belongings;
 use crate::check::check_workers;
 use crate::config::{Config, reload};
 use crate::control::{
-    Birth, Control, Kind, Load, Logging, Role, StopsBy, Upstream, guarded, take_signals,
+    Birth, Control, Cradle, Kind, Load, Logging, Role, StopsBy, Upstream, guarded, take_signals,
 };
 use crate::core::{Change, Command, Delegation, Mode, Policy, Repeat, SlotId};
 use crate::dump::DumpRules;
@@ -19,6 +19,7 @@ use crate::signals::Signal;
 use crate::sys;
 use crate::worker::process::{Settings, be_worker};
 use crate::worker::program::{Program, be_program};
+use crate::worker::reserve::be_reserve;
 use crate::worker::thread::start_worker;
 use crate::worker::{CommandSender, Worker, WorkerType};
 
@@ -197,6 +198,7 @@ where
         worker_type: config.worker_type,
         command_sender: config.command_sender,
         reload_signal: config.worker_reload_signal.map(Signal::number),
+        reserve: config.reserve_worker,
         settings: settings(config, identity),
         policy: policy.clone(),
         loader,
@@ -235,6 +237,7 @@ struct ServerRole<S, F, W> {
     worker_type: WorkerType,
     command_sender: CommandSender,
     reload_signal: Option<i32>,
+    reserve: bool,
     settings: Settings,
     /// What the configuration asks for.
     policy: Policy,
@@ -311,6 +314,15 @@ where
         }
     }
 
+    fn keeps_reserve(&self) -> bool {
+        self.reserve
+    }
+
+    fn be_reserve(&mut self, cradle: Cradle) -> ! {
+        let settings = self.settings.clone();
+        be_reserve(|slot| Arc::new((self.build_worker)(slot)), cradle, settings)
+    }
+
     fn start_thread(&mut self, unborn: &Unborn<W>, birth: Birth) -> io::Result<()> {
         start_worker(&unborn.worker, birth, &self.settings)
     }
@@ -362,6 +374,7 @@ where
             logger.set_level(changed.log_level);
         }
         self.settings = settings;
+        self.reserve = config.reserve_worker;
         self.loader.config = config.clone();
         Ok(Load {
             policy: Some(Box::new(self.policy.clone())),

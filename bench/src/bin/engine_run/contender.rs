@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
-use crate::subject;
+use crate::subject::Subject;
 
 /// Where workers announce themselves.
 pub(crate) const READY: &str = "ENGINE_BENCH_READY";
@@ -37,20 +37,27 @@ struct Preparation {
     command: Vec<String>,
 }
 
-const ALL: [Contender; 7] = [
+const ALL: [Contender; 8] = [
     Contender {
         name: "engine",
         program: None,
         version: &[],
         restart: Signal::SIGUSR1,
-        prepare: |workers| own(workers, false),
+        prepare: |workers| own(workers, Subject::Bare),
+    },
+    Contender {
+        name: "engine-reserve",
+        program: None,
+        version: &[],
+        restart: Signal::SIGUSR1,
+        prepare: |workers| own(workers, Subject::Reserve),
     },
     Contender {
         name: "engine-supervised",
         program: None,
         version: &[],
         restart: Signal::SIGUSR1,
-        prepare: |workers| own(workers, true),
+        prepare: |workers| own(workers, Subject::Supervised),
     },
     Contender {
         name: "ruby-serverengine",
@@ -146,10 +153,10 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
-fn own(workers: usize, supervised: bool) -> Preparation {
+fn own(workers: usize, subject: Subject) -> Preparation {
     Preparation {
         files: Vec::new(),
-        command: subject::arguments(workers, supervised),
+        command: subject.arguments(workers),
     }
 }
 

@@ -16,6 +16,9 @@ use crate::contender::READY;
 /// First word of a command line that means the server.
 const WORD: &str = "be-the-engine";
 
+/// Last word of one that means a worker in reserve; any other is the path of the log.
+const RESERVE: &str = "reserve";
+
 struct Idle;
 
 impl Worker for Idle {
@@ -30,10 +33,27 @@ impl Worker for Idle {
     }
 }
 
-pub(crate) fn arguments(workers: usize, supervised: bool) -> Vec<String> {
-    let mut words = vec![WORD.to_owned(), workers.to_string()];
-    words.extend(supervised.then(|| "%DIR%/log".to_owned()));
-    words
+/// As what our contender runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject {
+    /// A server over its workers, and no more.
+    Bare,
+    /// With a worker in reserve.
+    Reserve,
+    /// Supervised, logged, restarted one by one: all that there is.
+    Supervised,
+}
+
+impl Subject {
+    pub(crate) fn arguments(self, workers: usize) -> Vec<String> {
+        let mut words = vec![WORD.to_owned(), workers.to_string()];
+        words.extend(match self {
+            Self::Bare => None,
+            Self::Reserve => Some(RESERVE.to_owned()),
+            Self::Supervised => Some("%DIR%/log".to_owned()),
+        });
+        words
+    }
 }
 
 pub(crate) fn is_asked_for() -> bool {
@@ -43,10 +63,13 @@ pub(crate) fn is_asked_for() -> bool {
 pub(crate) fn run() -> Result<ExitCode> {
     let mut words = std::env::args().skip(2);
     let workers = words.next().context("no number of workers")?.parse()?;
-    let log = words.next();
+    let last = words.next();
+    let reserve_worker = last.as_deref() == Some(RESERVE);
+    let log = last.filter(|_| !reserve_worker);
     let mut config = Config {
         workers,
         supervisor: log.is_some(),
+        reserve_worker,
         worker_process_name: Some("engine worker %d".to_owned()),
         server_process_name: Some("engine server".to_owned()),
         log: Arc::new(|_: Level, _: &str| {}),
@@ -58,7 +81,6 @@ pub(crate) fn run() -> Result<ExitCode> {
         ..Config::default()
     };
     match log {
-        // Supervised, logged, restarted one by one: all that there is.
         Some(path) => {
             config.daemon_process_name = Some("engine supervisor".to_owned());
             config.logger = Some(Arc::new(DaemonLogger::new(LoggerOptions {

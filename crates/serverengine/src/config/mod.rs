@@ -155,6 +155,12 @@ keys! {
     /// How many workers a graceful restart replaces at the same time.
     restart_parallel: RestartParallel = RestartParallel::default(), "workers", Live;
 
+    /// Whether a process is kept in reserve, forked in advance, that becomes the next worker: for servers that
+    /// cannot miss one even for the millisecond that a fork takes. Workers of the type `process` only. Its
+    /// worker is built in it, when it is known which one it is;
+    /// [`Worker::before_fork`](crate::Worker::before_fork) is called in the server as ever, and what it changes
+    /// there reaches the reserve that is forked after that. A reload makes a new reserve.
+    reserve_worker: bool = false, "", Live;
     /// Whether a worker says itself when it is ready, by
     /// [`WorkerContext::ready`](crate::WorkerContext::ready). Otherwise it counts as ready when `run` is
     /// called. A graceful restart goes on to the next worker when the last one is ready.

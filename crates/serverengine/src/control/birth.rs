@@ -8,7 +8,7 @@ use crate::core::{Event, Generation, SlotId};
 use crate::heart::Heart;
 use crate::lifeline::Lifeline;
 use crate::log::Level;
-use crate::logger::DaemonLogger;
+use crate::logger::{DaemonLogger, PipeEnds, Voice};
 use crate::published::Published;
 use crate::sys::{self, Fork, PidFd};
 use crate::words::WordPipe;
@@ -18,7 +18,7 @@ use super::role::{Kind, StopsBy, guarded};
 use super::{Control, Role};
 
 /// Status of a child that panicked outside user code: a bug of the engine.
-const EXIT_PANIC: i32 = 101;
+pub(super) const EXIT_PANIC: i32 = 101;
 
 /// What a child is born with.
 pub(crate) struct Birth {
@@ -45,10 +45,13 @@ impl<R: Role> Control<R> {
 
     fn try_spawn(&mut self, slot: SlotId, generation: Generation) -> Result<(), String> {
         let body = guarded("building it", || self.role.prepare(slot))?;
+        if let Some(child) = self.take_reserve(slot, generation) {
+            return self.accept_child(body, child, generation);
+        }
         let (ours, theirs) = Lifeline::pair().map_err(|error| format!("socketpair: {error}"))?;
         let heart = self.hearts.take();
         let heart = heart.map_err(|error| format!("shared memory: {error}"))?;
-        let parent = i32::try_from(std::process::id()).map_err(|error| error.to_string())?;
+        let parent = parent_id()?;
         let (commands, words) = match self.role.stops_by() {
             StopsBy::Words => {
                 let (reader, words) = WordPipe::pair().map_err(|error| format!("pipe: {error}"))?;
@@ -81,54 +84,68 @@ impl<R: Role> Control<R> {
         let (slot, generation) = (birth.slot, birth.generation);
         // What is buffered here would be written by both.
         let _ = io::stdout().flush();
-        let voice = self
-            .logging
-            .logger
-            .as_ref()
-            .map(|_| DaemonLogger::new_voice());
-        let (voice, pipes) = voice
-            .transpose()
-            .map_err(|error| format!("pipes to the logger process: {error}"))?
-            .unzip();
+        let (voice, pipes) = self.new_voice()?;
         let pid = match sys::fork().map_err(|error| format!("fork: {error}"))? {
             Fork::Parent(pid) => pid,
             Fork::Child => {
                 drop((ours, words));
                 drop(pipes);
-                self.let_go();
-                if let Err(error) = self.logging.take_voice(voice, R::CHILDREN_CONTROL) {
-                    let text = format!("cannot log through the logger process: {error}");
-                    self.logging.log.log(Level::Error, &text);
-                }
-                self.be_child(body, birth)
+                self.let_go_as_child(voice);
+                // Nothing, not even a panic, leads back into the parent's code.
+                contain(|| self.role.be_child(body, birth));
+                sys::exit_now(EXIT_PANIC)
             }
         };
         let heart = Arc::clone(&birth.heart);
         drop((birth, voice));
         // The child does it, too; whoever comes first closes the gap in which Ctrl-C could reach it.
         let _ = sys::set_process_group(pid);
-        let child = PidFd::open(pid).and_then(|exit| {
-            let child = Child::new(slot, Being::Process(exit), ours, words, pipes)
-                .with_config(self.config.version)
-                .with_heart(heart);
-            self.watch(&child, generation)?;
-            Ok(child)
-        });
-        match child {
-            Ok(child) => {
-                self.announce(&child);
-                self.children.insert(generation, child)
+        match PidFd::open(pid) {
+            Ok(exit) => {
+                let child = Child::new(slot, Being::Process(exit), ours, words, pipes)
+                    .with_config(self.config.version)
+                    .with_heart(heart);
+                self.accept_child(body, child, generation)
             }
-            Err(error) => {
-                // A child that cannot be watched must not live. Its death takes no time worth a wait.
-                let _ = sys::kill_child(pid);
-                let _ = sys::reap_blocking(pid);
-                return Err(format!("cannot watch the new process: {error}"));
-            }
-        };
+            Err(error) => Err(disown(pid, &error)),
+        }
+    }
+
+    /// A process is the child of a slot from now on.
+    fn accept_child(
+        &mut self,
+        body: R::Body,
+        child: Child,
+        generation: Generation,
+    ) -> Result<(), String> {
+        let pid = child.pid().unwrap_or_default();
+        if let Err(error) = self.watch(&child, generation) {
+            return Err(disown(pid, &error));
+        }
+        self.announce(&child);
+        self.children.insert(generation, child);
         self.report_config();
         self.after_start(body, pid);
+        self.postpone_reserve();
         Ok(())
+    }
+
+    /// Makes the pipes between a process that is about to be forked and the logger process.
+    pub(super) fn new_voice(&self) -> Result<(Option<Voice>, Option<PipeEnds>), String> {
+        let logger = self.logging.logger.as_ref();
+        let voice = logger.map(|_| DaemonLogger::new_voice()).transpose();
+        Ok(voice
+            .map_err(|error| format!("pipes to the logger process: {error}"))?
+            .unzip())
+    }
+
+    /// In a child that was just forked: closes what is the control process's own, and logs as a child.
+    pub(super) fn let_go_as_child(&mut self, voice: Option<Voice>) {
+        self.let_go();
+        if let Err(error) = self.logging.take_voice(voice, R::CHILDREN_CONTROL) {
+            let text = format!("cannot log through the logger process: {error}");
+            self.logging.log.log(Level::Error, &text);
+        }
     }
 
     fn start_thread(&mut self, body: R::Body, birth: Birth, ours: Lifeline) -> Result<(), String> {
@@ -154,11 +171,21 @@ impl<R: Role> Control<R> {
         })
         .inspect_err(|message| self.logging.log.log(Level::Error, message));
     }
+}
 
-    /// Is the child. Nothing, not even a panic, leads back into the parent's code.
-    fn be_child(&mut self, body: R::Body, birth: Birth) -> ! {
-        let role = &mut self.role;
-        let _ = catch_unwind(AssertUnwindSafe(|| role.be_child(body, birth)));
-        sys::exit_now(EXIT_PANIC)
-    }
+/// Runs a child. A panic outside user code ends here.
+pub(super) fn contain<Never>(child: impl FnOnce() -> Never) {
+    let _ = catch_unwind(AssertUnwindSafe(child));
+}
+
+/// Returns the number by which children know this process.
+pub(super) fn parent_id() -> Result<i32, String> {
+    i32::try_from(std::process::id()).map_err(|error| error.to_string())
+}
+
+/// A child that cannot be watched must not live. Its death takes no time worth a wait.
+fn disown(pid: i32, why: &io::Error) -> String {
+    let _ = sys::kill_child(pid);
+    let _ = sys::reap_blocking(pid);
+    format!("cannot watch the new process: {why}")
 }

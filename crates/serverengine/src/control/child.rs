@@ -210,6 +210,7 @@ impl<R: Role> Control<R> {
                         | Frame::Order(_)
                         | Frame::NewLogger
                         | Frame::SetFree
+                        | Frame::Born { .. }
                         | Frame::Config { .. }
                         | Frame::TakeOver
                         | Frame::Socket { .. }

@@ -55,6 +55,7 @@ impl<R: Role> Control<R> {
                 slot.phase()
             ));
         }
+        lines.extend(self.reserve.describe());
         for line in &lines {
             self.logging.log.log(Level::Info, &format!("dump: {line}"));
         }

@@ -18,6 +18,7 @@
 //!   descriptor                     owner             in a forked child
 //!   epoll, signalfd                Control           closed; the child makes its own
 //!   pidfd, our end of a life-line  Control.children  closed, those of its siblings as well as its own
+//!   the same two of the reserve    Control.reserve   closed
 //!   life-line to the level above   Control.upstream  closed
 //!   listening sockets              Control.listeners closed; the child asks for duplicates
 //!   socket manager, its peers      Control.sharing   closed
@@ -41,6 +42,7 @@ mod helpers;
 mod listeners;
 mod logging;
 mod poller;
+mod reserve;
 mod role;
 mod sharing;
 mod survivors;
@@ -74,6 +76,8 @@ use dumping::Dumping;
 use helpers::Helpers;
 pub(crate) use logging::Logging;
 use poller::{Poller, Source};
+pub(crate) use reserve::Cradle;
+use reserve::Reserve;
 pub(crate) use role::{Kind, Load, Role, StopsBy, guarded, panicked};
 use sharing::Sharing;
 use survivors::Survivors;
@@ -88,6 +92,7 @@ pub(crate) struct Control<R: Role> {
     logging: Logging,
     poller: Poller,
     children: BTreeMap<Generation, Child>,
+    reserve: Reserve,
     hearts: Hearts,
     listeners: ListenerTable,
     upstream: Option<Upstream>,
@@ -149,6 +154,7 @@ impl<R: Role> Control<R> {
             signals,
             poller,
             children: BTreeMap::new(),
+            reserve: Reserve::default(),
             hearts: Hearts::default(),
             listeners: ListenerTable::default(),
             upstream,
@@ -265,7 +271,9 @@ impl<R: Role> Control<R> {
                     self.perform(action);
                 }
             }
+            self.keep_reserve(self.now());
             if let Some(code) = self.exit_code {
+                self.end_reserve();
                 if self.end_sharing() && self.upstream.is_none() {
                     self.listeners.close();
                 }
@@ -286,6 +294,7 @@ impl<R: Role> Control<R> {
             Source::Peer(id) => self.read_peer(id),
             Source::Lifeline(generation) => self.read_lifeline(generation),
             Source::Exit(generation) => self.child_exited(generation),
+            Source::Reserve => self.reserve_exited(),
         }
         Ok(())
     }
@@ -345,6 +354,7 @@ impl<R: Role> Control<R> {
     fn let_go(&mut self) {
         self.poller.close();
         self.children.clear();
+        self.reserve.let_go();
         self.hearts = Hearts::default();
         self.listeners = ListenerTable::default();
         self.upstream = None;
@@ -366,6 +376,7 @@ impl<R: Role> Control<R> {
             heartbeat,
             sweep,
             self.next_release,
+            self.reserve_due(),
             self.logging.restart_at(),
             self.loads.deadline(),
             self.dumping.as_ref().map(Dumping::deadline),

@@ -27,6 +27,7 @@ pub(crate) enum Source {
     Dump,
     /// The socket manager's own socket (0), or a connection to it.
     Peer(u64),
+    Reserve,
     Exit(Generation),
     Lifeline(Generation),
 }
@@ -105,6 +106,7 @@ fn event(source: Source) -> EpollEvent {
         Source::Logger => 5 << KIND_SHIFT,
         Source::Loading => 6 << KIND_SHIFT,
         Source::Dump => 8 << KIND_SHIFT,
+        Source::Reserve => 9 << KIND_SHIFT,
         Source::Peer(id) => 7 << KIND_SHIFT | id,
         Source::Exit(generation) => 2 << KIND_SHIFT | generation.0,
         Source::Lifeline(generation) => 3 << KIND_SHIFT | generation.0,
@@ -123,6 +125,7 @@ fn decode(data: u64) -> Source {
         6 => Source::Loading,
         7 => Source::Peer(generation.0),
         8 => Source::Dump,
+        9 => Source::Reserve,
         _ => Source::Lifeline(generation),
     }
 }
@@ -151,6 +154,8 @@ mod tests {
             Source::Commands,
             Source::Logger,
             Source::Loading,
+            Source::Dump,
+            Source::Reserve,
             Source::Peer(7),
             Source::Exit(Generation(1)),
             Source::Lifeline(Generation((1 << 60) - 1)),

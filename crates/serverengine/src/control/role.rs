@@ -7,8 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::config::Config;
 use crate::core::{Change, Command, Policy, SlotId};
 use crate::loading::Loader;
+use crate::sys;
 
-use super::Birth;
+use super::{Birth, Cradle};
 
 /// One of the two kinds of control process.
 pub(crate) trait Role {
@@ -35,6 +36,17 @@ pub(crate) trait Role {
     /// The signal that makes a child reload, for those that take no other order.
     fn reload_signal(&self) -> Option<i32> {
         None
+    }
+
+    /// Whether a process is to be kept that becomes the next child.
+    fn keeps_reserve(&self) -> bool {
+        false
+    }
+
+    /// Is the process that is kept. Roles that keep none are never asked.
+    fn be_reserve(&mut self, cradle: Cradle) -> ! {
+        drop(cradle);
+        sys::exit_now(0)
     }
 
     /// Builds the child's body, in this process.

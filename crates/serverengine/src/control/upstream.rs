@@ -170,6 +170,7 @@ impl<R: Role> Control<R> {
                         | Frame::Heartbeat
                         | Frame::Exited { .. }
                         | Frame::Free
+                        | Frame::Born { .. }
                         | Frame::Config { .. }
                         | Frame::ConfigTaken { .. }
                         | Frame::TakeOver

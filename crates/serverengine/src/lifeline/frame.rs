@@ -22,6 +22,7 @@
 //!   09                                  NEW LOGGER
 //!   12 version:u32 text:u8              CONFIG, if text is 1 with a descriptor of the text
 //!   10                                  SET FREE: the parent leaves, live on without it
+//!   17 slot:u64 generation:u64          BORN: a process in reserve is this worker from now on
 //!
 //! socket := kind:u8 (1 tcp, 2 udp, 3 unix, 4 unix datagram) flags:u8 (1 reuse_port, 2 ipv6_only, 4 mode is set)
 //!           backlog:u32 mode:u32 address (text: "127.0.0.1:80", "[::1]:80", or a path's bytes)
@@ -33,7 +34,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use crate::core::{Mode, Order};
+use crate::core::{Generation, Mode, Order, SlotId};
 use crate::listen::{ListenAddress, ListenOptions, SocketKey};
 
 /// Longest frame, in bytes: a Unix path (108) or an explanation, and some.
@@ -78,6 +79,11 @@ pub(crate) enum Frame {
     SetFree,
     /// It is.
     Free,
+    /// A process in reserve is this worker from now on.
+    Born {
+        slot: SlotId,
+        generation: Generation,
+    },
     /// The application's configuration has changed.
     Config {
         version: u32,
@@ -150,6 +156,11 @@ impl Frame {
                 encode_key(key, &mut bytes);
             }
             Self::Manager => bytes.push(16),
+            Self::Born { slot, generation } => {
+                bytes.push(17);
+                bytes.extend((*slot as u64).to_le_bytes());
+                bytes.extend(generation.0.to_le_bytes());
+            }
             Self::Order(order) => {
                 bytes.push(6);
                 let (word, signal) = match order {
@@ -220,6 +231,10 @@ impl Frame {
                 key: decode_key(&mut rest)?,
             },
             16 => Self::Manager,
+            17 => Self::Born {
+                slot: SlotId::try_from(rest.long()?).ok()?,
+                generation: Generation(rest.long()?),
+            },
             8 => Self::Exited {
                 code: rest.number()?.cast_signed(),
             },
@@ -293,6 +308,12 @@ impl<'a> Reader<'a> {
         Some(u32::from_le_bytes(*first))
     }
 
+    fn long(&mut self) -> Option<u64> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u64::from_le_bytes(*first))
+    }
+
     fn text(&mut self) -> Option<String> {
         let bytes = self.all();
         let text = std::str::from_utf8(bytes).ok()?;
@@ -322,6 +343,10 @@ mod tests {
             Frame::NewLogger,
             Frame::SetFree,
             Frame::Free,
+            Frame::Born {
+                slot: 63,
+                generation: Generation(u64::MAX),
+            },
             Frame::Config {
                 version: 7,
                 text: true,

@@ -30,14 +30,15 @@ extern "C" fn remember(_count: c_int, arguments: *mut *mut c_char, environment: 
     }
 }
 
-/// Sets the title; what is too long is cut. Does nothing where the memory for it is not known, and in a
-/// process with several threads: another one could be reading arguments or environment.
+/// Sets the title; what is too long is cut. Does nothing where the memory for it is not known. The first
+/// title must be set while the process has one thread, or nothing is done: another one could be reading
+/// arguments or environment.
 pub(crate) fn set_title(title: &str) {
-    if !matches!(thread_count(), Ok(1)) {
-        return;
-    }
     let Ok(mut area) = AREA.lock() else { return };
     if area.is_none() {
+        if !matches!(thread_count(), Ok(1)) {
+            return;
+        }
         // SAFETY: One thread, counted above.
         *area = unsafe { claim() };
     }

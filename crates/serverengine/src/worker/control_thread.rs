@@ -184,6 +184,7 @@ impl ControlThread {
                     | Frame::NewLogger
                     | Frame::SetFree
                     | Frame::Free
+                    | Frame::Born { .. }
                     | Frame::ConfigTaken { .. }
                     | Frame::TakeOver
                     | Frame::Socket { .. }

@@ -19,6 +19,7 @@ mod hooks;
 mod kind;
 pub(crate) mod process;
 pub(crate) mod program;
+pub(crate) mod reserve;
 pub(crate) mod thread;
 
 use crate::BoxError;

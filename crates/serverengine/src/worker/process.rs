@@ -41,10 +41,28 @@ pub(crate) struct Settings {
     pub(crate) log: Arc<dyn Log>,
 }
 
+impl Settings {
+    /// Names this process, if processes are to be named. `number` takes the place of `%d`.
+    pub(super) fn take_name(&self, number: &str) -> io::Result<()> {
+        let Some(name) = &self.name else {
+            return Ok(());
+        };
+        let name = name.replace("%d", number);
+        sys::set_name(&name)?;
+        sys::set_title(&name);
+        Ok(())
+    }
+}
+
 /// Is the worker process.
 pub(crate) fn be_worker<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> ! {
     let log = Arc::clone(&settings.log);
-    let code = live(worker, birth, settings).unwrap_or_else(|error| {
+    be_it(&log, || live(worker, birth, settings))
+}
+
+/// Is a worker process of any kind: lives, and ends with the code that comes of it.
+pub(super) fn be_it(log: &Arc<dyn Log>, live: impl FnOnce() -> io::Result<i32>) -> ! {
+    let code = live().unwrap_or_else(|error| {
         log.log(
             Level::Fatal,
             &format!("the worker process could not be set up: {error}"),
@@ -77,12 +95,25 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
     sys::set_parent_death_signal()?;
     // They were blocked in the server, too: what arrived since the fork waits to be read.
     sys::block_signals(&TAKEN)?;
-    let signal_descriptor = SignalFd::open(&TAKEN)?;
-    if let Some(name) = &settings.name {
-        let name = name.replace("%d", &birth.slot.to_string());
-        sys::set_name(&name)?;
-        sys::set_title(&name);
-    }
+    let signals = SignalFd::open(&TAKEN)?;
+    live_on(worker, birth, settings, signals, |control| {
+        thread::Builder::new()
+            .name("serverengine-control".to_owned())
+            .spawn(move || control.run())
+            .map(drop)
+    })
+}
+
+/// Lives from the moment on at which it is known which worker this is. `start_control`: on a thread of its
+/// own.
+pub(super) fn live_on<W: Worker>(
+    worker: Arc<W>,
+    birth: Birth,
+    settings: Settings,
+    signals: SignalFd,
+    start_control: impl FnOnce(ControlThread) -> io::Result<()>,
+) -> io::Result<i32> {
+    settings.take_name(&birth.slot.to_string())?;
     worker.install_signal_handlers();
     if !tie_to_parent(birth.parent, &settings.identity)? {
         sys::exit_now(EXIT_ORPHANED);
@@ -97,7 +128,7 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
     let control = ControlThread {
         context: Arc::clone(&context),
         home: Home::Process {
-            signals: signal_descriptor,
+            signals,
             heart: birth.heart,
             dump: settings.dump.clone(),
             heartbeat_interval: settings.heartbeat_interval,
@@ -106,9 +137,7 @@ fn live<W: Worker>(worker: Arc<W>, birth: Birth, settings: Settings) -> io::Resu
         hooks: Hooks::of(&worker, &context, &settings.log, name),
         log: Arc::clone(&settings.log),
     };
-    thread::Builder::new()
-        .name("serverengine-control".to_owned())
-        .spawn(move || control.run())?;
+    start_control(control)?;
     let code = run(&*worker, &context, &settings);
     if let Some(limit) = settings.teardown_timeout {
         let log = Arc::clone(&settings.log);

@@ -108,7 +108,7 @@ fn b1c_a_frozen_server_is_replaced_after_all_of_it_is_gone() {
 
 fn a_killed_worker_is_replaced_and_its_process_group_goes_with_it() {
     let driver = Driver::working("workers=2 behave=child", 2);
-    let first = driver.workers()[0].clone();
+    let first = driver.workers()[0];
     let child = proc::descendants(first.pid);
     assert_eq!(child.len(), 1);
     send(first.pid, Signal::SIGKILL);

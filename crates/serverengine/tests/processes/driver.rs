@@ -23,7 +23,7 @@ pub(crate) struct Driver {
 }
 
 /// A worker as it introduced itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Introduced {
     pub(crate) id: usize,
     pub(crate) pid: u32,

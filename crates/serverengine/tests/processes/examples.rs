@@ -42,7 +42,7 @@ fn example_simple() {
 
 fn example_multiprocess() {
     let driver = Driver::example("multiprocess", &[]);
-    let killed = driver.wait_for_workers(4)[2].clone();
+    let killed = driver.wait_for_workers(4)[2];
     send(killed.pid, Signal::SIGKILL);
     assert_eq!(driver.wait_for_workers(5)[4].id, killed.id);
     ends(driver);

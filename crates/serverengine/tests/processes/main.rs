@@ -27,6 +27,7 @@ mod logging;
 mod panics;
 mod proc;
 mod reloads;
+mod reserve;
 mod signals;
 mod starts;
 mod subject;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         listeners::TESTS,
         logging::TESTS,
         reloads::TESTS,
+        reserve::TESTS,
         panics::TESTS,
         signals::TESTS,
         starts::TESTS,

@@ -135,6 +135,7 @@ pub(crate) fn run() -> ExitCode {
         Some("spawn") => WorkerType::Spawn,
         _ => WorkerType::Process,
     };
+    config.reserve_worker = options.has("reserve");
     if options.has("words") {
         config.command_sender = CommandSender::Pipe;
     }

@@ -187,7 +187,7 @@ fn a_program_gets_the_descriptors_it_was_allowed_and_no_other() {
 
 fn programs_stop_by_signal_and_are_replaced() {
     let mut driver = Driver::working("type=spawn workers=2 program=waits", 2);
-    let killed = driver.workers()[1].clone();
+    let killed = driver.workers()[1];
     send(killed.pid, Signal::SIGKILL);
     assert_eq!(driver.wait_for_workers(3)[2].id, killed.id);
     driver.wait_for("exited unexpectedly with signal SIGKILL");
