@@ -79,10 +79,15 @@ struct Tally {
 fn play(round: u64, folder: &TempDir, random: &mut Random, tally: &mut Tally) {
     let (pid_file, log) = (folder.path().join("pid"), folder.path().join("log"));
     let _ = fs::remove_file(&log);
-    // Every third one has workers that are programs.
-    let kind = match round % 3 {
-        2 => "type=spawn program=waits",
-        _ => "",
+    // Every third one has workers that are programs, every third one a worker in reserve.
+    let tree = Tree {
+        runs_programs: round % 3 == 2,
+        reserves: usize::from(round % 3 == 1),
+    };
+    let kind = match (tree.runs_programs, tree.reserves) {
+        (true, _) => "type=spawn program=waits",
+        (false, 0) => "",
+        (false, _) => "reserve=1",
     };
     let mut driver = Driver::start(&format!(
         "workers={WORKERS} supervisor=1 kill=200 no_backoff=1 logger={} pid_path={} {kind}",
@@ -91,7 +96,7 @@ fn play(round: u64, folder: &TempDir, random: &mut Random, tally: &mut Tally) {
     ));
     // The start is a good moment, too: every other round does not wait for its end.
     if random.below(2) == 0 {
-        whole(&driver, tally);
+        whole(&driver, tree, tally);
     }
     for _ in 0..=random.below(BLOWS_MAX) {
         sleep(Duration::from_micros(random.below(30_000)));
@@ -108,12 +113,12 @@ fn play(round: u64, folder: &TempDir, random: &mut Random, tally: &mut Tally) {
         *tally.kills.entry(role).or_default() += 1;
         // Half of them in quick succession.
         if random.below(2) == 0 {
-            whole(&driver, tally);
+            whole(&driver, tree, tally);
         }
     }
-    let last = whole(&driver, tally);
+    let last = whole(&driver, tree, tally);
     for pid in &last {
-        allowed_only(&driver, *pid, !kind.is_empty());
+        allowed_only(&driver, *pid, tree);
         tally.processes_looked_at += 1;
     }
     // Those that were killed meanwhile had their say.
@@ -140,8 +145,15 @@ fn play(round: u64, folder: &TempDir, random: &mut Random, tally: &mut Tally) {
     assert_eq!(left, Vec::<String>::new(), "files left behind");
 }
 
+/// What there is, beside the processes that there always are.
+#[derive(Clone, Copy)]
+struct Tree {
+    runs_programs: bool,
+    reserves: usize,
+}
+
 /// Waits until everything is there, once, and nobody is a zombie. Returns all below the supervisor.
-fn whole(driver: &Driver, tally: &mut Tally) -> Vec<u32> {
+fn whole(driver: &Driver, tree: Tree, tally: &mut Tally) -> Vec<u32> {
     let start = Instant::now();
     loop {
         let family = proc::descendants(driver.pid());
@@ -152,7 +164,10 @@ fn whole(driver: &Driver, tally: &mut Tally) -> Vec<u32> {
             }
         }
         let zombies = family.iter().any(|pid| !proc::runs(*pid));
-        let expected = BTreeMap::from([("logger", 1), ("server", 1), ("worker", WORKERS)]);
+        let mut expected = BTreeMap::from([("logger", 1), ("server", 1), ("worker", WORKERS)]);
+        if tree.reserves > 0 {
+            expected.insert("reserve", tree.reserves);
+        }
         if roles == expected && !zombies {
             tally.whole_max = tally.whole_max.max(start.elapsed());
             return family;
@@ -175,6 +190,7 @@ fn role(driver: &Driver, pid: u32) -> Option<&'static str> {
         "logger" => Some("logger"),
         _ if parent == driver.pid() => Some("server"),
         "sh" => Some("worker"),
+        "subject:reserve" if grandparent == driver.pid() => Some("reserve"),
         name if name.starts_with("subject:") && grandparent == driver.pid() => Some("worker"),
         _ => None,
     }
@@ -182,10 +198,10 @@ fn role(driver: &Driver, pid: u32) -> Option<&'static str> {
 
 /// Holds the descriptors of a process against the list of what it may have. One that is just being born
 /// (a loader that opens a library, say) has a moment.
-fn allowed_only(driver: &Driver, pid: u32, runs_programs: bool) {
+fn allowed_only(driver: &Driver, pid: u32, tree: Tree) {
     let start = Instant::now();
     loop {
-        let Err(wrong) = check_descriptors(driver, pid, runs_programs) else {
+        let Err(wrong) = check_descriptors(driver, pid, tree) else {
             return;
         };
         assert!(start.elapsed() < GONE, "{wrong}");
@@ -193,7 +209,7 @@ fn allowed_only(driver: &Driver, pid: u32, runs_programs: bool) {
     }
 }
 
-fn check_descriptors(driver: &Driver, pid: u32, runs_programs: bool) -> Result<(), String> {
+fn check_descriptors(driver: &Driver, pid: u32, tree: Tree) -> Result<(), String> {
     let Some(role) = role(driver, pid) else {
         return Ok(());
     };
@@ -207,18 +223,20 @@ fn check_descriptors(driver: &Driver, pid: u32, runs_programs: bool) -> Result<(
             *count.entry(kind).or_default() += 1;
         }
     }
-    let all = WORKERS;
+    let all = WORKERS + tree.reserves;
     let is_allowed = count.keys().len() == 4
         && match role {
             // What the test program allows: descriptor 7.
-            "worker" if runs_programs => open.keys().copied().eq([0, 1, 2, 7]),
+            "worker" if tree.runs_programs => open.keys().copied().eq([0, 1, 2, 7]),
             // Lines; the life-line; signalfd.
-            "worker" => (count["pipe"], count["socket"], count["anon_inode"]) == (1, 1, 1),
+            "worker" | "reserve" => {
+                (count["pipe"], count["socket"], count["anon_inode"]) == (1, 1, 1)
+            }
             // Lines, and of each worker the ends that a new logger would need; the test program itself
             // leaks one for each program it starts. The supervisor, the logger, and a life-line for each
             // worker that has one. epoll, signalfd, and a pidfd for each worker.
             "server" => {
-                (count["pipe"] == 1 + 2 * all || runs_programs)
+                (count["pipe"] == 1 + 2 * all || tree.runs_programs)
                     && (2..=2 + all).contains(&count["socket"])
                     && count["anon_inode"] == 2 + all
             }
