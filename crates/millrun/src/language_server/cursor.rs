@@ -5,6 +5,7 @@ use std::path::Path;
 use millrun_config::{Element, FileId, Schema, Sources};
 use millrun_core::{Registry, SystemParameters};
 
+use super::outline::Outline;
 use super::place::file_id;
 use super::workspace::Analysis;
 
@@ -21,19 +22,41 @@ pub(super) struct Cursor<'a> {
     pub(super) offset: usize,
     /// Its file.
     pub(super) file: FileId,
+    /// What the lines around it say, where the file is YAML.
+    pub(super) outline: Option<&'a Outline>,
+}
+
+/// What the lines around a byte of a file say, where the file is YAML.
+pub(super) fn outline(analysis: &Analysis, path: &Path, offset: usize) -> Option<Outline> {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    if !matches!(extension, Some("yaml" | "yml")) {
+        return None;
+    }
+    let file = file_id(&analysis.sources, path)?;
+    let text = analysis.sources.file(file)?.text();
+    Some(Outline::new(file, text, offset))
 }
 
 impl<'a> Cursor<'a> {
     /// The place of a byte of a file of the configuration.
-    pub(super) fn new(analysis: &'a Analysis, path: &Path, offset: usize) -> Option<Self> {
+    pub(super) fn new(
+        analysis: &'a Analysis,
+        outline: Option<&'a Outline>,
+        path: &Path,
+        offset: usize,
+    ) -> Option<Self> {
         let file = file_id(&analysis.sources, path)?;
         let text = analysis.sources.file(file)?.text();
-        let chain = chain(&analysis.root, &analysis.sources, file, offset);
+        let chain = match outline {
+            Some(outline) => outline.sections.iter().collect(),
+            None => chain(&analysis.root, &analysis.sources, file, offset),
+        };
         Some(Self {
             chain,
             text,
             offset,
             file,
+            outline,
         })
     }
 

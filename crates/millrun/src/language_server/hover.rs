@@ -15,13 +15,28 @@ pub(super) fn hover(
     analysis: &Analysis,
     registry: &Registry,
 ) -> Option<Value> {
+    let opened = cursor.outline.and_then(|outline| outline.opened.as_ref());
+    if let Some(opened) = opened.filter(|opened| is_under(cursor, opened.span())) {
+        let mut chain = cursor.chain.clone();
+        chain.push(opened);
+        let cursor = Cursor { chain, ..*cursor };
+        return Some(shown(
+            opened.span(),
+            &of_section(&cursor, registry)?,
+            analysis,
+        ));
+    }
     let section = cursor.section()?;
     let (text, span) = match is_under(cursor, section.span()) {
         true => (of_section(cursor, registry)?, section.span()),
         false => of_entry(cursor, section, registry)?,
     };
+    Some(shown(span, &text, analysis))
+}
+
+fn shown(span: Span, text: &str, analysis: &Analysis) -> Value {
     let range = place::span_range(&analysis.sources, span);
-    Some(json!({"contents": {"kind": "markdown", "value": text}, "range": range}))
+    json!({"contents": {"kind": "markdown", "value": text}, "range": range})
 }
 
 /// Whether the cursor is on a span.

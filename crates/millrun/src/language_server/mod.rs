@@ -9,6 +9,9 @@
 //!                                           └── definition   the label or the files that are meant
 //! ```
 //!
+//! Where the cursor is, the tree of a text file says (`cursor`), and the lines of a YAML file (`outline`); what may
+//! be said there is the same.
+//!
 //! The [`Server`] is a state machine: messages in, messages out. It reads files as a check does,
 //! runs nothing and asks no network. Messages are JSON values: of the protocol's hundreds of types
 //! a dozen are needed, so no crate for them is.
@@ -19,6 +22,7 @@ mod definition;
 mod describe;
 mod findings;
 mod hover;
+mod outline;
 mod place;
 mod server;
 #[cfg(test)]

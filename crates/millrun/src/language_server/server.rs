@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::cursor::{self, Cursor};
 use super::workspace::Workspace;
-use super::{completion, cursor::Cursor, definition, findings, hover, place};
+use super::{completion, definition, findings, hover, place};
 
 /// The protocol's numbers for errors.
 const METHOD_NOT_FOUND: i32 = -32601;
@@ -171,7 +172,8 @@ impl Server {
         let path = document(parameters)?;
         let offset = place::offset(self.workspace.text(&path)?, parameters.get("position")?);
         let (_, analysis) = self.workspace.analysis_of(&path);
-        let cursor = Cursor::new(&analysis, &path, offset)?;
+        let outline = cursor::outline(&analysis, &path, offset);
+        let cursor = Cursor::new(&analysis, outline.as_ref(), &path, offset)?;
         Some(answer(&cursor, &analysis, &self.workspace))
     }
 }
@@ -191,7 +193,7 @@ fn capabilities() -> Value {
         "capabilities": {
             "positionEncoding": "utf-16",
             "textDocumentSync": {"openClose": true, "change": 1, "save": true},
-            "completionProvider": {"triggerCharacters": ["<", "@", "/", " "]},
+            "completionProvider": {"triggerCharacters": ["<", "@", "$", "/", " "]},
             "hoverProvider": true,
             "definitionProvider": true,
         },

@@ -33,12 +33,47 @@ const PART: &str = "\
 </label>
 ";
 
+/// The same in YAML.
+const MAIN_YAML: &str = "\
+config:
+  - source:
+      $type: tail
+      path: /var/log/é𝄞.log
+      tag: app
+      pos_fil: /var/lib/a.pos
+      $label: '@MAIN'
+      parse:
+        $type: none
+      refr
+  - !include conf.d/*.yaml
+";
+
+const PART_YAML: &str = "\
+- label:
+    $name: '@MAIN'
+    config:
+      - match:
+          $tag: '**'
+          $type: file
+          path: /srv/out
+          compress: gzi
+          buffer: {$arg: time, timekey: 1h, flush_mode: la}
+          \n";
+
 /// The server's exit status and its answers, or nothing where the client is not there.
 fn ask(questions: &Value) -> Option<Vec<Value>> {
+    ask_about(
+        &[("fluent.conf", MAIN), ("conf.d/part.conf", PART)],
+        questions,
+    )
+}
+
+fn ask_about(files: &[(&str, &str)], questions: &Value) -> Option<Vec<Value>> {
     let mut client: Command = Counterpart::Editor.script("editor.py")?;
     let mill = Mill::idle(MAIN);
-    mill.write("fluent.conf", MAIN);
-    mill.write("conf.d/part.conf", PART);
+    for (name, text) in files {
+        mill.write(name, text);
+    }
     let directory = mill.path("");
     client
         .arg(env!("CARGO_BIN_EXE_millrun"))
@@ -167,4 +202,102 @@ fn an_editor_goes_to_labels_and_included_files() {
     assert_eq!(answers[1], json!([["part.conf", 0]]));
     assert_eq!(answers[2], json!([["part.conf", 0]]));
     assert_eq!(answers[3], json!([]));
+}
+
+#[test]
+fn an_editor_of_yaml_sees_and_asks_the_same() {
+    // While a line is half written the file is no YAML; what is sound around it is known all the same.
+    let sound = MAIN_YAML.replace("      refr\n", "");
+    let questions = json!([
+        ["open", "fluent.yaml"],
+        ["completion", "fluent.yaml", 9, 10],
+        ["completion", "fluent.yaml", 2, 14],
+        ["completion", "fluent.yaml", 8, 16],
+        ["hover", "fluent.yaml", 2, 14],
+        ["hover", "fluent.yaml", 4, 7],
+        ["hover", "fluent.yaml", 7, 8],
+        ["change", "fluent.yaml", sound],
+        ["completion", "fluent.yaml", 6, 17],
+        ["definition", "fluent.yaml", 6, 17],
+        ["definition", "fluent.yaml", 9, 18],
+        ["completion", "fluent.yaml", 1, 4],
+        ["open", "conf.d/part.yaml"],
+        ["completion", "conf.d/part.yaml", 7, 23],
+        ["completion", "conf.d/part.yaml", 8, 58],
+        ["completion", "conf.d/part.yaml", 9, 10],
+        ["hover", "conf.d/part.yaml", 3, 10],
+    ]);
+    let files = [("fluent.yaml", MAIN_YAML), ("conf.d/part.yaml", PART_YAML)];
+    let Some(answers) = ask_about(&files, &questions) else {
+        return;
+    };
+    let [
+        _,
+        names,
+        types,
+        parsers,
+        on_type,
+        on_tag,
+        on_section,
+        findings,
+        labels,
+        label,
+        include,
+        directives,
+        _,
+        words,
+        modes,
+        inner,
+        on_directive,
+    ] = answers.as_slice()
+    else {
+        panic!("{answers:#?}")
+    };
+    let keys = |items: &Value| {
+        let mut keys: Vec<_> = items.as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(names["refresh_interval"][2], 6);
+    assert!(
+        names["$id"].is_array() && names["group"].is_array(),
+        "{names:#?}"
+    );
+    assert!(names["$type"].is_null() && names["tag"].is_null() && names["@id"].is_null());
+    assert_eq!(types["tail"][2], 13);
+    assert!(types["forward"].is_array() && types["file"].is_null());
+    assert!(parsers["nginx"].is_array() && parsers["tail"].is_null());
+    assert_eq!(keys(words), ["gz", "gzip", "text"]);
+    assert_eq!(keys(modes), ["default", "immediate", "interval", "lazy"]);
+    assert!(inner["format"].is_array() && inner["append"].is_array() && inner["path"].is_null());
+    assert_eq!(*on_type, "**tail**\n\nFollows log files.");
+    assert!(
+        on_tag
+            .as_str()
+            .unwrap()
+            .starts_with("**tag**: string, required\n\n")
+    );
+    assert!(on_section.as_str().unwrap().starts_with("**\\<parse\\>**"));
+    assert!(
+        on_directive
+            .as_str()
+            .unwrap()
+            .starts_with("**\\<match\\>**")
+    );
+    let main = findings["fluent.yaml"].as_array().unwrap();
+    let unknown = json!([
+        "Warning",
+        5,
+        6,
+        13,
+        "parameter 'pos_fil' in <source> is not used.\nhelp: did you mean 'pos_file'?"
+    ]);
+    assert!(main.contains(&unknown), "{main:#?}");
+    assert_eq!(labels["@MAIN"][2], 14);
+    assert_eq!(*label, json!([["part.yaml", 0]]));
+    assert_eq!(*include, json!([["part.yaml", 0]]));
+    assert_eq!(
+        keys(directives),
+        ["filter", "label", "match", "source", "worker"]
+    );
 }
