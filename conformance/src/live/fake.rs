@@ -61,6 +61,8 @@ pub(crate) struct Seen {
     pub(crate) count: usize,
     pub(crate) messages: Vec<Value>,
     conn_ends: Vec<(usize, Value)>,
+    /// Connections to an HTTP server that are open still: those of other servers are told when they end.
+    open: Vec<(usize, Value)>,
     first: Option<Instant>,
     udp_seen: usize,
     udp_datagrams: Vec<Value>,
@@ -215,6 +217,14 @@ impl Connection {
         let _ = self.stream.write_all(bytes);
     }
 
+    /// Notes how far an open connection came.
+    pub(crate) fn note_open(&self) {
+        let told = json!([self.number, self.received, self.messages, null]);
+        let mut seen = self.state.seen();
+        seen.open.retain(|(number, _)| *number != self.number);
+        seen.open.push((self.number, told));
+    }
+
     fn end(self, how: &Ended) {
         let how = match how {
             Ended::ByPeer => json!("peer closed"),
@@ -222,7 +232,9 @@ impl Connection {
             Ended::Not => Value::Null,
         };
         let told = json!([self.number, self.received, self.messages, how]);
-        self.state.seen().conn_ends.push((self.number, told));
+        let mut seen = self.state.seen();
+        seen.open.retain(|(number, _)| *number != self.number);
+        seen.conn_ends.push((self.number, told));
     }
 }
 
@@ -267,9 +279,10 @@ impl State {
     }
 
     fn report(&self) -> Value {
-        let mut seen = self.seen();
-        seen.conn_ends.sort_by_key(|(number, _)| *number);
-        let ends: Vec<Value> = seen.conn_ends.iter().map(|(_, end)| end.clone()).collect();
+        let seen = self.seen();
+        let mut ends = [seen.conn_ends.as_slice(), seen.open.as_slice()].concat();
+        ends.sort_by_key(|(number, _)| *number);
+        let ends: Vec<Value> = ends.into_iter().map(|(_, end)| end).collect();
         let mut report = Map::new();
         report.insert("connections".to_owned(), json!(seen.connections));
         report.insert("count".to_owned(), json!(seen.count));

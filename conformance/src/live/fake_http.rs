@@ -32,6 +32,7 @@ pub(crate) fn converse(connection: &mut Connection) -> Ended {
             Some("stall") => {}
             Some(answer) => connection.write(answer.as_bytes()),
         }
+        connection.note_open();
     }
 }
 

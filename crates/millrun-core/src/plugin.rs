@@ -230,6 +230,10 @@ pub enum DeliveryError {
     /// events that are refused are found.
     #[error("{0}")]
     Refused(String),
+    /// The destination refuses the chunk, the output has logged it, and what is refused is to be thrown away: that is
+    /// configured. The events are counted as lost.
+    #[error("{0}")]
+    Discarded(String),
     /// This chunk will never pass, nor would a part of it; it goes to the secondary output or the backup.
     #[error("{0}")]
     Unrecoverable(String),

@@ -128,13 +128,9 @@ impl Buffer {
         let mut moved = 0;
         for stage in &self.stages {
             let mut stage = lock(stage);
-            let due: Vec<_> = stage
-                .open
-                .values()
-                .filter(|chunk| !chunk.is_dirty() && self.due(chunk).is_some_and(|at| at <= now))
-                .map(stage::key)
-                .collect();
-            for key in due {
+            let is_due =
+                |chunk: &Chunk| !chunk.is_dirty() && self.due(chunk).is_some_and(|at| at <= now);
+            for key in stage.oldest_first(is_due) {
                 if !self.may_queue() {
                     return moved;
                 }
@@ -153,13 +149,10 @@ impl Buffer {
         let mut moved = 0;
         for stage in &self.stages {
             let mut stage = lock(stage);
-            let is_over = |chunk: &&Chunk| {
+            let is_over = |chunk: &Chunk| {
                 !chunk.is_dirty() && self.slice_end(chunk).is_some_and(|end| end <= now)
             };
-            let mut ended: Vec<_> = stage.open.values().filter(is_over).collect();
-            ended.sort_unstable_by_key(|chunk| chunk.id);
-            let ended: Vec<_> = ended.into_iter().map(stage::key).collect();
-            for key in ended {
+            for key in stage.oldest_first(is_over) {
                 if !self.may_queue() {
                     return moved;
                 }
@@ -179,10 +172,12 @@ impl Buffer {
         let mut moved = 0;
         for stage in &self.stages {
             let mut stage = lock(stage);
-            let clean = |chunk: &Chunk| !chunk.is_dirty() && !chunk.is_empty();
-            for (_, chunk) in stage.open.extract_if(|_, chunk| clean(chunk)) {
-                self.enqueue(chunk);
-                moved += 1;
+            let is_clean = |chunk: &Chunk| !chunk.is_dirty() && !chunk.is_empty();
+            for key in stage.oldest_first(is_clean) {
+                if let Some(chunk) = stage.open.remove(&key) {
+                    self.enqueue(chunk);
+                    moved += 1;
+                }
             }
         }
         moved

@@ -49,6 +49,14 @@ impl Stage {
             .collect()
     }
 
+    /// The keys of the open chunks for which this is true, in the order in which they were made.
+    pub(super) fn oldest_first(&self, is_wanted: impl Fn(&Chunk) -> bool) -> Vec<Arc<Metadata>> {
+        let open = self.open.values();
+        let mut wanted: Vec<&Chunk> = open.filter(|chunk| is_wanted(chunk)).collect();
+        wanted.sort_unstable_by_key(|chunk| chunk.id);
+        wanted.into_iter().map(key).collect()
+    }
+
     pub(super) fn put_back(&mut self, chunk: Chunk) {
         self.open.insert(key(&chunk), chunk);
     }

@@ -8,6 +8,7 @@
 //!                  │              ├─ unconfirmed ▶ back to the head; again at once
 //!                  │              ├─ held ───────▶ set aside; again when it is due, others go on
 //!                  └─ two halves ─┼─ refused ────▶ cut in two (bisection)
+//!                                 ├─ discarded ──▶ dropped as configured, and counted
 //!                                 ├─ damaged ────▶ backup, and counted
 //!                                 └─ unrecoverable ▶ secondary, backup, or dropped and counted
 //! ```

@@ -46,6 +46,7 @@ impl Flusher {
                 self.retry_later(chunk, way, &reason, Told::Not, false);
             }
             DeliveryError::Refused(text) => self.refused(chunk, way, &text),
+            DeliveryError::Discarded(_) => self.discard(chunk),
             DeliveryError::Unrecoverable(text) => self.unrecoverable(chunk, way, &text),
             DeliveryError::Damaged(text) => {
                 tracing::error!(
@@ -130,6 +131,19 @@ impl Flusher {
                 let text = format!("{error}; the chunk cannot be cut in two: {split_error}");
                 self.retry_later(*chunk, way, &text, Told::Not, false);
             }
+        }
+    }
+
+    /// The chunk is refused, and thrown away as configured.
+    fn discard(&mut self, chunk: Chunk) {
+        // The destination works: others are not concerned.
+        self.failed = false;
+        self.node.gate().succeeded();
+        let key = self.loss(LossReason::Refused);
+        if let Err(error) = self.buffer.drop_chunk(chunk, key) {
+            self.alarm.check(&error);
+            let plugin_id = self.node.id.given();
+            tracing::error!(plugin_id, error = %error, "cannot record a loss");
         }
     }
 

@@ -5,6 +5,8 @@ mod detect_exceptions;
 mod exec;
 mod file;
 mod forward;
+#[cfg(feature = "http")]
+mod http;
 mod null;
 mod relabel;
 mod rewrite_tag_filter;
@@ -43,6 +45,8 @@ pub(crate) fn register(registry: &mut Registry) {
         forward::ForwardParameters::SCHEMA,
         forward::build,
     );
+    #[cfg(feature = "http")]
+    registry.add_output("http", http::HttpParameters::SCHEMA, http::build);
     registry.add_output("null", null::NullParameters::SCHEMA, null::build);
     registry.add_output(
         "relabel",
