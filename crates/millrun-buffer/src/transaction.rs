@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use crate::ledger::Outcome;
 use crate::{
-    AppendError, Appended, Buffer, Ledger, LedgerError, LossKey, Metadata, Origin, Timestamp,
+    AppendError, Appended, Buffer, Ledger, LedgerError, LossKey, Metadata, Origin, Relayed,
+    Timestamp,
 };
 
 /// The thread that owns a set of sources and the staged chunks they fill.
@@ -44,8 +45,17 @@ impl Shard {
             origin,
             outcome,
             buffers: Vec::new(),
+            relayed: None,
             open: true,
         })
+    }
+
+    /// Begins a transaction that emits a chunk of one of the worker's own buffers again. The shard must be the one whose
+    /// ledger knows the chunk.
+    pub fn begin_relay(&mut self, relayed: &Arc<Relayed>) -> Result<Transaction<'_>, LedgerError> {
+        let mut transaction = self.begin(relayed.origin())?;
+        transaction.relayed = Some(Arc::clone(relayed));
+        Ok(transaction)
     }
 }
 
@@ -67,6 +77,8 @@ pub struct Transaction<'a> {
     origin: Origin,
     outcome: Outcome,
     buffers: Vec<Arc<Buffer>>,
+    /// The chunk that it emits again.
+    relayed: Option<Arc<Relayed>>,
     open: bool,
 }
 
@@ -123,6 +135,10 @@ impl Transaction<'_> {
         for buffer in &self.buffers {
             buffer.prepare(*number, durability, &self.origin, &mut outcome)?;
         }
+        if self.relayed.is_some() && outcome.in_memory {
+            // The chunk is not delivered by this: it stays until the memory chunks are.
+            self.origin = Origin::None;
+        }
         let committed = ledger.commit(&self.origin, outcome);
         if let Err(error) = committed {
             self.open = !matches!(error, LedgerError::Broken { .. });
@@ -130,7 +146,7 @@ impl Transaction<'_> {
         }
         self.open = false;
         for buffer in &self.buffers {
-            buffer.settle(*number, &self.origin);
+            buffer.settle(*number, &self.origin, self.relayed.as_ref());
         }
         Ok(())
     }

@@ -241,12 +241,16 @@ impl Assembly<'_> {
         config.timekey_wait = parameters.timekey_wait;
         set(
             &mut config.flush_interval,
-            parameters.flush_interval.map(|interval| interval.0),
+            parameters
+                .flush_interval
+                .map(|interval| interval.0)
+                .or(defaults.flush_interval),
         );
         config.flush_mode = match parameters.flush_mode {
             FlushModeName::Lazy => FlushMode::Lazy,
             FlushModeName::Interval => FlushMode::Interval,
             FlushModeName::Immediate => FlushMode::Immediate,
+            FlushModeName::Default if defaults.flush_interval.is_some() => FlushMode::Interval,
             FlushModeName::Default if keys.time.is_some() => FlushMode::Lazy,
             FlushModeName::Default => FlushMode::Interval,
         };

@@ -192,6 +192,8 @@ pub struct BufferDefaults {
     pub keys: &'static str,
     /// Length of a time slice, where time is a key.
     pub timekey: Option<Duration>,
+    /// Not the slices of time but this age queues a chunk.
+    pub flush_interval: Option<Duration>,
     /// Where the files of a file buffer without a path are, if the output has a place for them.
     pub path: Option<PathBuf>,
 }
@@ -203,6 +205,7 @@ impl Default for BufferDefaults {
             buffer_type: BufferType::Memory,
             keys: "",
             timekey: None,
+            flush_interval: None,
             path: None,
         }
     }

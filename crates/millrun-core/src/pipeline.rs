@@ -9,7 +9,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use crate::assembly::Parts;
 use crate::buffered::BufferedNode;
 use crate::crew::Crew;
 use crate::emitter::Emitter;
-use crate::flush::{FlushStop, Flusher};
+use crate::flush::{FlushStop, Flusher, Places};
 use crate::graph::{Graph, RouterId};
 use crate::held::stages;
 use crate::listeners::Listeners;
@@ -33,6 +33,7 @@ use crate::plugin::{AtEnd, StartError};
 use crate::release::{self, Workplaces};
 use crate::stop::Stop;
 use crate::system::{DurabilityName, System};
+use crate::workplace::Workplace;
 
 /// How long the outputs may take at the end to deliver what is queued. It lies below the time
 /// after which the control process stops being graceful.
@@ -156,6 +157,7 @@ impl Pipeline {
         let crew = Crew::new(system.helpers()).map_err(|error| {
             StartError::new(format!("cannot start the helper threads: {error}"))
         })?;
+        let relay_places = Places::default();
         for node in pipeline.buffered.iter() {
             let Some(buffer) = node.buffer() else {
                 continue;
@@ -166,6 +168,7 @@ impl Pipeline {
                     Arc::clone(buffer),
                     pipeline.flush_stop.clone(),
                     pipeline.alarm.clone(),
+                    &relay_places,
                 );
                 let name = format!("flush-{number}-{}", node.id.text);
                 let thread = spawn(name, &pipeline.alarm, move || flusher.run())?;
@@ -208,8 +211,21 @@ impl Pipeline {
             let thread = spawn(format!("input-{}", part.id.text), &pipeline.alarm, run)?;
             pipeline.inputs.push(thread);
         }
+        if places.is_empty()
+            && let Some(ledger) = pipeline._state.ledgers().first()
+        {
+            // Without a source there may still be chunks of an earlier life to be emitted again.
+            let (shard, state) = (
+                Shard::new(0, Arc::clone(ledger)),
+                Arc::clone(&pipeline._state),
+            );
+            let place = Workplace::new(shard, state, Arc::clone(&graph), crew);
+            places.push(Arc::new(Mutex::new(place)));
+        }
+        pipeline.places = places.into();
+        // Nobody else sets it.
+        let _ = relay_places.set(Arc::clone(&pipeline.places));
         if !stages(&graph).is_empty() {
-            pipeline.places = places.into();
             let (places, stop) = (Arc::clone(&pipeline.places), pipeline.input_stop.clone());
             let run = move || release::run(&places, &stop);
             pipeline.releaser = Some(spawn("release".to_owned(), &pipeline.alarm, run)?);

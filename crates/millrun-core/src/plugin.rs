@@ -16,6 +16,7 @@ use millrun_event::{EventBuffer, Events};
 use thiserror::Error;
 
 use crate::emitter::Emitter;
+use crate::graph::RouterId;
 use crate::listeners::Listeners;
 use crate::report::{Batch, Report};
 use crate::stage::{Emissions, Stage};
@@ -114,6 +115,11 @@ pub trait BufferedOutput: Send + Sync {
 
     /// The deliverer of one flush thread; it owns its connections and open files.
     fn sender(&self) -> Box<dyn Sender>;
+
+    /// Where its chunks are emitted again, for an output that sends nothing away. Then its sender is not used.
+    fn relay(&self) -> Option<RouterId> {
+        None
+    }
 
     /// Whether each of its deliveries is over when [`Sender::begin`] returns. Only such an output hands a chunk that it
     /// can never deliver on to its secondary one, as in Fluentd.

@@ -178,20 +178,32 @@ impl Walk<'_> {
             "rewrite_tag_filter" | "detect_exceptions" => {
                 self.emitted_again(element, hops + 1);
             }
+            // Its files are emptied only when the events are kept elsewhere; its memory is as any other.
+            "buffer" => {
+                if keeping(element) == Keeping::Memory {
+                    let (name, reason) = promise(self.source, element);
+                    self.promised(element, name, reason);
+                }
+                self.label(element.text("@label").unwrap_or("@ROOT"), hops + 1);
+            }
             // What is thrown away on purpose needs no promise.
             "null" => {}
             _ => {
                 let (name, reason) = promise(self.source, element);
-                self.promises.push(Promise {
-                    name,
-                    reason,
-                    source: self.source.plugin_type().unwrap_or_default().to_owned(),
-                    source_span: self.source.span(),
-                    output: kind.to_owned(),
-                    output_span: element.span(),
-                });
+                self.promised(element, name, reason);
             }
         }
+    }
+
+    fn promised(&mut self, output: &Element, name: PromiseName, reason: &'static str) {
+        self.promises.push(Promise {
+            name,
+            reason,
+            source: self.source.plugin_type().unwrap_or_default().to_owned(),
+            source_span: self.source.span(),
+            output: output.plugin_type().unwrap_or_default().to_owned(),
+            output_span: output.span(),
+        });
     }
 }
 
@@ -225,15 +237,23 @@ pub enum Keeping {
 
 fn promise(source: &Element, output: &Element) -> (PromiseName, &'static str) {
     let kind = output.plugin_type().unwrap_or_default();
+    promise_of(
+        source.plugin_type().unwrap_or_default(),
+        keeping(output),
+        kind,
+    )
+}
+
+fn keeping(output: &Element) -> Keeping {
+    let kind = output.plugin_type().unwrap_or_default();
     let buffer = output.elements_named("buffer").next();
-    let keeping = match buffer.map(|buffer| buffer.plugin_type()) {
+    match buffer.map(|buffer| buffer.plugin_type()) {
         Some(Some(buffer)) if buffer.starts_with("file") => Keeping::Files,
-        // The default of this output is a file buffer.
-        Some(None) | None if kind == "file" => Keeping::Files,
+        // The default of these outputs is a file buffer.
+        Some(None) | None if kind == "file" || kind == "buffer" => Keeping::Files,
         None if kind == "stdout" => Keeping::Nothing,
         Some(_) | None => Keeping::Memory,
-    };
-    promise_of(source.plugin_type().unwrap_or_default(), keeping, kind)
+    }
 }
 
 /// What is promised on the way from a source plugin to an output plugin, and why not more (nothing for the best).

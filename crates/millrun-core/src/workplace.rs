@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use millrun_buffer::{
-    AppendError, LossKey, Origin, Seen, Shard, StateDirectory, Timestamp, Transaction,
+    AppendError, LossKey, Origin, Relayed, Seen, Shard, StateDirectory, Timestamp, Transaction,
 };
 use millrun_event::json::{self, FloatText};
 use millrun_event::{Cursor, Entry, EventTime, Events};
@@ -60,6 +60,37 @@ impl Workplace {
     ) -> Result<(), Failure> {
         let outcome = self.try_take(entry, tag, events, origin, lost);
         self.settle(outcome, tag)
+    }
+
+    /// Whether a chunk that is emitted again must be so here.
+    pub(crate) fn knows(&self, relayed: &Relayed) -> bool {
+        relayed.is_known_to(self.shard.ledger())
+    }
+
+    /// Emits a chunk of one of the worker's buffers again, as one transaction.
+    pub(crate) fn relay(
+        &mut self,
+        entry: RouterId,
+        tag: &str,
+        events: Events<'_>,
+        relayed: &Arc<Relayed>,
+    ) -> Result<(), Failure> {
+        let outcome = self.try_relay(entry, tag, events, relayed);
+        self.settle(outcome, tag)
+    }
+
+    fn try_relay(
+        &mut self,
+        entry: RouterId,
+        tag: &str,
+        events: Events<'_>,
+        relayed: &Arc<Relayed>,
+    ) -> Result<bool, Failure> {
+        let transaction = self.shard.begin_relay(relayed).map_err(EmitError::from)?;
+        let lost = Losses::default();
+        transact(&self.graph, &mut self.work, transaction, &lost, |passage| {
+            passage.route(entry, tag, events, 0)
+        })
     }
 
     /// When a stage has something to release.

@@ -9,7 +9,7 @@ use crate::chunk::{Body, ChunkStage, FileBody};
 use crate::ledger::{ChunkExtent, ChunkState, Outcome};
 use crate::{
     AppendError, BufferKind, Chunk, ChunkId, Durability, FlushMode, Ledger, Metadata, Origin,
-    Shard, Timestamp,
+    Relayed, Shard, Timestamp,
 };
 
 /// What became of an append.
@@ -172,13 +172,13 @@ impl Buffer {
     }
 
     /// The transaction is committed: full chunks are queued, the others can be.
-    pub(crate) fn settle(&self, shard: usize, origin: &Origin) {
+    pub(crate) fn settle(&self, shard: usize, origin: &Origin, relayed: Option<&Arc<Relayed>>) {
         let Some(stage) = self.stages.get(shard) else {
             return;
         };
         let stage = &mut *lock(stage);
         for mut chunk in std::mem::take(&mut stage.full) {
-            settle_chunk(&mut chunk, origin);
+            settle_chunk(&mut chunk, origin, relayed);
             if chunk.is_empty() {
                 self.abandon(chunk);
             } else {
@@ -186,7 +186,7 @@ impl Buffer {
             }
         }
         for mut chunk in stage.take_touched() {
-            settle_chunk(&mut chunk, origin);
+            settle_chunk(&mut chunk, origin, relayed);
             if chunk.is_empty() {
                 self.abandon(chunk);
             } else if self.config.flush_mode == FlushMode::Immediate || self.is_full(&chunk.extent)
@@ -358,6 +358,7 @@ impl Buffer {
             committed: ChunkExtent::default(),
             body,
             origins: BTreeMap::new(),
+            relayed: Vec::new(),
             ledger: ledger.clone(),
             packing: self.packing(),
         })
@@ -384,11 +385,14 @@ struct Batch<'a> {
 }
 
 /// Makes what the transaction appended part of a chunk, and the chunk remember where it came from.
-fn settle_chunk(chunk: &mut Chunk, origin: &Origin) {
+fn settle_chunk(chunk: &mut Chunk, origin: &Origin, relayed: Option<&Arc<Relayed>>) {
     if !chunk.is_dirty() {
         return;
     }
     chunk.settle();
+    if let (Body::Memory(_), Some(relayed)) = (&chunk.body, relayed) {
+        chunk.relayed.push(Arc::clone(relayed));
+    }
     if let (
         Body::Memory(_),
         Origin::File {

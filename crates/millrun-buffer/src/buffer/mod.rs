@@ -24,7 +24,7 @@ use crate::chunk_id::ChunkIds;
 use crate::disk::SharedDisk;
 use crate::{
     BufferConfig, BufferKind, Chunk, ChunkId, ChunkPaths, Durability, FileLayout, FlushMode,
-    Ledger, LedgerError, LossKey, OpenError, OverflowAction, Random, Timestamp,
+    Ledger, LedgerError, LossKey, OpenError, OverflowAction, Random, Relayed, Timestamp,
 };
 
 /// Memory of delivered chunks kept for new ones, so that the data path never faults in fresh pages.
@@ -371,10 +371,14 @@ impl Buffer {
         let lost: Vec<_> = loss.map(|key| (key, chunk.count())).into_iter().collect();
         let held = chunk.held();
         let Chunk {
-            id, body, ledger, ..
+            id,
+            body,
+            ledger,
+            relayed,
+            ..
         } = chunk;
         ledger.end_append(id);
-        match body {
+        let ended = match body {
             Body::Memory(bytes) => {
                 self.recycle(bytes);
                 ledger.withdraw(id);
@@ -386,7 +390,9 @@ impl Buffer {
                 self.remove_files(&ledger, id, body);
                 recorded
             }
-        }
+        };
+        let relays = relayed.into_iter().map(Relayed::done);
+        relays.fold(ended, Result::and)
     }
 
     fn remove_files(&self, ledger: &Ledger, id: ChunkId, mut body: FileBody) {

@@ -467,6 +467,7 @@ impl Buffer {
             committed: state.extent,
             body: Body::File(body),
             origins: BTreeMap::new(),
+            relayed: Vec::new(),
             ledger: ledger.clone(),
             packing: self.packing(),
         }

@@ -130,6 +130,7 @@ impl Buffer {
             committed: extent,
             body,
             origins: whole.origins.clone(),
+            relayed: whole.relayed.clone(),
             ledger: Arc::clone(&whole.ledger),
             packing: whole.packing,
         };

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use crate::disk::DiskFile;
 use crate::ledger::ChunkExtent;
 use crate::{
-    ChunkId, Compression, Dispatch, Ledger, LedgerError, Metadata, Origin, SourceNumber, Ticket,
-    Timestamp,
+    ChunkId, Compression, Dispatch, Ledger, LedgerError, Metadata, Origin, Relayed, SourceNumber,
+    Ticket, Timestamp,
 };
 
 /// A run of events on their way to one output: in memory or in a file.
@@ -39,6 +39,8 @@ pub struct Chunk {
     pub(crate) body: Body,
     /// Memory chunks remember where their bytes can be had again: per incarnation, the start of the first transaction.
     pub(crate) origins: BTreeMap<(SourceNumber, u32), u64>,
+    /// Of a memory chunk: chunks of other buffers whose events it took, which stay until it is delivered.
+    pub(crate) relayed: Vec<Arc<Relayed>>,
     /// Knows what the chunk holds.
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) packing: Packing,

@@ -20,16 +20,19 @@
 
 mod bisection;
 mod gate;
+mod relay;
 mod verdict;
 
 pub(crate) use self::gate::Gate;
+pub(crate) use self::relay::Places;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrun_buffer::{Buffer, Chunk, Timestamp};
+use millrun_buffer::{Buffer, Chunk, ChunkId, Timestamp};
 
 use self::bisection::Bisection;
+use self::relay::Relay;
 use crate::alarm::Alarm;
 use crate::buffered::BufferedNode;
 use crate::plugin::{DeliveryError, Progress, Sender, Settled};
@@ -61,6 +64,8 @@ pub(crate) struct Flusher {
     node: Arc<BufferedNode>,
     buffer: Arc<Buffer>,
     primary: Box<dyn Sender>,
+    /// What has its place, where chunks are emitted again.
+    relay: Option<Relay>,
     /// The sender of the `<secondary>` output.
     secondary: Option<Box<dyn Sender>>,
     under_way: Vec<UnderWay>,
@@ -96,9 +101,15 @@ impl Flusher {
         buffer: Arc<Buffer>,
         stop: FlushStop,
         alarm: Alarm,
+        places: &Places,
     ) -> Self {
+        let relay = node
+            .output
+            .relay()
+            .map(|router| Relay::new(router, Arc::clone(places), Arc::clone(&buffer)));
         Self {
             primary: node.output.sender(),
+            relay,
             secondary: node.secondary.as_ref().map(|output| output.sender()),
             node,
             buffer,
@@ -234,6 +245,14 @@ impl Flusher {
 
     fn begin_by(&mut self, way: Way, chunk: Chunk) {
         let since = Instant::now();
+        if let (Way::Primary, Some(relay)) = (way, &mut self.relay) {
+            self.node.counters.tried(false);
+            let chunk_id = chunk.id();
+            return match relay.emit(chunk) {
+                Ok(()) => self.succeeded(way, chunk_id, since),
+                Err(failed) => self.failed(failed.0, way, failed.1),
+            };
+        }
         let sender = match (way, &mut self.secondary) {
             (Way::Secondary, Some(secondary)) => secondary,
             _ => &mut self.primary,
@@ -300,15 +319,26 @@ impl Flusher {
 
     fn delivered(&mut self, delivered: UnderWay) {
         let UnderWay { chunk, way, since } = delivered;
+        self.succeeded(way, chunk.id(), since);
+        if let Err(error) = self.buffer.delivered(chunk) {
+            self.alarm.check(&error);
+            // It has arrived; only a crash before the next record could send it again.
+            let plugin_id = self.node.id.given();
+            tracing::error!(plugin_id, error = %error, "cannot record a delivery");
+        }
+    }
+
+    /// Says and counts that a chunk arrived.
+    fn succeeded(&mut self, way: Way, chunk_id: ChunkId, since: Instant) {
         let plugin_id = self.node.id.given();
         self.bisection.accepted();
         if self.node.gate().succeeded() {
             match way {
                 Way::Primary => {
-                    tracing::warn!(plugin_id, chunk_id = %chunk.id(), "retry succeeded.");
+                    tracing::warn!(plugin_id, %chunk_id, "retry succeeded.");
                 }
                 Way::Secondary => {
-                    tracing::warn!(plugin_id, chunk_id = %chunk.id(), "retry succeeded by secondary.");
+                    tracing::warn!(plugin_id, %chunk_id, "retry succeeded by secondary.");
                 }
             }
         }
@@ -323,11 +353,6 @@ impl Flusher {
                 slow_flush_log_threshold = threshold.as_secs_f64(),
                 "buffer flush took longer time than slow_flush_log_threshold:"
             );
-        }
-        if let Err(error) = self.buffer.delivered(chunk) {
-            self.alarm.check(&error);
-            // It has arrived; only a crash before the next record could send it again.
-            tracing::error!(plugin_id, error = %error, "cannot record a delivery");
         }
         // Only where it is configured: chunks that wait are not made to wait longer.
         if let Some(pause) = self.node.plan.flush_thread_burst_interval

@@ -9,6 +9,7 @@ mod forward;
 mod http;
 mod null;
 mod relabel;
+mod relay;
 mod rewrite_tag_filter;
 mod roundrobin;
 mod secondary_file;
@@ -32,6 +33,7 @@ pub(crate) fn patterns(element: &Element) -> Vec<(String, Level)> {
 }
 
 pub(crate) fn register(registry: &mut Registry) {
+    registry.add_output("buffer", relay::RelayParameters::SCHEMA, relay::build);
     registry.add_output("copy", copy::CopyParameters::SCHEMA, copy::build);
     registry.add_output(
         "detect_exceptions",

@@ -98,6 +98,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
         buffer_type: BufferType::File,
         keys: "time",
         timekey: Some(Duration::from_secs(86_400)),
+        flush_interval: None,
         path: Some(parameters.path.clone().into()),
     };
     let reading = assembly.read_buffer(element, id, &defaults)?;

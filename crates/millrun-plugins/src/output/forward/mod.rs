@@ -58,6 +58,7 @@ const BUFFER_DEFAULTS: BufferDefaults = BufferDefaults {
     keys: "tag",
     timekey: None,
     path: None,
+    flush_interval: None,
 };
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
