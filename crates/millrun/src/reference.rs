@@ -114,7 +114,8 @@ const KINDS: [(&str, &str); 5] = [
 ];
 
 /// Outputs that pass events on or throw them away, and what only `<secondary>` takes: they are no end of a way.
-const NO_ENDS: [&str; 6] = [
+const NO_ENDS: [&str; 7] = [
+    "buffer",
     "copy",
     "detect_exceptions",
     "null",

@@ -15,6 +15,7 @@ mod flushing;
 mod ledgers;
 mod mount;
 mod neighbours;
+mod relays;
 mod takeover;
 mod transactions;
 mod vanished;
