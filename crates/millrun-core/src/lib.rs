@@ -86,6 +86,7 @@ pub use placeholder::{Expansion, PlaceholderError, expand, text_of};
 pub use plugin::{
     AtEnd, BatchFormatter, BufferedOutput, Content, DeliveryError, DirectOutput, Filter, Input,
     PROBE_TIMEOUT, PluginId, Progress, Rewriter, Sender, Settled, StartError, read_chunk,
+    read_chunk_as_kept,
 };
 pub use promise::{Keeping, Promise, PromiseName, promise_of};
 pub use registry::{FilterFactory, InputFactory, OutputFactory, Registration, Registry};

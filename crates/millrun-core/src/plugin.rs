@@ -8,10 +8,12 @@
 //!
 //! Everything works on whole batches: a virtual call per batch, a plain loop inside.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrun_buffer::{Chunk, ChunkId};
+use millrun_buffer::{Chunk, ChunkId, Metadata};
 use millrun_event::{EventBuffer, Events};
 use thiserror::Error;
 
@@ -115,6 +117,9 @@ pub trait BufferedOutput: Send + Sync {
 
     /// The deliverer of one flush thread; it owns its connections and open files.
     fn sender(&self) -> Box<dyn Sender>;
+
+    /// Told when the file of a chunk was made, on the thread that fills it.
+    fn chunk_made(&self, _: &Metadata, _: ChunkId, _: &Path) {}
 
     /// Where its chunks are emitted again, for an output that sends nothing away. Then its sender is not used.
     fn relay(&self) -> Option<RouterId> {
@@ -253,11 +258,25 @@ pub fn read_chunk<'a>(
     chunk: &'a Chunk,
     scratch: &'a mut Vec<u8>,
 ) -> Result<&'a [u8], DeliveryError> {
-    chunk.read(scratch).map_err(|error| {
-        let text = format!("cannot read chunk {}: {error}", chunk.id());
-        match error.kind() {
-            std::io::ErrorKind::InvalidData => DeliveryError::Damaged(text),
-            _ => DeliveryError::Retriable(text),
-        }
-    })
+    chunk
+        .read(scratch)
+        .map_err(|error| unreadable(chunk, &error))
+}
+
+/// The same for the bytes as the buffer keeps them, compressed where it compresses.
+pub fn read_chunk_as_kept<'a>(
+    chunk: &'a Chunk,
+    scratch: &'a mut Vec<u8>,
+) -> Result<&'a [u8], DeliveryError> {
+    chunk
+        .read_stored(scratch)
+        .map_err(|error| unreadable(chunk, &error))
+}
+
+fn unreadable(chunk: &Chunk, error: &io::Error) -> DeliveryError {
+    let text = format!("cannot read chunk {}: {error}", chunk.id());
+    match error.kind() {
+        io::ErrorKind::InvalidData => DeliveryError::Damaged(text),
+        _ => DeliveryError::Retriable(text),
+    }
 }

@@ -337,11 +337,15 @@ impl Buffer {
                 let path = paths.data(ChunkStage::Staged, id, metadata);
                 let created = FileBody::create(self.disk.clone(), path.clone(), paths.has_meta());
                 // If it fails, the ledger goes on knowing an empty chunk, whose remains the next start removes.
-                Body::File(created.map_err(|source| AppendError::Write {
+                let body = created.map_err(|source| AppendError::Write {
                     buffer: self.name.clone(),
                     path,
                     source,
-                })?)
+                })?;
+                if let Some(watcher) = self.watcher.get() {
+                    watcher(metadata, id, body.data_path());
+                }
+                Body::File(body)
             }
             (BufferKind::Memory | BufferKind::File { .. }, _) => {
                 let reserve = self.config.chunk_limit_size.min(RESERVE_MAX) as usize;

@@ -13,8 +13,9 @@ pub use self::split::Cut;
 pub use self::statistics::Statistics;
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use self::queue::Queue;
@@ -24,7 +25,7 @@ use crate::chunk_id::ChunkIds;
 use crate::disk::SharedDisk;
 use crate::{
     BufferConfig, BufferKind, Chunk, ChunkId, ChunkPaths, Durability, FileLayout, FlushMode,
-    Ledger, LedgerError, LossKey, OpenError, OverflowAction, Random, Relayed, Timestamp,
+    Ledger, LedgerError, LossKey, Metadata, OpenError, OverflowAction, Random, Relayed, Timestamp,
 };
 
 /// Memory of delivered chunks kept for new ones, so that the data path never faults in fresh pages.
@@ -56,7 +57,12 @@ pub struct Buffer {
     pool: Mutex<Vec<Vec<u8>>>,
     ids: Mutex<ChunkIds>,
     space: (Mutex<()>, Condvar),
+    /// Told of each chunk file that is made.
+    watcher: OnceLock<Watcher>,
 }
+
+/// What is told of a chunk file that was made: what its events have in common, its id, its path.
+type Watcher = Box<dyn Fn(&Metadata, ChunkId, &Path) + Send + Sync>;
 
 impl Buffer {
     /// Opens the buffer of the output `name` (its plugin id) and resumes the chunks its files hold.
@@ -100,12 +106,18 @@ impl Buffer {
             pool: Mutex::default(),
             ids: Mutex::new(ChunkIds::new(random)),
             space: (Mutex::new(()), Condvar::new()),
+            watcher: OnceLock::new(),
         };
         let resumed = match ledgers.first() {
             Some(ledger) => buffer.resume(ledger)?,
             None => Resumed::default(),
         };
         Ok((Arc::new(buffer), resumed))
+    }
+
+    /// Lets `watcher` know of each chunk file that is made from now on, on the thread that fills it. The first one stays.
+    pub fn watch(&self, watcher: impl Fn(&Metadata, ChunkId, &Path) + Send + Sync + 'static) {
+        let _ = self.watcher.set(Box::new(watcher));
     }
 
     /// The id of the output.

@@ -15,25 +15,24 @@
 //! Chunks hold the formatted text, so a delivery is one append. With a file buffer it happens
 //! exactly once (see `millrun_buffer::Appender`).
 
+mod newest_link;
 mod path_template;
 mod writer;
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use millrun_buffer::Chunk;
+use millrun_buffer::{Chunk, ChunkId, Compression, Metadata};
 use millrun_config::{Diagnostic, Element, parameters, words};
 use millrun_core::{
     Assembly, BatchFormatter, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError,
-    Node, PluginId, Progress, Sender, expand, read_chunk,
+    Node, PluginId, Progress, Sender, expand, read_chunk, read_chunk_as_kept,
 };
 use millrun_event::Events;
 use millrun_pattern::{TimeFormat, Zone};
 
+use self::newest_link::NewestLink;
 use self::path_template::{INDEX, TemplateParts};
 pub(super) use self::writer::{FileWriter, Target};
 use crate::formatter::{EventFormatter, Scratch, format_events, plugin_formatter};
@@ -47,6 +46,8 @@ words! {
         Gz = "gz",
         /// As gzip.
         Gzip = "gzip",
+        /// As zstd.
+        Zstd = "zstd",
     }
 }
 
@@ -65,9 +66,11 @@ parameters! {
         compress: Compress = "text";
         /// The time in names, in the old way; also makes the timekey where there is no buffer section.
         time_slice_format: Option<String>;
-        /// A link to the newest chunk. Not supported yet.
-        symlink_path: Option<PathBuf>;
-        /// Compress again what the buffer compressed. Without effect: it always is.
+        /// A link to the newest chunk file; may hold placeholders of chunk keys. Without effect for a memory buffer.
+        symlink_path: Option<String>;
+        /// Let the link lead there from where it stands, instead of by the whole path.
+        symlink_path_use_relative: bool = "false";
+        /// Compress anew what the buffer has compressed in the same way.
         recompress: bool = "false";
         /// Warn of flushes that take longer, in seconds.
         slow_flush_log_threshold: f64 = "20.0";
@@ -87,11 +90,16 @@ parameters! {
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
     let parameters = FileParameters::read(element, assembly.diagnostics)?;
-    if let (Some(_), Some(entry)) = (&parameters.symlink_path, element.entry("symlink_path")) {
-        let warning = Diagnostic::warning("symlink_path is not supported yet: no link is made");
+    if parameters.symlink_path.is_some() && assembly.is_secondary() {
+        let fault = Diagnostic::error("symlink_path option is unavailable in <secondary>");
+        let fault = fault.at(
+            element.span_of("symlink_path"),
+            "the chunks are another output's",
+        );
         assembly
             .diagnostics
-            .push(warning.at(entry.name_span, "without effect"));
+            .push(fault.hint("leave it out, or use secondary_file"));
+        return None;
     }
     let formatter = plugin_formatter(element, "out_file", assembly)?;
     let defaults = BufferDefaults {
@@ -109,7 +117,11 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
             .diagnostics
             .push(Diagnostic::warning(warning).at(reading.element.span(), "here"));
     }
-    let gzip = parameters.compress != Compress::Text;
+    let (compression, compression_suffix) = match parameters.compress {
+        Compress::Text => (Compression::Text, ""),
+        Compress::Gz | Compress::Gzip => (Compression::Gzip, ".gz"),
+        Compress::Zstd => (Compression::Zstd, ".zstd"),
+    };
     let parts = TemplateParts {
         path: &parameters.path,
         suffix: if parameters.add_path_suffix {
@@ -117,7 +129,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
         } else {
             ""
         },
-        compression_suffix: if gzip { ".gz" } else { "" },
+        compression_suffix,
         time_slice_format: parameters.time_slice_format.as_deref(),
         append: parameters.append,
         is_secondary: assembly.is_secondary(),
@@ -139,11 +151,17 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
     let shared = Arc::new(Shared {
         template,
         zone: reading.zone.clone(),
-        gzip,
+        compression,
+        recompress: parameters.recompress,
         writer: FileWriter::new(id, &assembly.system.parameters),
+    });
+    let link = parameters.symlink_path.map(|template| {
+        let is_relative = parameters.symlink_path_use_relative;
+        NewestLink::new(template, is_relative, reading.zone.clone())
     });
     let output = FileOutput {
         shared,
+        link,
         formatter: Formatter {
             formatter,
             scratch: Mutex::default(),
@@ -154,6 +172,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
 
 struct FileOutput {
     shared: Arc<Shared>,
+    link: Option<NewestLink>,
     formatter: Formatter,
 }
 
@@ -166,7 +185,8 @@ struct Formatter {
 struct Shared {
     template: String,
     zone: Zone,
-    gzip: bool,
+    compression: Compression,
+    recompress: bool,
     writer: FileWriter,
 }
 
@@ -182,6 +202,12 @@ impl BufferedOutput for FileOutput {
             bytes: Vec::new(),
             compressed: Vec::new(),
         })
+    }
+
+    fn chunk_made(&self, metadata: &Metadata, id: ChunkId, file: &Path) {
+        if let Some(link) = &self.link {
+            link.follow(metadata, id, file);
+        }
     }
 }
 
@@ -206,17 +232,16 @@ struct FileSender {
 
 impl Sender for FileSender {
     fn begin(&mut self, chunk: &Chunk, _: Instant) -> Result<Progress, DeliveryError> {
-        let bytes = read_chunk(chunk, &mut self.bytes)?;
-        if !self.shared.gzip {
+        let compression = self.shared.compression;
+        if compression == chunk.compression() && !self.shared.recompress {
+            let bytes = read_chunk_as_kept(chunk, &mut self.bytes)?;
             return self.shared.write(chunk, bytes);
         }
-        self.compressed.clear();
-        let mut encoder = GzEncoder::new(&mut self.compressed, Compression::default());
-        encoder
-            .write_all(bytes)
-            .and_then(|()| encoder.finish())
+        let bytes = read_chunk(chunk, &mut self.bytes)?;
+        let compressed = compression
+            .pack(bytes, &mut self.compressed)
             .map_err(|error| DeliveryError::Retriable(format!("cannot compress: {error}")))?;
-        self.shared.write(chunk, &self.compressed)
+        self.shared.write(chunk, compressed)
     }
 }
 
