@@ -235,6 +235,7 @@ fn keep(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option
         buffer_type: BufferType::Memory,
         keys: "tag",
         timekey: None,
+        flush_interval: None,
         path: None,
     };
     let reading = assembly.read_buffer(element, id, &defaults)?;
