@@ -23,6 +23,19 @@ pub enum FloatText {
     Ruby,
 }
 
+/// Floats without an exponent, in all styles.
+const PLAIN: std::ops::Range<f64> = 1e-4..1e15;
+
+/// What most floats of a record are, and what all styles print alike.
+#[inline]
+pub(super) fn plain_float(buffer: &mut zmij::Buffer, number: f64) -> Option<&[u8]> {
+    if !PLAIN.contains(&number.abs()) {
+        return None;
+    }
+    let text = buffer.format_finite(number).as_bytes();
+    (!text.contains(&b'e')).then_some(text)
+}
+
 /// Appends `number` as text.
 pub fn write_float(out: &mut Vec<u8>, number: f64, style: FloatText) {
     if !number.is_finite() {
@@ -46,6 +59,10 @@ pub fn write_float(out: &mut Vec<u8>, number: f64, style: FloatText) {
         FloatText::Json => 15,
     };
     let mut buffer = zmij::Buffer::new();
+    if let Some(text) = plain_float(&mut buffer, number) {
+        out.extend_from_slice(text);
+        return;
+    }
     let decimal = Decimal::of(buffer.format_finite(number).as_bytes());
     if number.is_sign_negative() {
         out.push(b'-');
@@ -186,6 +203,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_short_way_prints_what_the_long_one_does(mantissa in -1e6..1e6, power in -9..20) {
+            let number: f64 = mantissa * 10f64.powi(power);
+            for (style, plain_up_to) in [(FloatText::Json, 15), (FloatText::Ruby, 16)] {
+                let mut long = Vec::new();
+                let mut buffer = zmij::Buffer::new();
+                if number.is_sign_negative() {
+                    long.push(b'-');
+                }
+                Decimal::of(buffer.format_finite(number).as_bytes()).write(&mut long, plain_up_to);
+                prop_assert_eq!(text(number, style), String::from_utf8(long).unwrap());
+            }
+        }
+
         #[test]
         fn reads_back_as_the_same_double(bits in any::<u64>()) {
             let number = f64::from_bits(bits);

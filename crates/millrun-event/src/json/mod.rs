@@ -18,6 +18,7 @@ mod float;
 mod number;
 mod read;
 mod scan;
+mod sheet;
 mod string;
 mod write;
 

@@ -6,16 +6,56 @@ use crate::json::JsonError;
 use crate::json::scan::Reader;
 use crate::write;
 
+/// What two words hold, in bytes: most keys, and many values.
+const SHORT: usize = 16;
+
+/// How many bytes stand before the first quote or backslash. The search of long strings has to be
+/// called, and most are over before it would begin.
+#[inline]
+fn plain_len(text: &[u8]) -> Option<usize> {
+    let (words, _) = text.as_chunks::<8>();
+    for (word, before) in words.iter().zip([0, 8]) {
+        let bits = end_bits(*word);
+        if bits != 0 {
+            return Some(before + bits.trailing_zeros() as usize / 8);
+        }
+    }
+    let before = words.len().min(2) * 8;
+    let rest = text.get(before..)?;
+    memchr2(b'"', b'\\', rest).map(|len| before + len)
+}
+
+/// The highest bit of each byte that is a quote or a backslash. (A borrow may mark a byte above one
+/// that is; it never marks the lowest wrongly.)
+#[inline]
+fn end_bits(word: [u8; 8]) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(word);
+    let is_zero = |word: u64| word.wrapping_sub(EACH) & !word;
+    let quote = is_zero(word ^ (EACH * b'"' as u64));
+    let backslash = is_zero(word ^ (EACH * b'\\' as u64));
+    (quote | backslash) & (EACH * 0x80)
+}
+
 impl Reader<'_, '_> {
     #[inline]
     pub(super) fn string(&mut self) -> Result<(), JsonError> {
         const END: &str = "the closing quote of a string";
         let rest = self.text.get(self.at + 1..).unwrap_or_default();
-        let end = memchr2(b'"', b'\\', rest);
+        let end = plain_len(rest);
         let text = end.and_then(|end| rest.get(..end));
         match (text, end.and_then(|end| rest.get(end))) {
             (Some(text), Some(b'"')) => {
-                write::str(self.out, text);
+                match rest.first_chunk::<SHORT>() {
+                    // Two words are copied faster than so many bytes.
+                    Some(words) if text.len() <= SHORT => {
+                        self.out.push(0xa0 | text.len() as u8);
+                        let end = self.out.len() + text.len();
+                        self.out.extend_from_slice(words);
+                        self.out.truncate(end);
+                    }
+                    _ => write::str(self.out, text),
+                }
                 self.at += text.len() + 2;
                 Ok(())
             }
@@ -115,5 +155,22 @@ impl Reader<'_, '_> {
             self.at += 1;
         }
         Ok(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn words_find_what_single_bytes_do(
+            text in prop::collection::vec(prop::sample::select(&b"ab\"\\\x21\x23\x5b\x5d\x00\xa2\xdc"[..]), 0..40),
+        ) {
+            let first = text.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            prop_assert_eq!(plain_len(&text), first);
+        }
     }
 }

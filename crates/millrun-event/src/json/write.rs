@@ -11,7 +11,8 @@
 //! ```
 
 use crate::cursor::{Cursor, MAX_DEPTH, Malformed, Token};
-use crate::json::float::{FloatText, write_float};
+use crate::json::float::{FloatText, plain_float, write_float};
+use crate::json::sheet::{Sheet, escape_bits, needs_escape};
 
 /// Appends the first value of `value` to `out` as compact JSON text. On an error `out` is as it
 /// was.
@@ -29,80 +30,108 @@ use crate::json::float::{FloatText, write_float};
 /// [`Malformed`] where the bytes are no sound value.
 pub fn write_value(value: &[u8], floats: FloatText, out: &mut Vec<u8>) -> Result<(), Malformed> {
     let start = out.len();
-    let written = write_next(&mut Cursor::new(value), floats, 0, out);
+    let mut sheet = Sheet::new(out);
+    let written = write_next(&mut Cursor::new(value), floats, 0, &mut sheet);
+    sheet.finish();
     if written.is_err() {
         out.truncate(start);
     }
     written
 }
 
+/// One value. Strings are most of them, and written without a call.
+#[inline]
 fn write_next(
     cursor: &mut Cursor<'_>,
     floats: FloatText,
     depth: usize,
-    out: &mut Vec<u8>,
+    out: &mut Sheet<'_>,
 ) -> Result<(), Malformed> {
     let at = cursor.position();
-    let token = cursor.token()?;
+    match cursor.token()? {
+        Token::Str(text) | Token::Bin(text) => {
+            write_string(out, text);
+            Ok(())
+        }
+        token => write_other(token, at, cursor, floats, depth, out),
+    }
+}
+
+/// A value that is no string, of which the head, at `at`, is read.
+fn write_other(
+    token: Token<'_>,
+    at: usize,
+    cursor: &mut Cursor<'_>,
+    floats: FloatText,
+    depth: usize,
+    out: &mut Sheet<'_>,
+) -> Result<(), Malformed> {
     if depth >= MAX_DEPTH && token.children() > 0 {
         return Err(Malformed::TooDeep { at });
     }
     match token {
-        Token::Nil => out.extend_from_slice(b"null"),
-        Token::Bool(true) => out.extend_from_slice(b"true"),
-        Token::Bool(false) => out.extend_from_slice(b"false"),
+        Token::Nil => out.word(b"null"),
+        Token::Bool(true) => out.word(b"true"),
+        Token::Bool(false) => out.word(b"false"),
         Token::Uint(number) => write_integer(out, number),
         Token::Int(number) => write_integer(out, number),
-        Token::Float(number) => write_float(out, number, floats),
-        Token::Str(text) | Token::Bin(text) => write_str(out, text),
+        Token::Float(number) => write_number(out, number, floats),
+        Token::Str(text) | Token::Bin(text) => write_string(out, text),
         Token::Array(len) => {
-            out.push(b'[');
+            out.byte(b'[');
             for index in 0..len {
                 if index > 0 {
-                    out.push(b',');
+                    out.byte(b',');
                 }
                 write_next(cursor, floats, depth + 1, out)?;
             }
-            out.push(b']');
+            out.byte(b']');
         }
         Token::Map(len) => {
-            out.push(b'{');
-            for index in 0..len {
-                if index > 0 {
-                    out.push(b',');
-                }
-                write_key(cursor, floats, depth + 1, out)?;
-                out.push(b':');
+            let mut before = b'{';
+            for _ in 0..len {
+                write_key(cursor, floats, depth + 1, before, out)?;
                 write_next(cursor, floats, depth + 1, out)?;
+                before = b',';
             }
-            out.push(b'}');
+            if len == 0 {
+                out.byte(b'{');
+            }
+            out.byte(b'}');
         }
         Token::Ext(kind, payload) => match token.event_time() {
             Some(time) => write_integer(out, time.seconds),
-            None => write_extension(out, kind, payload),
+            None => out.append(|out| write_extension(out, kind, payload)),
         },
     }
     Ok(())
 }
 
+/// A key with what is before it, and its colon.
 #[inline]
 fn write_key(
     cursor: &mut Cursor<'_>,
     floats: FloatText,
     depth: usize,
-    out: &mut Vec<u8>,
+    before: u8,
+    out: &mut Sheet<'_>,
 ) -> Result<(), Malformed> {
     let at = cursor.position();
-    match cursor.token()? {
-        Token::Str(text) | Token::Bin(text) => {
-            write_str(out, text);
-            Ok(())
-        }
-        _ => {
-            cursor.rewind(at);
-            write_odd_key(cursor, floats, depth, out)
-        }
+    let token = cursor.token()?;
+    if let Token::Str(text) | Token::Bin(text) = token
+        && out.key(before, text)
+    {
+        return Ok(());
     }
+    out.byte(before);
+    if let Token::Str(text) | Token::Bin(text) = token {
+        write_string(out, text);
+    } else {
+        cursor.rewind(at);
+        write_odd_key(cursor, floats, depth, out)?;
+    }
+    out.byte(b':');
+    Ok(())
 }
 
 /// A key that is no string. By the format there is none, so this may allocate.
@@ -111,15 +140,17 @@ fn write_odd_key(
     cursor: &mut Cursor<'_>,
     floats: FloatText,
     depth: usize,
-    out: &mut Vec<u8>,
+    out: &mut Sheet<'_>,
 ) -> Result<(), Malformed> {
     let mut text = Vec::new();
     let at = cursor.position();
     if cursor.token()? != Token::Nil {
         cursor.rewind(at);
-        write_next(cursor, floats, depth, &mut text)?;
+        let mut sheet = Sheet::new(&mut text);
+        write_next(cursor, floats, depth, &mut sheet)?;
+        sheet.finish();
     }
-    write_str(out, &text);
+    write_string(out, &text);
     Ok(())
 }
 
@@ -127,7 +158,7 @@ fn write_odd_key(
 fn write_extension(out: &mut Vec<u8>, kind: i8, payload: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.extend_from_slice(b"{\"type\":");
-    write_integer(out, kind);
+    out.extend_from_slice(itoa::Buffer::new().format(kind).as_bytes());
     out.extend_from_slice(b",\"data\":\"");
     for byte in payload {
         for nibble in [byte >> 4, byte & 0x0f] {
@@ -137,19 +168,28 @@ fn write_extension(out: &mut Vec<u8>, kind: i8, payload: &[u8]) {
     out.extend_from_slice(b"\"}");
 }
 
-fn write_integer(out: &mut Vec<u8>, number: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+fn write_integer(out: &mut Sheet<'_>, number: impl itoa::Integer) {
+    out.plain(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn write_number(out: &mut Sheet<'_>, number: f64, floats: FloatText) {
+    if let Some(text) = plain_float(&mut zmij::Buffer::new(), number) {
+        return out.plain(text);
+    }
+    out.append(|out| write_float(out, number, floats));
 }
 
 /// Appends `text` as a JSON string: in quotes, with the escapes JSON demands and no others.
 pub fn write_str(out: &mut Vec<u8>, text: &[u8]) {
-    if is_plain(text) {
-        out.reserve(text.len() + 2);
-        out.push(b'"');
-        out.extend_from_slice(text);
-        out.push(b'"');
-    } else {
-        write_with_escapes(out, text);
+    let mut sheet = Sheet::new(out);
+    write_string(&mut sheet, text);
+    sheet.finish();
+}
+
+#[inline]
+fn write_string(out: &mut Sheet<'_>, text: &[u8]) {
+    if !out.quoted(text) {
+        out.append(|out| write_with_escapes(out, text));
     }
 }
 
@@ -168,26 +208,6 @@ fn write_with_escapes(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// Whether no byte needs an escape. Eight bytes are tested at a time, the last ones overlapping
-/// those before: most strings of a record are shorter than a vector.
-#[inline]
-fn is_plain(text: &[u8]) -> bool {
-    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        let any = text
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .fold(escape_bits(*first), |any, word| any | escape_bits(*word));
-        return any | escape_bits(*last) == 0;
-    }
-    if let (Some([a, b, c, d]), Some([e, f, g, h])) =
-        (text.first_chunk::<4>(), text.last_chunk::<4>())
-    {
-        return escape_bits([*a, *b, *c, *d, *e, *f, *g, *h]) == 0;
-    }
-    !text.iter().any(|byte| needs_escape(*byte))
-}
-
 /// How many bytes stand before the first that needs an escape.
 fn plain_len(text: &[u8]) -> usize {
     let (words, _) = text.as_chunks::<8>();
@@ -195,24 +215,6 @@ fn plain_len(text: &[u8]) -> usize {
     let len = 8 * plain.count();
     let tail = text.get(len..).unwrap_or_default();
     len + tail.iter().take_while(|byte| !needs_escape(**byte)).count()
-}
-
-/// Not 0 where one of the bytes needs an escape. (A borrow may mark a byte above one that does; it
-/// never marks the lowest wrongly.)
-#[inline]
-fn escape_bits(bytes: [u8; 8]) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_le_bytes(bytes);
-    let is_zero = |word: u64| word.wrapping_sub(EACH) & !word;
-    let control = word.wrapping_sub(EACH * 0x20) & !word;
-    let quote = is_zero(word ^ (EACH * b'"' as u64));
-    let backslash = is_zero(word ^ (EACH * b'\\' as u64));
-    (control | quote | backslash) & (EACH * 0x80)
-}
-
-#[inline]
-fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 fn write_escape(out: &mut Vec<u8>, byte: u8) {

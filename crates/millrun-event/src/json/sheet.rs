@@ -1,0 +1,232 @@
+//! The text being printed: a vector that is longer than what is written on it.
+//!
+//! Most strings and numbers of a record are shorter than a vector register, and a call that copies
+//! so few bytes costs more than the bytes. So room is made for many of them at once, and strings are
+//! copied here, in words of which the last lies over those before, and looked through on the way.
+//!
+//! ```text
+//!   {"code":200,"pa……………………        written   room, zeros
+//!   └── at ────────┘
+//! ```
+
+/// Room that is made at a time, in bytes.
+const STEP: usize = 512;
+
+pub(super) struct Sheet<'o> {
+    out: &'o mut Vec<u8>,
+    /// Where the next byte goes; what is behind is room.
+    at: usize,
+}
+
+impl<'o> Sheet<'o> {
+    /// Goes on behind what is in `out`.
+    #[inline]
+    pub(super) fn new(out: &'o mut Vec<u8>) -> Self {
+        let at = out.len();
+        Self { out, at }
+    }
+
+    /// Leaves in the vector what was written.
+    #[inline]
+    pub(super) fn finish(self) {
+        self.out.truncate(self.at);
+    }
+
+    /// Has what follows written by somebody who appends.
+    pub(super) fn append<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        self.out.truncate(self.at);
+        let written = write(self.out);
+        self.at = self.out.len();
+        written
+    }
+
+    /// The room for `count` bytes.
+    #[inline]
+    fn room(&mut self, count: usize) -> &mut [u8] {
+        let end = self.at + count;
+        if self.out.len() < end {
+            self.grow(end);
+        }
+        self.out.get_mut(self.at..end).unwrap_or_default()
+    }
+
+    #[cold]
+    fn grow(&mut self, end: usize) {
+        self.out.resize(end + STEP, 0);
+    }
+
+    #[inline]
+    pub(super) fn byte(&mut self, byte: u8) {
+        if let Some(place) = self.room(1).first_mut() {
+            *place = byte;
+        }
+        self.at += 1;
+    }
+
+    /// Writes a word of at most eight letters.
+    #[inline]
+    pub(super) fn word<const N: usize>(&mut self, word: &[u8; N]) {
+        if let Some(place) = self.room(N).first_chunk_mut() {
+            *place = *word;
+        }
+        self.at += N;
+    }
+
+    /// Writes digits and the like, which need no look.
+    #[inline]
+    pub(super) fn plain(&mut self, text: &[u8]) {
+        let _ = copy(text, self.room(text.len()));
+        self.at += text.len();
+    }
+
+    /// Writes a string in quotes. False, and nothing is written, if a byte in it needs an escape.
+    #[inline]
+    pub(super) fn quoted(&mut self, text: &[u8]) -> bool {
+        self.between([b'"'], text, [b'"'])
+    }
+
+    /// Writes a key: what is before it, the string in quotes, a colon. False as [`Sheet::quoted`].
+    #[inline]
+    pub(super) fn key(&mut self, before: u8, text: &[u8]) -> bool {
+        self.between([before, b'"'], text, [b'"', b':'])
+    }
+
+    #[inline]
+    fn between<const A: usize, const B: usize>(
+        &mut self,
+        before: [u8; A],
+        text: &[u8],
+        behind: [u8; B],
+    ) -> bool {
+        let count = A + text.len() + B;
+        let room = self.room(count);
+        let Some((first, rest)) = room.split_first_chunk_mut::<A>() else {
+            return false;
+        };
+        *first = before;
+        if !copy(text, rest) {
+            return false;
+        }
+        if let Some(last) = rest.get_mut(text.len()..).and_then(<[u8]>::first_chunk_mut) {
+            *last = behind;
+        }
+        self.at += count;
+        true
+    }
+}
+
+/// Copies a text to where there is room for it. False if a byte of it needs an escape; the text is
+/// there all the same.
+#[inline]
+fn copy(text: &[u8], room: &mut [u8]) -> bool {
+    let Some(place) = room.get_mut(..text.len()) else {
+        return false;
+    };
+    if let (Some(last), Some(end)) = (text.last_chunk::<16>(), place.last_chunk_mut::<16>()) {
+        // The last ones lie over those before.
+        let mut marks = marked(*last);
+        *end = *last;
+        let (words, _) = text.as_chunks::<16>();
+        let (places, _) = place.as_chunks_mut::<16>();
+        for (word, place) in words.iter().zip(places) {
+            let more = marked(*word);
+            for (mark, more) in marks.iter_mut().zip(more) {
+                *mark |= more;
+            }
+            *place = *word;
+        }
+        return marks == [0; 16];
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        if let Some(place) = place.first_chunk_mut() {
+            *place = *first;
+        }
+        if let Some(place) = place.last_chunk_mut() {
+            *place = *last;
+        }
+        return escape_bits(*first) | escape_bits(*last) == 0;
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        if let Some(place) = place.first_chunk_mut() {
+            *place = *first;
+        }
+        if let Some(place) = place.last_chunk_mut() {
+            *place = *last;
+        }
+        let ([a, b, c, d], [e, f, g, h]) = (*first, *last);
+        return escape_bits([a, b, c, d, e, f, g, h]) == 0;
+    }
+    let mut plain = true;
+    for (byte, place) in text.iter().zip(place) {
+        plain &= !needs_escape(*byte);
+        *place = *byte;
+    }
+    plain
+}
+
+/// Not 0 for each byte that needs an escape.
+#[inline]
+fn marked(bytes: [u8; 16]) -> [u8; 16] {
+    bytes.map(|byte| u8::from((byte < 0x20) | (byte == b'"') | (byte == b'\\')))
+}
+
+/// Not 0 where one of the bytes needs an escape. (A borrow may mark a byte above one that does; it
+/// never marks the lowest wrongly.)
+#[inline]
+pub(super) fn escape_bits(bytes: [u8; 8]) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(bytes);
+    let is_zero = |word: u64| word.wrapping_sub(EACH) & !word;
+    let control = word.wrapping_sub(EACH * 0x20) & !word;
+    let quote = is_zero(word ^ (EACH * b'"' as u64));
+    let backslash = is_zero(word ^ (EACH * b'\\' as u64));
+    (control | quote | backslash) & (EACH * 0x80)
+}
+
+#[inline]
+pub(super) fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_sheet_holds_what_was_written_and_nothing_else(
+            before in prop::collection::vec(any::<u8>(), 0..20),
+            texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..60),
+        ) {
+            let mut out = before.clone();
+            let mut expected = before;
+            let mut sheet = Sheet::new(&mut out);
+            for text in &texts {
+                let needs = text.iter().any(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
+                prop_assert_eq!(sheet.quoted(text), !needs);
+                if !needs {
+                    expected.push(b'"');
+                    expected.extend_from_slice(text);
+                    expected.push(b'"');
+                }
+                prop_assert_eq!(sheet.key(b',', text), !needs);
+                if !needs {
+                    expected.extend_from_slice(b",\"");
+                    expected.extend_from_slice(text);
+                    expected.extend_from_slice(b"\":");
+                }
+                sheet.plain(text);
+                expected.extend_from_slice(text);
+                sheet.byte(b',');
+                expected.push(b',');
+                sheet.append(|out| out.extend_from_slice(b"abc"));
+                sheet.word(b"defg");
+                expected.extend_from_slice(b"abcdefg");
+            }
+            sheet.finish();
+            prop_assert_eq!(out, expected);
+        }
+    }
+}
