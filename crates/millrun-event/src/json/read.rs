@@ -339,8 +339,11 @@ fn replace(out: &mut Vec<u8>, old: std::ops::Range<usize>, new: usize) {
 /// A bit that is the same for equal keys and seldom so for others.
 #[inline]
 fn key_bit(key: &[u8]) -> u128 {
-    let [.., last] = key else { return 1 };
+    // The header holds the length of a short key.
+    let [header, first, .., last] = key else {
+        return 1;
+    };
     let middle = key.get(key.len() / 2).copied().unwrap_or(0);
-    let mixed = (key.len() as u32) << 16 ^ u32::from(middle) << 8 ^ u32::from(*last);
+    let mixed = u32::from_le_bytes([*last, middle, *first, *header]);
     1 << (mixed.wrapping_mul(0x9e37_79b1) >> 25)
 }
