@@ -86,3 +86,5 @@ pub use source::{FileId, MAX_FILE_BYTES, Position, Source, Sources, Span};
 pub use suggestion::nearest;
 pub use value::{Content, Notation, Value};
 pub use value_error::ValueError;
+#[cfg(feature = "yaml")]
+pub use yaml::YamlError;

@@ -84,8 +84,8 @@ pub use loss::{Loss, LossReason, Losses};
 pub use pipeline::{FlushHandle, Pipeline, SHUTDOWN_FLUSH_MAX};
 pub use placeholder::{Expansion, PlaceholderError, expand, text_of};
 pub use plugin::{
-    AtEnd, BatchFormatter, BufferedOutput, Content, DeliveryError, DirectOutput, Filter, Input,
-    PROBE_TIMEOUT, PluginId, Progress, Rewriter, Sender, Settled, StartError, read_chunk,
+    AtEnd, BatchFormatter, BufferedOutput, Companion, Content, DeliveryError, DirectOutput, Filter,
+    Input, PROBE_TIMEOUT, PluginId, Progress, Rewriter, Sender, Settled, StartError, read_chunk,
     read_chunk_as_kept,
 };
 pub use promise::{Keeping, Promise, PromiseName, promise_of};

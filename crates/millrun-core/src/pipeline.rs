@@ -85,6 +85,9 @@ pub struct Pipeline {
     inputs: Vec<JoinHandle<()>>,
     at_end: Vec<AtEnd>,
     flushers: Vec<JoinHandle<()>>,
+    /// What looks after destinations, and what ends it.
+    companions: Vec<JoinHandle<()>>,
+    companion_stop: Stop,
     buffered: Arc<[Arc<BufferedNode>]>,
     places: Workplaces,
     releaser: Option<JoinHandle<()>>,
@@ -139,6 +142,8 @@ impl Pipeline {
             inputs: Vec::new(),
             at_end: Vec::new(),
             flushers: Vec::new(),
+            companions: Vec::new(),
+            companion_stop: Stop::new(),
             buffered: parts.buffered.into(),
             places: Arc::new([]),
             releaser: None,
@@ -173,6 +178,19 @@ impl Pipeline {
                 let name = format!("flush-{number}-{}", node.id.text);
                 let thread = spawn(name, &pipeline.alarm, move || flusher.run())?;
                 pipeline.flushers.push(thread);
+            }
+        }
+        for node in pipeline.buffered.iter() {
+            let outputs = [Some(&node.output), node.secondary.as_ref()];
+            for companion in outputs
+                .into_iter()
+                .flatten()
+                .filter_map(|output| output.companion())
+            {
+                let stop = pipeline.companion_stop.clone();
+                let name = format!("watch-{}", node.id.text);
+                let thread = spawn(name, &pipeline.alarm, move || companion(stop))?;
+                pipeline.companions.push(thread);
             }
         }
         let mut places = Vec::new();
@@ -306,7 +324,8 @@ impl Pipeline {
             std::thread::sleep(SHUTDOWN_POLL);
         }
         self.flush_stop.end.set();
-        for thread in self.flushers {
+        self.companion_stop.set();
+        for thread in self.flushers.into_iter().chain(self.companions) {
             let _ = thread.join();
         }
         for act in self.at_end {

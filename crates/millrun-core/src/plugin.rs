@@ -118,6 +118,11 @@ pub trait BufferedOutput: Send + Sync {
     /// The deliverer of one flush thread; it owns its connections and open files.
     fn sender(&self) -> Box<dyn Sender>;
 
+    /// What looks after its destinations, on a thread of its own from the output's start to its end.
+    fn companion(&self) -> Option<Companion> {
+        None
+    }
+
     /// Told when the file of a chunk was made, on the thread that fills it.
     fn chunk_made(&self, _: &Metadata, _: ChunkId, _: &Path) {}
 
@@ -132,6 +137,9 @@ pub trait BufferedOutput: Send + Sync {
         true
     }
 }
+
+/// Work that goes on until the flag is set, and then ends soon.
+pub type Companion = Box<dyn FnOnce(Stop) + Send>;
 
 /// What the bytes of a chunk are (fluentd.md section 4.1).
 pub enum Content<'a> {

@@ -43,6 +43,15 @@ pub struct JsonError {
 }
 
 impl Json {
+    /// Reads the first document of a text in YAML: lists and mappings of scalars, without aliases.
+    ///
+    /// # Errors
+    /// If the text is no such YAML, or nests deeper than [`MAX_JSON_DEPTH`].
+    #[cfg(feature = "yaml")]
+    pub fn parse_yaml(text: &str) -> Result<Self, crate::YamlError> {
+        crate::yaml::read(text)
+    }
+
     /// Reads one value and nothing after it.
     ///
     /// # Errors

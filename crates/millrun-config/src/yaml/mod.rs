@@ -24,9 +24,13 @@
 //! Events of the YAML parser become nodes (`node`), where anchors and includes are followed; plain
 //! scalars get the types Ruby's parser gives them (`scalar`); nodes become elements (`tree`).
 
+mod data;
 mod node;
 mod scalar;
 mod tree;
+
+pub use data::YamlError;
+pub(crate) use data::read;
 
 use crate::{Element, FileId, parser::Parser};
 

@@ -1,18 +1,26 @@
 // Sends numbered events with @fluent-org/logger and ends when all are sent and, if asked for,
 // acknowledged.
 //
-// Usage: send.js PORT TAG COUNT MODE seconds|eventtime ack|noack
+// Usage: send.js PORT TAG COUNT MODE seconds|eventtime ack|noack [CA_FILE KEY]
+//
+// With the certificate of an authority it goes over TLS and proves that it knows the shared key.
 
+const fs = require("fs");
 const { EventTime, FluentClient } = require("@fluent-org/logger");
 
 const FIRST_SECOND = 1700000000;
 const ACK_TIMEOUT_MS = 15000;
 
 async function main() {
-  const [port, tag, count, eventMode, precision, ack] = process.argv.slice(2);
+  const [port, tag, count, eventMode, precision, ack, caFile, sharedKey] = process.argv.slice(2);
   const client = new FluentClient(tag, {
     eventMode,
-    socket: { host: "127.0.0.1", port: Number(port) },
+    socket: {
+      host: "127.0.0.1",
+      port: Number(port),
+      tls: caFile ? { ca: fs.readFileSync(caFile), servername: "srv.test" } : undefined,
+    },
+    security: sharedKey ? { clientHostname: "client.test", sharedKey } : undefined,
     ack: ack === "ack" ? { ackTimeout: ACK_TIMEOUT_MS } : undefined,
     // Several events a message, in the modes that can hold several.
     flushInterval: 20,

@@ -26,6 +26,8 @@ mod mill;
 mod numbered;
 mod rotation;
 mod ruby;
+mod servers;
 mod signals;
+mod tls;
 mod wire;
 mod workers;

@@ -1,15 +1,12 @@
-//! Which server gets the next chunk.
+//! Which server gets the next chunk (fluentd.md section 5.6).
 //!
-//! Weights divided by their greatest common divisor say how often each server stands in a round;
-//! several rounds, each shuffled for itself, make the list that is gone through again and again
-//! (fluentd.md section 5.6, where the whole list is shuffled). So the shares are exact over every
-//! round, and two senders do not fall into step.
-
-use std::time::{Duration, Instant};
+//! Regular servers that can be used take turns by their weights; for those that cannot, standby ones
+//! step in until the weight that is missing is made up for. Weights divided by their greatest common
+//! divisor say how often each server stands in a round; several rounds, each shuffled for itself, make
+//! the list that is gone through again and again (in Fluentd the whole list is shuffled). So the shares
+//! are exact over every round, and two senders do not fall into step.
 
 use millrun_buffer::Random;
-
-use super::parameters::Server;
 
 /// How often each server should stand in the list on average, so that there is something to
 /// shuffle.
@@ -18,94 +15,132 @@ const ROUNDS_MIN: usize = 6;
 /// The longest list; weights that need more are rounded.
 const TURNS_MAX: usize = 4096;
 
-/// The order in which servers are tried, and which of them failed lately.
+/// What is known of one server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) weight: u32,
+    pub(super) is_standby: bool,
+    pub(super) is_available: bool,
+}
+
+/// The order in which servers are tried.
 #[derive(Debug)]
 pub(super) struct Balance {
-    /// Servers by number, regular ones only.
+    random: Random,
+    /// What the turns were made of.
+    candidates: Vec<Candidate>,
+    /// Servers by number.
     turns: Vec<usize>,
     next: usize,
-    standby: Vec<usize>,
-    /// For each server, until when it is left alone.
-    down_until: Vec<Option<Instant>>,
+    /// Standby servers that stand in for others.
+    standing_in: Vec<usize>,
 }
 
 impl Balance {
-    pub(super) fn new(servers: &[Server], random: &mut Random) -> Self {
-        let used = || {
-            servers
-                .iter()
-                .enumerate()
-                .filter(|(_, server)| server.weight > 0)
-        };
-        let regular = || used().filter(|(_, server)| !server.standby);
-        let divisor = regular()
-            .fold(0, |divisor, (_, server)| gcd(divisor, server.weight))
-            .max(1);
-        let total: u64 = regular()
-            .map(|(_, server)| u64::from(server.weight / divisor))
-            .sum();
-        // With weights too far apart, the list would be too long: every server keeps one turn.
-        let scale = total.div_ceil(TURNS_MAX as u64).max(1);
-        let round: Vec<usize> = regular()
-            .flat_map(|(index, server)| {
-                let count = u64::from(server.weight / divisor).div_ceil(scale);
-                (0..count).map(move |_| index)
-            })
-            .collect();
-        let rounds = (ROUNDS_MIN * regular().count()).checked_div(round.len());
-        let mut turns = Vec::new();
-        for _ in 0..rounds.unwrap_or(0).max(1) {
-            let start = turns.len();
-            turns.extend_from_slice(&round);
-            for place in (start + 1..turns.len()).rev() {
-                let span = (place - start) as u64 + 1;
-                turns.swap(place, start + random.below(span) as usize);
-            }
-        }
+    pub(super) fn new(random: Random) -> Self {
         Self {
-            turns,
+            random,
+            candidates: Vec::new(),
+            turns: Vec::new(),
             next: 0,
-            standby: used()
-                .filter(|(_, server)| server.standby)
-                .map(|(index, _)| index)
-                .collect(),
-            down_until: vec![None; servers.len()],
+            standing_in: Vec::new(),
         }
     }
 
-    /// The servers to try for one chunk, each once: whose turn it is, the regular ones behind it,
-    /// the standby ones; those that failed lately last, for a try is better than none.
-    pub(super) fn order(&mut self, now: Instant) -> Vec<usize> {
+    /// The servers to try for one chunk, each once: whose turn it is, the others that take turns behind
+    /// it, then those that are not to be used, for a try is better than none. Second, the standby servers
+    /// that have just begun to stand in.
+    pub(super) fn order(&mut self, candidates: &[Candidate]) -> (Vec<usize>, Vec<usize>) {
+        let new = match self.candidates == candidates {
+            true => Vec::new(),
+            false => self.rebuild(candidates),
+        };
         let start = self.next;
         self.next = (start + 1).checked_rem(self.turns.len()).unwrap_or(0);
         let turns = self.turns.iter().cycle().skip(start).take(self.turns.len());
         let mut order: Vec<usize> = Vec::new();
-        for index in turns.chain(&self.standby) {
+        let mut others: Vec<usize> = (0..candidates.len()).collect();
+        others.retain(|index| {
+            candidates
+                .get(*index)
+                .is_some_and(|candidate| candidate.weight > 0)
+        });
+        others.sort_by_key(|index| {
+            let candidate = candidates.get(*index);
+            candidate.map(|candidate| (!candidate.is_available, candidate.is_standby))
+        });
+        for index in turns.chain(&others) {
             if !order.contains(index) {
                 order.push(*index);
             }
         }
-        order.sort_by_key(|index| self.down_until(*index, now).is_some());
-        order
+        (order, new)
     }
 
-    /// Leaves a server alone for `pause`; true if it was sound before.
-    pub(super) fn failed(&mut self, server: usize, now: Instant, pause: Duration) -> bool {
-        let until = self.down_until.get_mut(server);
-        until.is_some_and(|until| until.replace(now + pause).is_none())
+    /// Makes the turns anew; the standby servers that stand in and did not before.
+    fn rebuild(&mut self, candidates: &[Candidate]) -> Vec<usize> {
+        self.candidates = candidates.to_vec();
+        let used = || {
+            candidates
+                .iter()
+                .enumerate()
+                .filter(|(_, one)| one.weight > 0)
+        };
+        let regular = used().filter(|(_, one)| !one.is_standby);
+        let (mut chosen, lost): (Vec<_>, Vec<_>) = regular.partition(|(_, one)| one.is_available);
+        let mut missing: u64 = lost.iter().map(|(_, one)| u64::from(one.weight)).sum();
+        let mut standing_in = Vec::new();
+        for (index, one) in used().filter(|(_, one)| one.is_standby && one.is_available) {
+            if missing == 0 {
+                break;
+            }
+            missing = missing.saturating_sub(u64::from(one.weight));
+            standing_in.push(index);
+            chosen.push((index, one));
+        }
+        let weights: Vec<(usize, u32)> = chosen
+            .iter()
+            .map(|(index, one)| (*index, one.weight))
+            .collect();
+        self.turns = turns(&weights, &mut self.random);
+        self.next = 0;
+        let mut new = standing_in.clone();
+        new.retain(|index| !self.standing_in.contains(index));
+        self.standing_in = standing_in;
+        new
     }
+}
 
-    /// Takes a server for sound; true if it was not before.
-    pub(super) fn succeeded(&mut self, server: usize) -> bool {
-        let until = self.down_until.get_mut(server);
-        until.and_then(Option::take).is_some()
+/// Several rounds, each shuffled for itself.
+fn turns(weights: &[(usize, u32)], random: &mut Random) -> Vec<usize> {
+    let divisor = weights
+        .iter()
+        .fold(0, |divisor, (_, weight)| gcd(divisor, *weight))
+        .max(1);
+    let total: u64 = weights
+        .iter()
+        .map(|(_, weight)| u64::from(weight / divisor))
+        .sum();
+    // With weights too far apart, the list would be too long: every server keeps one turn.
+    let scale = total.div_ceil(TURNS_MAX as u64).max(1);
+    let round: Vec<usize> = weights
+        .iter()
+        .flat_map(|(index, weight)| {
+            let count = u64::from(weight / divisor).div_ceil(scale);
+            (0..count).map(move |_| *index)
+        })
+        .collect();
+    let rounds = (ROUNDS_MIN * weights.len()).checked_div(round.len());
+    let mut turns = Vec::new();
+    for _ in 0..rounds.unwrap_or(0).max(1) {
+        let start = turns.len();
+        turns.extend_from_slice(&round);
+        for place in (start + 1..turns.len()).rev() {
+            let span = (place - start) as u64 + 1;
+            turns.swap(place, start + random.below(span) as usize);
+        }
     }
-
-    /// Until when a server is left alone, if it is.
-    pub(super) fn down_until(&self, server: usize, now: Instant) -> Option<Instant> {
-        let until = self.down_until.get(server).copied().flatten();
-        until.filter(|until| *until > now)
-    }
+    turns
 }
 
 fn gcd(a: u32, b: u32) -> u32 {
@@ -116,22 +151,28 @@ fn gcd(a: u32, b: u32) -> u32 {
 mod tests {
     use super::*;
 
-    fn servers(weights: &[(u32, bool)]) -> Vec<Server> {
-        let server = |(weight, standby): &(u32, bool)| Server {
+    fn candidates(weights: &[(u32, bool, bool)]) -> Vec<Candidate> {
+        let candidate = |(weight, is_standby, is_available): &(u32, bool, bool)| Candidate {
             weight: *weight,
-            standby: *standby,
-            ..Server::at("", 0)
+            is_standby: *is_standby,
+            is_available: *is_available,
         };
-        weights.iter().map(server).collect()
+        weights.iter().map(candidate).collect()
+    }
+
+    fn balance() -> Balance {
+        Balance::new(Random::from_seed(5))
     }
 
     fn shares(weights: &[u32], chunks: usize) -> Vec<usize> {
-        let weights: Vec<_> = weights.iter().map(|weight| (*weight, false)).collect();
-        let mut balance = Balance::new(&servers(&weights), &mut Random::from_seed(5));
-        let now = Instant::now();
+        let weights: Vec<_> = weights
+            .iter()
+            .map(|weight| (*weight, false, true))
+            .collect();
+        let (candidates, mut balance) = (candidates(&weights), balance());
         let mut shares = vec![0; weights.len()];
         for _ in 0..chunks {
-            shares[balance.order(now)[0]] += 1;
+            shares[balance.order(&candidates).0[0]] += 1;
         }
         shares
     }
@@ -151,27 +192,49 @@ mod tests {
     }
 
     #[test]
-    fn standby_servers_come_last_until_a_regular_one_fails() {
-        let servers = servers(&[(60, true), (60, false), (60, false)]);
-        let mut balance = Balance::new(&servers, &mut Random::from_seed(5));
-        let now = Instant::now();
+    fn standby_servers_step_in_until_the_missing_weight_is_made_up_for_and_step_back() {
+        let all = [
+            (60, false, true),
+            (60, false, true),
+            (40, true, true),
+            (40, true, true),
+            (40, true, true),
+        ];
+        let mut balance = balance();
         for _ in 0..20 {
-            assert_eq!(balance.order(now)[2], 0);
+            let (order, new) = balance.order(&candidates(&all));
+            assert!(order[0] < 2 && order[1] < 2 && new.is_empty(), "{order:?}");
+            assert_eq!(order.len(), 5);
         }
-        assert!(balance.failed(1, now, Duration::from_secs(10)));
-        assert!(!balance.failed(1, now, Duration::from_secs(10)));
+        let mut one_down = all;
+        one_down[1].2 = false;
+        let (first, new) = balance.order(&candidates(&one_down));
+        assert_eq!(new, [2, 3]);
+        let mut seen = vec![first[0]];
+        for _ in 0..100 {
+            let (order, new) = balance.order(&candidates(&one_down));
+            assert!(new.is_empty());
+            // Those that are down come last, but they come.
+            assert_eq!(order.last(), Some(&1));
+            seen.push(order[0]);
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, [0, 2, 3]);
         for _ in 0..20 {
-            assert_eq!(balance.order(now), [2, 0, 1]);
+            assert!(balance.order(&candidates(&all)).0[0] < 2);
         }
-        let later = now + Duration::from_secs(10);
-        assert_eq!(balance.order(later)[2], 0);
-        assert!(balance.succeeded(1));
-        assert!(!balance.succeeded(1));
     }
 
     #[test]
     fn nobody_to_send_to_is_an_empty_order() {
-        let mut balance = Balance::new(&servers(&[(0, false)]), &mut Random::from_seed(5));
-        assert!(balance.order(Instant::now()).is_empty());
+        assert!(
+            balance()
+                .order(&candidates(&[(0, false, true)]))
+                .0
+                .is_empty()
+        );
+        // Only standby servers: they are not used in turns, and tried all the same.
+        assert_eq!(balance().order(&candidates(&[(1, true, true)])).0, [0]);
     }
 }

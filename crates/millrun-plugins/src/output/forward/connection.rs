@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrun_buffer::ChunkId;
@@ -15,14 +16,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
 use thiserror::Error;
 
-use super::parameters::{Plan, Server};
+use super::fleet::Member;
+use super::parameters::Plan;
 use crate::transport::{Wire, WireError};
 
 /// A blocking socket whose writes time out, with the client end of the protocol.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// The server's number.
-    pub(super) server: usize,
+    /// The server at the other end.
+    pub(super) member: Arc<Member>,
     wire: Wire,
     protocol: Sender,
     used: Instant,
@@ -50,10 +52,9 @@ pub(super) enum Broken {
 }
 
 impl Connection {
-    /// Makes one of a new connection to `to`, which is the server of that number.
+    /// Makes one of a new connection to `member`.
     pub(super) fn new(
-        server: usize,
-        to: &Server,
+        member: Arc<Member>,
         stream: TcpStream,
         plan: &Plan,
         salt: &str,
@@ -66,6 +67,7 @@ impl Connection {
         if plan.send_keepalive_packet {
             SockRef::from(&stream).set_keepalive(true)?;
         }
+        let to = &member.server;
         let timeout = plan.hard_timeout.max(HANDSHAKE_TIMEOUT_MIN);
         let deadline = Instant::now() + timeout;
         let silent = |error| match error {
@@ -82,7 +84,7 @@ impl Connection {
             })?;
         }
         Ok(Self {
-            server,
+            member,
             wire,
             protocol: Sender::new(plan.sender.clone()),
             used: now,

@@ -8,8 +8,9 @@ use millrun_buffer::{Chunk, ChunkId, Pin, Random, Timestamp};
 use millrun_core::{DeliveryError, PROBE_TIMEOUT, PluginId, Progress, Sender, Settled, read_chunk};
 use millrun_forward::{Compression, SendError};
 
-use super::balance::Balance;
+use super::balance::{Balance, Candidate};
 use super::connection::{Broken, Connection, wait_readable};
+use super::fleet::{Fleet, Member, Members};
 use super::parameters::{CHUNKS_IN_FLIGHT_MAX, Plan};
 use super::parcel::{Addressed, Parcel};
 use super::resolver::Resolver;
@@ -19,6 +20,10 @@ use super::whole_seconds::whole_seconds;
 pub(super) struct Deliverer {
     plan: Arc<Plan>,
     id: PluginId,
+    fleet: Arc<Fleet>,
+    /// The version of the fleet that `members` are of.
+    version: u64,
+    members: Members,
     balance: Balance,
     /// One for each server, by its number.
     resolvers: Vec<Resolver>,
@@ -31,6 +36,11 @@ pub(super) struct Deliverer {
     rounded: Vec<u8>,
     /// What the digests of its handshakes begin with.
     salt: String,
+}
+
+/// What the digests of handshakes begin with.
+pub(super) fn salt(random: &mut Random) -> String {
+    format!("{:016x}{:016x}", random.bits(), random.bits())
 }
 
 /// How much longer than its answer a chunk may be under way: the connection notices first.
@@ -49,16 +59,15 @@ enum Failure {
 }
 
 impl Deliverer {
-    pub(super) fn new(plan: Arc<Plan>, id: PluginId) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, fleet: Arc<Fleet>, id: PluginId) -> Self {
         let mut random = Random::from_entropy();
-        let resolvers = plan.servers.iter().map(|server| {
-            let (expiry, rotates) = (plan.expire_dns_cache, plan.dns_round_robin);
-            Resolver::new(&server.host, server.port, expiry, rotates)
-        });
-        Self {
-            balance: Balance::new(&plan.servers, &mut random),
-            salt: format!("{:016x}{:016x}", random.bits(), random.bits()),
-            resolvers: resolvers.collect(),
+        let mut deliverer = Self {
+            salt: salt(&mut random),
+            version: fleet.version(),
+            members: fleet.members(),
+            fleet,
+            balance: Balance::new(random),
+            resolvers: Vec::new(),
             connections: Vec::new(),
             settled: Vec::new(),
             acked: Vec::new(),
@@ -66,7 +75,55 @@ impl Deliverer {
             rounded: Vec::new(),
             plan,
             id,
+        };
+        deliverer.resolvers = deliverer
+            .members
+            .iter()
+            .map(|one| deliverer.resolver(one))
+            .collect();
+        deliverer
+    }
+
+    fn resolver(&self, member: &Member) -> Resolver {
+        let (expiry, rotates) = (self.plan.expire_dns_cache, self.plan.dns_round_robin);
+        Resolver::new(&member.server.host, member.server.port, expiry, rotates)
+    }
+
+    /// Takes note of servers that came and went. Connections to those that went stay until what they
+    /// carry is answered.
+    fn follow_fleet(&mut self) {
+        let version = self.fleet.version();
+        if version != self.version {
+            self.version = version;
+            self.members = self.fleet.members();
+            self.resolvers = self.members.iter().map(|one| self.resolver(one)).collect();
         }
+    }
+
+    /// The servers to try for one chunk, by number.
+    fn order(&mut self, now: Instant) -> Vec<usize> {
+        let candidates: Vec<Candidate> = self
+            .members
+            .iter()
+            .map(|member| Candidate {
+                weight: member.server.weight,
+                is_standby: member.server.standby,
+                is_available: member.is_available(now),
+            })
+            .collect();
+        let (order, standing_in) = self.balance.order(&candidates);
+        for member in standing_in
+            .iter()
+            .filter_map(|index| self.members.get(*index))
+        {
+            tracing::warn!(
+                plugin_id = self.id.given(),
+                weight = member.server.weight,
+                "using standby node {}",
+                member.server.address
+            );
+        }
+        order
     }
 
     /// Sends to a server that may have it.
@@ -75,11 +132,12 @@ impl Deliverer {
             true => parcel.chunk.dispatch(),
             false => None,
         };
-        let (servers, timeout) = (&self.plan.servers, self.plan.in_doubt_timeout);
-        let addresses = servers.iter().map(|server| &*server.address);
+        self.follow_fleet();
+        let (members, timeout) = (Arc::clone(&self.members), self.plan.in_doubt_timeout);
+        let addresses = members.iter().map(|member| &*member.server.address);
         match Pin::of(dispatch.as_ref(), addresses, timeout, Timestamp::now()) {
             // Where there is one server only, a failure is everybody's.
-            Pin::To { .. } if servers.len() == 1 => self.send_to_any(parcel, now),
+            Pin::To { .. } if members.len() == 1 => self.send_to_any(parcel, now),
             Pin::Free => self.send_to_any(parcel, now),
             Pin::To { server, left } => self.send_to_one(server, parcel, left, now),
             Pin::Unknown { left } => {
@@ -104,12 +162,13 @@ impl Deliverer {
         left: Duration,
         now: Instant,
     ) -> Result<(), DeliveryError> {
-        let down = self.balance.down_until(server, now);
+        let member = self.members.get(server);
+        let down = member.and_then(|member| member.left_alone_until(now));
         let reason = match down {
             Some(_) => "the server does not answer".to_owned(),
             None => match self.send_to(server, parcel, now) {
                 Ok(()) => {
-                    self.recovered(server);
+                    self.recovered(server, now);
                     return Ok(());
                 }
                 Err(Failure::Chunk(text)) => return Err(DeliveryError::Unrecoverable(text)),
@@ -129,10 +188,10 @@ impl Deliverer {
     fn send_to_any(&mut self, parcel: &Parcel<'_>, now: Instant) -> Result<(), DeliveryError> {
         let mut failures = String::new();
         let mut is_unreachable = true;
-        for server in self.balance.order(now) {
+        for server in self.order(now) {
             match self.send_to(server, parcel, now) {
                 Ok(()) => {
-                    self.recovered(server);
+                    self.recovered(server, now);
                     return Ok(());
                 }
                 Err(Failure::Chunk(text)) => return Err(DeliveryError::Unrecoverable(text)),
@@ -151,7 +210,11 @@ impl Deliverer {
             }
         }
         if failures.is_empty() {
-            failures.push_str("every <server> is of weight 0");
+            let none = match self.members.is_empty() {
+                true => "service discovery knows none",
+                false => "every <server> is of weight 0",
+            };
+            failures.push_str(none);
         }
         let text = format!("no nodes are available: {failures}");
         Err(match is_unreachable {
@@ -203,9 +266,9 @@ impl Deliverer {
 
     fn address<'a>(&self, server: usize, parcel: &Parcel<'a>) -> Result<Addressed<'a>, Failure> {
         let no_server = || Failure::Server("no such server".to_owned());
-        let server = self.plan.servers.get(server).ok_or_else(no_server)?;
+        let member = self.members.get(server).ok_or_else(no_server)?;
         // Not recorded, not sent: after a crash nobody would know where the chunk is.
-        let addressed = parcel.address(&self.id, server);
+        let addressed = parcel.address(&self.id, &member.server);
         addressed.map_err(|error| Failure::Record(error.to_string()))
     }
 
@@ -214,14 +277,14 @@ impl Deliverer {
         let stream = resolver
             .connect(self.plan.connect_timeout, now)
             .map_err(|error| format!("cannot connect: {error}"))?;
-        let to = self.plan.servers.get(server).ok_or("no such server")?;
-        let connection = Connection::new(server, to, stream, &self.plan, &self.salt, now);
+        let member = self.members.get(server).ok_or("no such server")?;
+        let connection = Connection::new(Arc::clone(member), stream, &self.plan, &self.salt, now);
         connection.map_err(|broken| {
             if let Broken::Handshake(error) = &broken {
                 tracing::warn!(
                     plugin_id = self.id.given(),
                     "connection refused to {}: {error}",
-                    to.name
+                    member.server.name
                 );
             }
             format!("cannot set up the connection: {broken}")
@@ -234,19 +297,21 @@ impl Deliverer {
             return None;
         }
         let idle_max = self.plan.keepalive_timeout;
+        let member = self.members.get(server)?;
+        let is_to = |open: &Connection| Arc::ptr_eq(&open.member, member);
         self.connections.retain_mut(|open| {
-            open.server != server || open.in_flight() > 0 || open.is_usable(idle_max, now)
+            !is_to(open) || open.in_flight() > 0 || open.is_usable(idle_max, now)
         });
         self.connections
             .iter_mut()
-            .position(|open| open.server == server && open.is_usable(idle_max, now))
+            .position(|open| is_to(open) && open.is_usable(idle_max, now))
     }
 
     /// Drops a broken connection. The chunks it carried are in doubt, except `unsent`, of which
     /// the server has a part at most.
     fn give_up(&mut self, at: usize, broken: &Broken, unsent: Option<ChunkId>) {
         let connection = self.connections.swap_remove(at);
-        let text = format!("{}: {broken}", self.label(connection.server));
+        let text = format!("{}: {broken}", connection.member.server.label);
         for chunk in connection.in_doubt().filter(|chunk| Some(*chunk) != unsent) {
             let outcome = Err(DeliveryError::Unconfirmed(text.clone()));
             self.settled.push(Settled { chunk, outcome });
@@ -278,9 +343,9 @@ impl Deliverer {
                 Ok(is_open)
             });
             let is_used_up = connection.in_flight() == 0 && !self.plan.keepalive;
-            let server = connection.server;
+            let member = Arc::clone(&connection.member);
             for chunk in self.acked.drain(..) {
-                self.balance.succeeded(server);
+                member.succeeded(now);
                 self.settled.push(Settled {
                     chunk,
                     outcome: Ok(()),
@@ -289,7 +354,7 @@ impl Deliverer {
             match looked {
                 Err(broken) => {
                     self.give_up(at, &broken, None);
-                    self.detach(server, now, &broken.to_string());
+                    self.leave_alone(&member, now, &broken.to_string());
                 }
                 Ok(is_open) if is_used_up || !is_open => drop(self.connections.swap_remove(at)),
                 Ok(_) => {}
@@ -297,35 +362,39 @@ impl Deliverer {
         }
     }
 
+    fn detach(&self, server: usize, now: Instant, error: &str) {
+        if let Some(member) = self.members.get(server) {
+            self.leave_alone(member, now, error);
+        }
+    }
+
     /// Leaves a server alone for a while, and says so once.
-    fn detach(&mut self, server: usize, now: Instant, error: &str) {
-        let pause = self.plan.recover_wait;
-        if self.balance.failed(server, now, pause) {
+    fn leave_alone(&self, member: &Member, now: Instant, error: &str) {
+        if member.failed(now, self.plan.recover_wait) {
             tracing::warn!(
                 plugin_id = self.id.given(),
                 error,
-                "a chunk cannot be sent to {}; other servers are tried before it for {} s",
-                self.label(server),
-                pause.as_secs_f64()
+                "detached forwarding server {}",
+                member.server.label
             );
         }
     }
 
-    fn recovered(&mut self, server: usize) {
-        if self.balance.succeeded(server) {
+    fn recovered(&self, server: usize, now: Instant) {
+        if let Some(member) = self.members.get(server)
+            && member.succeeded(now)
+        {
             tracing::warn!(
                 plugin_id = self.id.given(),
-                "chunks can be sent to {} again",
-                self.label(server)
+                "recovered forwarding server {}",
+                member.server.label
             );
         }
     }
 
     fn label(&self, server: usize) -> &str {
-        self.plan
-            .servers
-            .get(server)
-            .map_or("", |server| &server.label)
+        let member = self.members.get(server);
+        member.map_or("", |member| &member.server.label)
     }
 }
 
@@ -390,8 +459,9 @@ impl Sender for Deliverer {
     /// Connects to the servers in their order until one is there, and says no word to it.
     fn probe(&mut self, now: Instant) -> Option<bool> {
         let timeout = self.plan.connect_timeout.min(PROBE_TIMEOUT);
+        self.follow_fleet();
         let mut is_there = false;
-        for server in self.balance.order(now) {
+        for server in self.order(now) {
             let connected = self
                 .resolvers
                 .get_mut(server)

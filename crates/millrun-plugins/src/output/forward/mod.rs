@@ -13,6 +13,8 @@
 //!   </server>
 //! </match>
 //!
+//! heartbeats, files ──▶ Fleet: which servers there are, and how they are
+//!                         ▲
 //! flush thread ──▶ Deliverer ──▶ Balance: which server
 //!                     │          Resolver: at which address
 //!                     └────────▶ Connection ── head │ payload │ option ──▶ one vectored write
@@ -35,6 +37,8 @@
 mod balance;
 mod connection;
 mod deliverer;
+mod discovery;
+mod fleet;
 mod parameters;
 mod parcel;
 mod resolver;
@@ -43,15 +47,21 @@ mod tests;
 mod whole_seconds;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use millrun_buffer::Random;
 use millrun_config::{Diagnostic, Element};
 use millrun_core::{
-    Assembly, BufferDefaults, BufferType, BufferedOutput, Content, Node, PluginId, Sender,
+    Assembly, BufferDefaults, BufferType, BufferedOutput, Companion, Content, Node, PluginId,
+    Sender, Stop,
 };
 
-use self::deliverer::Deliverer;
+use self::connection::Connection;
+use self::deliverer::{Deliverer, salt};
+use self::fleet::{Beats, Fleet, Heart, Member};
 pub(super) use self::parameters::ForwardParameters;
 use self::parameters::Plan;
+use self::resolver::Resolver;
 
 const BUFFER_DEFAULTS: BufferDefaults = BufferDefaults {
     buffer_type: BufferType::Memory,
@@ -71,6 +81,10 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
         assembly.diagnostics.push(fault.hint("write: <buffer tag>"));
         return None;
     }
+    let fleet = Arc::new(Fleet::new(
+        plan.servers.clone(),
+        plan.beats.map(|_| plan.watch),
+    ));
     for server in &plan.servers {
         tracing::info!(
             plugin_id = id.given(),
@@ -83,6 +97,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
     }
     let output = Arc::new(Forward {
         plan: Arc::new(plan),
+        fleet,
         id: id.clone(),
     });
     Some(assembly.buffered(id, output, buffer))
@@ -90,6 +105,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
 
 struct Forward {
     plan: Arc<Plan>,
+    fleet: Arc<Fleet>,
     id: PluginId,
 }
 
@@ -99,6 +115,48 @@ impl BufferedOutput for Forward {
     }
 
     fn sender(&self) -> Box<dyn Sender> {
-        Box::new(Deliverer::new(Arc::clone(&self.plan), self.id.clone()))
+        let (plan, fleet) = (Arc::clone(&self.plan), Arc::clone(&self.fleet));
+        Box::new(Deliverer::new(plan, fleet, self.id.clone()))
+    }
+
+    fn companion(&self) -> Option<Companion> {
+        let heart = self.plan.beats.map(|beats| self.heart(beats));
+        let discovery = &self.plan.discovery;
+        let watcher = discovery.changes().then(|| {
+            discovery::watcher(discovery.clone(), Arc::clone(&self.fleet), self.id.clone())
+        });
+        match (heart, watcher) {
+            (None, None) => None,
+            (Some(heart), None) => Some(Box::new(move |stop| heart.run(&stop))),
+            (None, Some(watcher)) => Some(Box::new(watcher)),
+            (Some(heart), Some(watcher)) => Some(Box::new(move |stop: Stop| {
+                std::thread::scope(|scope| {
+                    let stopped = stop.clone();
+                    scope.spawn(move || heart.run(&stopped));
+                    watcher(stop);
+                });
+            })),
+        }
+    }
+}
+
+impl Forward {
+    fn heart(&self, beats: Beats) -> Heart {
+        let plan = Arc::clone(&self.plan);
+        let salt = salt(&mut Random::from_entropy());
+        let connect = move |member: &Arc<Member>, resolver: &mut Resolver, timeout: Duration| {
+            let now = Instant::now();
+            let stream = resolver.connect(timeout.min(plan.connect_timeout), now);
+            let made = |stream| Connection::new(Arc::clone(member), stream, &plan, &salt, now);
+            stream.is_ok_and(|stream| made(stream).is_ok())
+        };
+        Heart {
+            fleet: Arc::clone(&self.fleet),
+            id: self.id.clone(),
+            beats,
+            interval: self.plan.watch.interval,
+            data_will_do: self.plan.keepalive,
+            connect: Arc::new(connect),
+        }
     }
 }

@@ -6,6 +6,8 @@ use millrun_config::{Diagnostic, Diagnostics, Element, parameters, words};
 use millrun_core::PluginId;
 use millrun_forward::{ClientSecurity, Compression, SenderSettings};
 
+use super::discovery::{Discovery, DiscoveryParameters};
+use super::fleet::{Beats, Watch};
 use crate::transport::{ClientTls, ClientTransport};
 
 words! {
@@ -77,7 +79,7 @@ parameters! {
         send_timeout: Duration = "60";
         /// How long connecting may take.
         connect_timeout: Option<Duration>;
-        /// How servers are watched. Millrun watches them by use.
+        /// How servers are watched, beside their use: by connections, by datagrams, or not at all.
         heartbeat_type: HeartbeatType = "transport";
         /// Pause between two heartbeats.
         heartbeat_interval: Duration = "1";
@@ -135,7 +137,7 @@ parameters! {
         /// Shared key and users.
         security: Option<SecurityParameters>;
         /// Servers that are found elsewhere.
-        service_discovery: Vec<Element>;
+        service_discovery: Vec<DiscoveryParameters>;
     }
     legacy { Buffer }
 }
@@ -147,10 +149,20 @@ const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 /// its memory; two keep the way busy, two more cover a slow commit.
 pub(super) const CHUNKS_IN_FLIGHT_MAX: usize = 4;
 
+/// The shortest pause between two heartbeats.
+const HEARTBEAT_INTERVAL_MIN: Duration = Duration::from_millis(10);
+
 /// What the parameters mean.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    /// The servers there are at the start.
     pub(super) servers: Vec<Server>,
+    /// Where they come from.
+    pub(super) discovery: Discovery,
+    /// How they are asked for signs of life, if they are.
+    pub(super) beats: Option<Beats>,
+    /// When a silence is a failure.
+    pub(super) watch: Watch,
     pub(super) sender: SenderSettings,
     /// TCP or TLS.
     pub(super) transport: ClientTransport,
@@ -170,7 +182,7 @@ pub(super) struct Plan {
 }
 
 /// One receiver.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
@@ -180,6 +192,8 @@ pub(super) struct Server {
     pub(super) label: String,
     /// Its name, or its host.
     pub(super) name: String,
+    /// Its name, if it was given one.
+    pub(super) given_name: Option<String>,
     /// What is proved to it, where it asks.
     pub(super) security: Option<ClientSecurity>,
     pub(super) weight: u32,
@@ -203,10 +217,6 @@ impl Plan {
                     .hint("add a <server> section with a line like: host 192.0.2.1"),
             );
         }
-        if let Some(section) = parameters.service_discovery.first() {
-            let fault = Diagnostic::error("service discovery is not supported yet");
-            faults.push(fault.at(section.span(), "this section asks for it"));
-        }
         if !faults.is_empty() {
             faults.into_iter().for_each(|fault| diagnostics.push(fault));
             return None;
@@ -222,12 +232,28 @@ impl Plan {
             Compress::Zstd => Compression::Zstd,
             Compress::Text => Compression::None,
         };
+        let security = parameters.security.as_ref();
+        let servers = parameters.server.iter();
+        let servers = servers.map(|server| Server::new(server, security));
+        let discovery = &parameters.service_discovery;
+        let discovery =
+            Discovery::new(servers.collect(), discovery, security, element, diagnostics)?;
         Some(Self {
-            servers: parameters
-                .server
-                .iter()
-                .map(|server| Server::new(server, parameters.security.as_ref()))
-                .collect(),
+            servers: discovery.servers().unwrap_or_default(),
+            discovery,
+            beats: match parameters.heartbeat_type {
+                HeartbeatType::Transport | HeartbeatType::Tcp => Some(Beats::Connection),
+                HeartbeatType::Udp => Some(Beats::Datagram),
+                HeartbeatType::None => None,
+            },
+            watch: Watch {
+                interval: parameters.heartbeat_interval.max(HEARTBEAT_INTERVAL_MIN),
+                hard_timeout: parameters.hard_timeout,
+                phi_max: parameters
+                    .phi_failure_detector
+                    .then(|| f64::from(parameters.phi_threshold)),
+                recover_wait: parameters.recover_wait,
+            },
             sender,
             transport,
             connect_timeout: parameters
@@ -248,7 +274,10 @@ impl Plan {
 }
 
 impl Server {
-    fn new(parameters: &ServerParameters, security: Option<&SecurityParameters>) -> Self {
+    pub(super) fn new(
+        parameters: &ServerParameters,
+        security: Option<&SecurityParameters>,
+    ) -> Self {
         let (host, port) = (parameters.host.clone(), parameters.port);
         let address = match host.contains(':') {
             true => format!("[{host}]:{port}"),
@@ -260,6 +289,7 @@ impl Server {
                 None => address.clone(),
             },
             name: parameters.name.clone().unwrap_or_else(|| host.clone()),
+            given_name: parameters.name.clone(),
             security: security.map(|security| {
                 let key = parameters
                     .shared_key
@@ -289,6 +319,7 @@ impl Server {
             port,
             label: address.clone(),
             name: host.to_owned(),
+            given_name: None,
             security: None,
             address,
             weight: 1,

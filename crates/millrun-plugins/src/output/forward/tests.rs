@@ -19,6 +19,7 @@ use millrun_event::EventTime;
 use millrun_forward::{Delivery, Received, Receiver, ReceiverSettings};
 
 use super::deliverer::Deliverer;
+use super::fleet::Fleet;
 use super::parameters::{ForwardParameters, Plan};
 use super::parcel::Parcel;
 
@@ -142,7 +143,8 @@ fn deliverer(servers: &[(SocketAddr, &str)], lines: &str) -> Deliverer {
         text: "forward_1".into(),
         is_given: false,
     };
-    Deliverer::new(Arc::new(plan), id)
+    let fleet = Arc::new(Fleet::new(plan.servers.clone(), None));
+    Deliverer::new(Arc::new(plan), fleet, id)
 }
 
 /// The plan of an output with these lines; what is wrong with it, as text.
