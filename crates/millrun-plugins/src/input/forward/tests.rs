@@ -288,7 +288,7 @@ fn faults_of_the_section_are_shown_where_they_stand() {
 #[test]
 fn a_name_to_listen_on_is_looked_up_at_the_start_only() {
     let address = |text| plan(text).unwrap().address();
-    let found = address("bind [::1]\nport 24225").unwrap();
+    let found = address("bind \"[::1]\"\nport 24225").unwrap();
     assert_eq!(found.to_string(), "[::1]:24225");
     let fault = address("bind not.an.address.invalid").unwrap_err();
     let text = fault.to_string();
