@@ -179,7 +179,7 @@ impl Reader<'_, '_> {
         const KEY: &str = "a key in quotes";
         let header = self.open();
         let mut len = 0u32;
-        let mut seen = 0u128;
+        let mut seen = [0u64; 2];
         if !self.closes(b'}')? {
             loop {
                 self.space()?;
@@ -193,9 +193,9 @@ impl Reader<'_, '_> {
                 self.space()?;
                 self.expect(b':', "`:`")?;
                 let earlier = if len < DUPLICATE_SCAN_KEYS && self.duplicates < MAX_DUPLICATES {
-                    let bit = key_bit(self.out.get(key_at..).unwrap_or_default());
-                    let maybe = seen & bit != 0;
-                    seen |= bit;
+                    let [one, other] = key_bits(self.out.get(key_at..).unwrap_or_default());
+                    let maybe = seen[0] & one != 0 && seen[1] & other != 0;
+                    seen = [seen[0] | one, seen[1] | other];
                     maybe.then(|| self.earlier(header, key_at)).flatten()
                 } else {
                     None
@@ -336,14 +336,15 @@ fn replace(out: &mut Vec<u8>, old: std::ops::Range<usize>, new: usize) {
     out.truncate(out.len() - old.len());
 }
 
-/// A bit that is the same for equal keys and seldom so for others.
+/// A bit of each word that is the same for equal keys; both are seldom so for others.
 #[inline]
-fn key_bit(key: &[u8]) -> u128 {
+fn key_bits(key: &[u8]) -> [u64; 2] {
     // The header holds the length of a short key.
     let [header, first, .., last] = key else {
-        return 1;
+        return [1, 1];
     };
     let middle = key.get(key.len() / 2).copied().unwrap_or(0);
-    let mixed = u32::from_le_bytes([*last, middle, *first, *header]);
-    1 << (mixed.wrapping_mul(0x9e37_79b1) >> 25)
+    let mixed = u64::from(u32::from_le_bytes([*last, middle, *first, *header]));
+    let mixed = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    [1 << (mixed >> 58), 1 << (mixed >> 52 & 0x3f)]
 }
