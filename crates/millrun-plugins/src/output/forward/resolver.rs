@@ -14,7 +14,12 @@ pub(super) struct Resolver {
     rotates: bool,
     addresses: Vec<SocketAddr>,
     resolved: Option<Instant>,
+    /// Connected by a look whether the server is there, and when.
+    probed: Option<(TcpStream, Instant)>,
 }
+
+/// How old a connection of a look may be to be used: the try that the look allows comes at once.
+const PROBED_AGE_MAX: Duration = Duration::from_secs(1);
 
 impl Resolver {
     pub(super) fn new(host: &str, port: u16, expiry: Option<Duration>, rotates: bool) -> Self {
@@ -25,11 +30,26 @@ impl Resolver {
             rotates,
             addresses: Vec::new(),
             resolved: None,
+            probed: None,
         }
+    }
+
+    /// Connects, and keeps the connection for who is next to ask for one: a look that finds somebody there costs the
+    /// server no connection that says nothing.
+    pub(super) fn probe(&mut self, timeout: Duration, now: Instant) -> bool {
+        self.probed = None;
+        let stream = self.connect(timeout, now);
+        self.probed = stream.ok().map(|stream| (stream, now));
+        self.probed.is_some()
     }
 
     /// Connects to the first address that answers, within `timeout` for each.
     pub(super) fn connect(&mut self, timeout: Duration, now: Instant) -> io::Result<TcpStream> {
+        if let Some((stream, since)) = self.probed.take()
+            && now.saturating_duration_since(since) < PROBED_AGE_MAX
+        {
+            return Ok(stream);
+        }
         self.resolve(now)?;
         let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in &self.addresses {
