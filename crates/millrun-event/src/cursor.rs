@@ -143,9 +143,14 @@ impl<'a> Cursor<'a> {
     /// the cursor stays before the value.
     #[inline]
     pub fn token(&mut self) -> Result<Token<'a>, Malformed> {
-        // Short strings are most of what records hold; all else takes the long way.
+        // Short strings are most of what records hold, and each record is a map; all else takes the
+        // long way.
         let text = match self.rest() {
             [marker @ 0xa0..=0xbf, tail @ ..] => tail.get(..usize::from(marker & 0x1f)),
+            [marker @ 0x80..=0x8f, ..] => {
+                self.at += 1;
+                return Ok(Token::Map(u32::from(marker & 0x0f)));
+            }
             _ => None,
         };
         let Some(text) = text else {

@@ -27,15 +27,20 @@ pub(super) fn each_record(
     }
 }
 
+/// An array of two, and an event time.
+const HEAD: usize = 3 + 8;
+
 /// Reads the head of an entry: its time, if it has one an event can have. The cursor is then at the record.
 #[inline]
-pub(super) fn skip_to_record(stream: &[u8], cursor: &mut Cursor<'_>) -> Option<Option<EventTime>> {
+pub(super) fn skip_to_record<'a>(
+    stream: &'a [u8],
+    cursor: &mut Cursor<'a>,
+) -> Option<Option<EventTime>> {
     let start = cursor.position();
     let rest = stream.get(start..)?;
     // What every current client writes.
-    if let Some([0x92, 0xd7, 0x00, payload @ ..]) = rest.first_chunk::<11>() {
-        let _ = cursor.token();
-        let _ = cursor.token();
+    if let Some([0x92, 0xd7, 0x00, payload @ ..]) = rest.first_chunk::<HEAD>() {
+        *cursor = Cursor::at(stream, start + HEAD);
         return Some(Some(EventTime::from_payload(*payload)));
     }
     let mut whole = cursor.clone();
