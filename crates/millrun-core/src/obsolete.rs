@@ -9,10 +9,6 @@ use millrun_config::Element;
 /// What to write in the place of a section that names an obsolete plugin.
 pub(crate) fn replacement(kind: &str, element: &Element) -> Option<String> {
     let text = match kind {
-        "secure_forward" => {
-            "it is forward today: '@type forward' with a section <transport tls>, and shared_key and \
-             self_hostname in a section <security>"
-        }
         "forest" => {
             "it is a placeholder today: '@type SUBTYPE' with what the <template> says, ${tag} in its path, \
              and <buffer tag>"

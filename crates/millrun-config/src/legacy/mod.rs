@@ -21,6 +21,7 @@
 
 mod forest;
 mod section;
+mod secure;
 mod table;
 
 use std::collections::BTreeSet;
@@ -54,6 +55,21 @@ pub fn modernise(root: &mut Element, schema_of: SchemaOf<'_>, diagnostics: &mut 
     for element in root.elements_mut() {
         if let Some(cleared) = forest::clear(element, diagnostics) {
             *element = without_forest(cleared, schema_of, diagnostics);
+        } else if let Some((rewritten, named_at)) = secure::rewrite(element) {
+            *element = rewritten;
+            if let Some(schema) = schema_of(element) {
+                // The whole new form is shown below; of its parts only what is wrong is told.
+                let mut parts = Diagnostics::new(diagnostics.strictness());
+                modernise_plugin(element, schema, &mut parts);
+                for error in parts.errors() {
+                    diagnostics.push(error.clone());
+                }
+            }
+            let message =
+                "'secure_forward' is an old way to write 'forward' with TLS and a shared key";
+            let warning = Diagnostic::warning(message).at(named_at, "");
+            let shown = print_section(&secure::shown(element));
+            diagnostics.push(warning.hint(format!("write\n{}", shown.trim_end())));
         } else if let Some(schema) = schema_of(element) {
             modernise_plugin(element, schema, diagnostics);
         }
