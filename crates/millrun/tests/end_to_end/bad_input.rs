@@ -79,8 +79,8 @@ error: Unknown output plugin 'nope'
 2 |   @type nope
   |         ^^^^ no output of this name
   |
-  = help: this build has: copy, detect_exceptions, exec, file, forward, null, relabel, rewrite_tag_filter, \
-roundrobin, secondary_file, stdout
+  = help: this build has: buffer, copy, detect_exceptions, exec, file, forward, http, null, relabel, \
+rewrite_tag_filter, roundrobin, secondary_file, stdout
 ";
     let line = "config error file=\"$D/f.conf\"";
     for (arguments, code) in [(&["--dry-run"][..], 1), (&[], 1), (&["--no-supervisor"], 2)] {

@@ -155,11 +155,14 @@ fn swallow_answers(port: u16, swallowed: usize) -> (u16, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
     thread::spawn(move || {
-        for (number, stream) in listener.incoming().flatten().enumerate() {
+        // Counted are those that reach the collector: while it is down, its sender knocks in vain.
+        let mut reached = 0;
+        for stream in listener.incoming().flatten() {
             let Ok(target) = TcpStream::connect(("127.0.0.1", port)) else {
                 continue;
             };
-            let swallows = number < swallowed;
+            let swallows = reached < swallowed;
+            reached += 1;
             let (up, down) = (stream.try_clone().unwrap(), target.try_clone().unwrap());
             thread::spawn(move || std::io::copy(&mut &up, &mut &down));
             let count = Arc::clone(&counted);
