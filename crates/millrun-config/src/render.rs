@@ -42,11 +42,22 @@ fn snippet<'a>(
     file: FileId,
     sources: &'a Sources,
 ) -> Snippet<'a, Annotation<'a>> {
-    let (path, text) = match sources.file(file) {
+    let labels = finding.primary.iter().chain(&finding.secondary);
+    let spans = labels.filter(|label| label.span.file == file);
+    let starts = spans.clone().map(|label| label.span.start).min();
+    let ends = spans.map(|label| label.span.end).max();
+    let (path, whole) = match sources.file(file) {
         Some(source) => (source.path().display().to_string(), source.text()),
         None => (String::new(), ""),
     };
-    let mut snippet = Snippet::source(text).path(path);
+    // Only the lines that are pointed at are looked through, not the whole file again for each finding.
+    let (line, range) = match (sources.file(file), starts, ends) {
+        (Some(source), Some(start), Some(end)) => source.lines_around(start, end),
+        _ => (1, 0..whole.len()),
+    };
+    let offset = range.start;
+    let text = whole.get(range).unwrap_or("");
+    let mut snippet = Snippet::source(text).path(path).line_start(line);
     let primary = finding
         .primary
         .iter()
@@ -57,7 +68,7 @@ fn snippet<'a>(
         .map(|label| (AnnotationKind::Context, label));
     for (kind, label) in primary.chain(secondary) {
         if label.span.file == file {
-            let annotation = kind.span(first_line(label.span, text));
+            let annotation = kind.span(first_line(label.span, offset, text));
             snippet = snippet.annotation(match label.text.as_str() {
                 "" => annotation,
                 words => annotation.label(words),
@@ -69,11 +80,11 @@ fn snippet<'a>(
 
 /// The part of a span on its first line: a caret under one line reads better than a bracket
 /// around a whole section.
-fn first_line(span: Span, text: &str) -> std::ops::Range<usize> {
-    let start = text.floor_char_boundary(span.range().start.min(text.len()));
-    let end = text
-        .floor_char_boundary(span.range().end.min(text.len()))
-        .max(start);
+fn first_line(span: Span, offset: usize, text: &str) -> std::ops::Range<usize> {
+    let within =
+        |place: usize| text.floor_char_boundary(place.saturating_sub(offset).min(text.len()));
+    let start = within(span.range().start);
+    let end = within(span.range().end).max(start);
     let covered = text.get(start..end).unwrap_or("");
     let length = covered.find(['\r', '\n']).unwrap_or(covered.len());
     start..start + length

@@ -3,7 +3,9 @@
 //! A [`Span`] is small and `Copy`; it means something only together with the [`Sources`] that gave
 //! out its [`FileId`]. Everything read from a configuration carries one, also through `@include`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Longest text accepted as one file. Offsets inside a file fit in 32 bits because of it.
 pub const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
@@ -68,6 +70,8 @@ pub struct Source {
     path: PathBuf,
     text: String,
     included_at: Vec<Span>,
+    /// Where lines begin; found when the first place is asked for.
+    lines: OnceLock<Vec<u32>>,
 }
 
 impl Source {
@@ -83,6 +87,45 @@ impl Source {
         &self.text
     }
 
+    /// Where lines begin. CR, LF and CRLF each end one.
+    fn lines(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let mut bytes = self.text.bytes().zip(1..).peekable();
+            let mut starts = vec![0];
+            while let Some((byte, next)) = bytes.next() {
+                let ends_line = match byte {
+                    b'\n' => true,
+                    b'\r' => bytes.peek().is_none_or(|(byte, _)| *byte != b'\n'),
+                    _ => false,
+                };
+                if ends_line {
+                    starts.push(next);
+                }
+            }
+            starts
+        })
+    }
+
+    /// The line of a byte, from 0, and where it begins.
+    fn line_of(&self, offset: u32) -> (usize, usize) {
+        let lines = self.lines();
+        let line = lines
+            .partition_point(|start| *start <= offset)
+            .saturating_sub(1);
+        (line, lines.get(line).copied().unwrap_or(0) as usize)
+    }
+
+    /// The whole lines that two bytes are in and those between, and the number of the first of them, from 1. One more line
+    /// stands before them: what is said of the end of the text is shown behind its last line.
+    pub(crate) fn lines_around(&self, first: u32, last: u32) -> (usize, std::ops::Range<usize>) {
+        let line = self.line_of(first).0.saturating_sub(1);
+        let (last, _) = self.line_of(last.max(first));
+        let place = |line: usize| self.lines().get(line).copied().map(|start| start as usize);
+        let start = place(line).unwrap_or(0);
+        let end = place(last + 1).unwrap_or(self.text.len());
+        (line + 1, start..end.max(start))
+    }
+
     /// The operands of the directives that include it; none for a file that was asked for.
     #[must_use]
     pub fn included_at(&self) -> &[Span] {
@@ -94,6 +137,8 @@ impl Source {
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     files: Vec<Source>,
+    /// The files of a path; of one path there may be several texts.
+    by_path: BTreeMap<PathBuf, Vec<u32>>,
 }
 
 impl Sources {
@@ -106,20 +151,23 @@ impl Sources {
             .get(..text.floor_char_boundary(MAX_FILE_BYTES))
             .unwrap_or(text);
         let path = path.into();
-        let known = self
-            .files
-            .iter()
-            .position(|file| file.path == path && file.text == text);
-        let id = FileId(u32::try_from(known.unwrap_or(self.files.len())).unwrap_or(u32::MAX));
-        if known.is_some() {
-            return id;
+        let ids = self.by_path.entry(path.clone()).or_default();
+        let known = ids.iter().copied().find(|id| {
+            let file = self.files.get(*id as usize);
+            file.is_some_and(|file| file.text == text)
+        });
+        if let Some(known) = known {
+            return FileId(known);
         }
+        let id = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        ids.push(id);
         self.files.push(Source {
             path,
             text: text.to_owned(),
             included_at: Vec::new(),
+            lines: OnceLock::new(),
         });
-        id
+        FileId(id)
     }
 
     /// As [`add`](Self::add), for a file that a directive includes.
@@ -158,24 +206,16 @@ impl Sources {
     /// Where a span starts, as people count. CR, LF and CRLF each end a line.
     #[must_use]
     pub fn position(&self, span: Span) -> Position {
-        let text = self.file(span.file).map_or("", Source::text);
-        let before = text.get(..span.start as usize).unwrap_or(text);
-        let mut position = Position { line: 1, column: 1 };
-        let mut characters = before.chars().peekable();
-        while let Some(character) = characters.next() {
-            let ends_line = match character {
-                '\n' => true,
-                '\r' => characters.peek() != Some(&'\n'),
-                _ => false,
-            };
-            if ends_line {
-                position.line += 1;
-                position.column = 1;
-            } else {
-                position.column += 1;
-            }
+        let Some(source) = self.file(span.file) else {
+            return Position { line: 1, column: 1 };
+        };
+        let end = source.text.floor_char_boundary(span.start as usize);
+        let (line, start) = source.line_of(u32::try_from(end).unwrap_or(u32::MAX));
+        let before = source.text.get(start..end).unwrap_or("");
+        Position {
+            line: line + 1,
+            column: before.chars().count() + 1,
         }
-        position
     }
 
     /// `file:line:column`, the form editors and people jump to.

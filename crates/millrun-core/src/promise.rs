@@ -13,7 +13,7 @@
 use std::collections::{HashMap, HashSet};
 
 use millrun_config::{Element, Span};
-use millrun_pattern::TagPatterns;
+use millrun_pattern::{TagIndex, TagPatterns};
 
 use crate::graph::HOPS_MAX;
 use crate::view::{Scope, views};
@@ -66,10 +66,10 @@ pub(crate) fn promises(root: &Element, workers: u32) -> Vec<Promise> {
     let mut promises = Vec::new();
     let mut known = HashSet::new();
     for view in views(root, workers) {
-        let scopes: HashMap<String, Scope<'_>> = view
+        let scopes: HashMap<String, Matches<'_>> = view
             .scopes()
             .into_iter()
-            .map(|scope| (scope.name().to_owned(), scope))
+            .map(|scope| (scope.name().to_owned(), Matches::of(&scope)))
             .collect();
         for source in view.sources() {
             let mut walk = Walk {
@@ -84,8 +84,50 @@ pub(crate) fn promises(root: &Element, workers: u32) -> Vec<Promise> {
     promises
 }
 
+/// The matches of a scope, and which of them a tag may meet.
+struct Matches<'a> {
+    rules: Vec<(&'a Element, TagPatterns)>,
+    index: TagIndex,
+}
+
+impl<'a> Matches<'a> {
+    fn of(scope: &Scope<'a>) -> Self {
+        let matches = scope.rules.iter().filter(|rule| rule.name() == "match");
+        // Without errors all patterns compile.
+        let compiled = matches.filter_map(|rule| {
+            let patterns = TagPatterns::compile(rule.argument()).ok()?;
+            Some((*rule, patterns))
+        });
+        let rules: Vec<_> = compiled.collect();
+        Self {
+            index: TagIndex::new(rules.iter().map(|(_, patterns)| patterns)),
+            rules,
+        }
+    }
+
+    /// Those that may take one of these tags; in doubt they may.
+    fn meeting(&self, tags: &Tags<'_>) -> Vec<&'a Element> {
+        let found = |numbers: Vec<usize>| {
+            let rules = numbers.into_iter();
+            rules.filter_map(|number| self.rules.get(number))
+        };
+        match tags {
+            // The first match that takes the only tag is the only one.
+            Tags::One(tag) => {
+                let mut rules = found(self.index.candidates(tag));
+                let first = rules.find(|(_, patterns)| patterns.matches(tag));
+                first.map(|(rule, _)| *rule).into_iter().collect()
+            }
+            Tags::Beginning(text) => found(self.index.candidates_beginning(text))
+                .filter(|(rule, _)| may_begin(rule.argument(), text))
+                .map(|(rule, _)| *rule)
+                .collect(),
+        }
+    }
+}
+
 struct Walk<'a> {
-    scopes: &'a HashMap<String, Scope<'a>>,
+    scopes: &'a HashMap<String, Matches<'a>>,
     source: &'a Element,
     known: &'a mut HashSet<(Span, Span)>,
     promises: &'a mut Vec<Promise>,
@@ -107,20 +149,13 @@ impl<'a> Tags<'a> {
             None => Self::One(tag),
         }
     }
+}
 
-    /// Whether a rule may take one of them; true in doubt.
-    fn may_meet(&self, argument: &str) -> bool {
-        match self {
-            Self::One(tag) => {
-                TagPatterns::compile(argument).map_or(true, |patterns| patterns.matches(tag))
-            }
-            Self::Beginning(tag) => {
-                let mut patterns = argument.split_ascii_whitespace().peekable();
-                let is_empty = patterns.peek().is_none();
-                is_empty || patterns.any(|pattern| begin_alike(pattern, tag))
-            }
-        }
-    }
+/// Whether a pattern may match a tag that begins with a text.
+fn may_begin(argument: &str, text: &str) -> bool {
+    let mut patterns = argument.split_ascii_whitespace().peekable();
+    let is_empty = patterns.peek().is_none();
+    is_empty || patterns.any(|pattern| begin_alike(pattern, text))
 }
 
 fn begin_alike(pattern: &str, tag: &str) -> bool {
@@ -145,15 +180,8 @@ impl Walk<'_> {
             return;
         };
         let tags = Tags::of(self.source);
-        for rule in scope.rules.iter().filter(|rule| rule.name() == "match") {
-            if !tags.may_meet(rule.argument()) {
-                continue;
-            }
+        for rule in scope.meeting(&tags) {
             self.output(rule, hops + 1);
-            // The first match that takes the only tag is the only one.
-            if matches!(tags, Tags::One(_)) {
-                break;
-            }
         }
     }
 
@@ -217,7 +245,7 @@ impl Walk<'_> {
             let Some(scope) = self.scopes.get(label).filter(|_| hops < HOPS_MAX) else {
                 continue;
             };
-            for rule in scope.rules.iter().filter(|rule| rule.name() == "match") {
+            for (rule, _) in &scope.rules {
                 self.output(rule, hops + 1);
             }
         }

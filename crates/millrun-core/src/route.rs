@@ -4,9 +4,9 @@
 //! `<match>` that does; filters behind that one never see it (fluentd.md section 1.6).
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use millrun_pattern::TagPatterns;
+use millrun_pattern::{TagIndex, TagPatterns};
 
 use crate::graph::Node;
 use crate::plugin::Filter;
@@ -19,6 +19,8 @@ pub const ROUTES_CACHED_MAX: usize = 1024;
 #[derive(Default)]
 pub struct Router {
     rules: Vec<Rule>,
+    /// Which rules may meet a tag; made when the first tag asks.
+    index: OnceLock<TagIndex>,
 }
 
 /// One `<filter>` or `<match>`.
@@ -44,6 +46,7 @@ pub struct Route {
 impl Router {
     /// Appends a `<filter>`.
     pub fn add_filter(&mut self, patterns: TagPatterns, filter: Arc<dyn Filter>) {
+        self.index.take();
         self.rules.push(Rule {
             patterns,
             kind: RuleKind::Filter(filter),
@@ -52,6 +55,7 @@ impl Router {
 
     /// Appends a `<match>`.
     pub fn add_match(&mut self, patterns: TagPatterns, target: Arc<Node>) {
+        self.index.take();
         self.rules.push(Rule {
             patterns,
             kind: RuleKind::Match(target),
@@ -76,14 +80,22 @@ impl Router {
 
     /// Whether a `<match>` takes `tag`.
     pub fn takes(&self, tag: &str) -> bool {
-        let mut rules = self.rules.iter();
-        rules.any(|rule| matches!(rule.kind, RuleKind::Match(_)) && rule.patterns.matches(tag))
+        let mut rules = self.rules_of(tag);
+        rules.any(|rule| matches!(rule.kind, RuleKind::Match(_)))
+    }
+
+    /// The rules that meet `tag`, in file order.
+    fn rules_of(&self, tag: &str) -> impl Iterator<Item = &Rule> {
+        let patterns = || TagIndex::new(self.rules.iter().map(|rule| &rule.patterns));
+        let candidates = self.index.get_or_init(patterns).candidates(tag).into_iter();
+        let rules = candidates.filter_map(|number| self.rules.get(number));
+        rules.filter(move |rule| rule.patterns.matches(tag))
     }
 
     /// The route of `tag`, by going through the rules.
     pub fn route(&self, tag: &str) -> Route {
         let mut filters = Vec::new();
-        for rule in self.rules.iter().filter(|rule| rule.patterns.matches(tag)) {
+        for rule in self.rules_of(tag) {
             match &rule.kind {
                 RuleKind::Filter(filter) => filters.push(Arc::clone(filter)),
                 RuleKind::Match(target) => {

@@ -1,6 +1,7 @@
 //! The `<system>` section: what holds for the whole instance (fluentd.md section 2.10).
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use millrun_config::{Diagnostic, Diagnostics, Element, LogLevel, Mode, parameters, words};
 
@@ -120,10 +121,12 @@ impl System {
     /// How many helpers each worker has.
     #[must_use]
     pub fn helpers(&self) -> usize {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // Asked once: the answer takes reading files, and every source asks.
+        static CORES: LazyLock<usize> =
+            LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
         helpers(
             self.parameters.helper_threads,
-            cores,
+            *CORES,
             self.parameters.workers,
         )
     }

@@ -28,6 +28,7 @@ mod accessor;
 mod regex;
 mod tag_cover;
 mod tag_glob;
+mod tag_index;
 mod tag_pattern;
 mod tag_shortcut;
 mod time;
@@ -38,6 +39,7 @@ pub use crate::regex::{
     REGEX_NESTING_MAX, REGEX_SOURCE_BYTES_MAX, Regex, RegexError, Spans, find_byte, split_literal,
 };
 pub use crate::tag_cover::{TAG_COVER_STATES_MAX, TagCover};
+pub use crate::tag_index::TagIndex;
 pub use crate::tag_pattern::{TAG_PATTERN_BYTES_MAX, TagPattern, TagPatternError, TagPatterns};
 pub use crate::time::{
     TIME_TEXT_BYTES_MAX, TimeError, TimeFormat, TimeFormatError, TimeParser, TimeType, Timestamp,

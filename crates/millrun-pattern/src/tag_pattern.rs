@@ -123,6 +123,15 @@ impl TagPattern {
         matches!(self.kind, Kind::Everything)
     }
 
+    /// What every tag begins with that the pattern matches, and what every such tag ends with.
+    pub(crate) fn ends(&self) -> (&str, &str) {
+        match &self.kind {
+            Kind::Exact(text) => (text, ""),
+            Kind::Glob(_, shortcut) => shortcut.ends(),
+            Kind::Everything | Kind::Regex(_) => ("", ""),
+        }
+    }
+
     /// The pattern as a glob, unless it is a regular expression.
     pub(crate) fn as_glob(&self) -> Option<TagGlob> {
         match &self.kind {

@@ -60,6 +60,11 @@ impl TagShortcut {
         }
     }
 
+    /// What every tag begins with that the glob matches, and what every such tag ends with.
+    pub(crate) fn ends(&self) -> (&str, &str) {
+        (&self.start, &self.end)
+    }
+
     /// Whether the glob matches the whole of `tag`, if that can be told.
     pub(crate) fn answer(&self, tag: &str) -> Option<bool> {
         let Some(behind) = tag.strip_prefix(&*self.start) else {

@@ -48,38 +48,44 @@ fn unused(view: &View<'_>, ways: &Ways<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Follows every way from every label; a label met again on the way closes a circle.
+/// Follows every way from every label; a label met again on the way closes a circle. The way is kept in a list, not in
+/// calls: a configuration may have thousands of labels, each leading to the next.
 fn circles(ways: &Ways<'_>, diagnostics: &mut Diagnostics) {
     let mut finished = BTreeSet::new();
     for start in ways.keys() {
         let mut path = Vec::new();
-        follow(start, ways, &mut path, &mut finished, diagnostics);
+        // Where each label of the path stands in it.
+        let mut places = BTreeMap::new();
+        if !finished.contains(start) {
+            places.insert(*start, 0);
+            path.push((*start, ways_of(start, ways)));
+        }
+        while let Some((label, rest)) = path.last_mut() {
+            let Some(((next, section), others)) = rest.split_first() else {
+                finished.insert(*label);
+                places.remove(label);
+                path.pop();
+                continue;
+            };
+            *rest = others;
+            if let Some(place) = places.get(next) {
+                let passed = path.iter().skip(*place).map(|(label, _)| *label);
+                let circle: Vec<_> = passed.chain([*next]).collect();
+                diagnostics.push(circle_of(&circle, section));
+            } else if !finished.contains(next) {
+                places.insert(next, path.len());
+                path.push((next, ways_of(next, ways)));
+            }
+        }
     }
 }
 
-fn follow<'a>(
-    label: &'a str,
-    ways: &Ways<'a>,
-    path: &mut Vec<&'a str>,
-    finished: &mut BTreeSet<&'a str>,
-    diagnostics: &mut Diagnostics,
-) {
-    if finished.contains(label) {
-        return;
-    }
-    path.push(label);
-    for (next, section) in ways.get(label).into_iter().flatten() {
-        if let Some(start) = path.iter().position(|passed| passed == next) {
-            let mut circle: Vec<_> = path.iter().skip(start).copied().collect();
-            circle.push(next);
-            let message = format!("events can go round in a circle: {}", circle.join(" → "));
-            let warning = Diagnostic::warning(message).at(section.span_of("@label"), "back again");
-            let hint = "an event that comes by too often ends with an error";
-            diagnostics.push(warning.hint(hint));
-        } else {
-            follow(next, ways, path, finished, diagnostics);
-        }
-    }
-    path.pop();
-    finished.insert(label);
+fn ways_of<'w, 'a>(label: &str, ways: &'w Ways<'a>) -> &'w [(&'a str, &'a Element)] {
+    ways.get(label).map_or(&[], Vec::as_slice)
+}
+
+fn circle_of(circle: &[&str], section: &Element) -> Diagnostic {
+    let message = format!("events can go round in a circle: {}", circle.join(" → "));
+    let warning = Diagnostic::warning(message).at(section.span_of("@label"), "back again");
+    warning.hint("an event that comes by too often ends with an error")
 }

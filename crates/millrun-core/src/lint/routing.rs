@@ -1,7 +1,7 @@
 //! Rules that no event reaches, and patterns that are read otherwise than they look.
 
 use millrun_config::{Diagnostic, Diagnostics, Element};
-use millrun_pattern::{TagCover, TagPatterns};
+use millrun_pattern::{TagCover, TagIndex, TagPatterns};
 
 use crate::view::{Scope, View};
 
@@ -19,41 +19,56 @@ const TAKERS_MAX: usize = 16;
 
 /// Filters and matches behind the matches that take all their tags.
 fn order(scope: &Scope<'_>, diagnostics: &mut Diagnostics) {
-    let mut taken: Vec<(&Element, TagPatterns)> = Vec::new();
-    for rule in &scope.rules {
-        // A pattern that does not compile is reported where plugins are made.
-        let Ok(patterns) = TagPatterns::compile(rule.argument()) else {
-            continue;
-        };
-        if let Some(takers) = takers(&patterns, &taken) {
+    // A pattern that does not compile is reported where plugins are made.
+    let rules = scope.rules.iter();
+    let compiled =
+        rules.filter_map(|rule| Some((*rule, TagPatterns::compile(rule.argument()).ok()?)));
+    let compiled: Vec<(&Element, TagPatterns)> = compiled.collect();
+    let rules = Rules {
+        index: TagIndex::new(compiled.iter().map(|(_, patterns)| patterns)),
+        compiled: &compiled,
+    };
+    for (number, (rule, patterns)) in compiled.iter().enumerate() {
+        if let Some(takers) = rules.takers(number, patterns) {
             diagnostics.push(dead(rule, &takers));
-        }
-        if rule.name() == "match" {
-            taken.push((rule, patterns));
         }
     }
 }
 
-/// The matches that together take all tags of a pattern, if they do. Each tag that is left over
-/// names the next one to look at, so that hardly any pair of patterns is ever compared.
-fn takers<'a>(
-    patterns: &TagPatterns,
-    taken: &[(&'a Element, TagPatterns)],
-) -> Option<Vec<&'a Element>> {
-    let mut takers = Vec::new();
-    let mut together = Vec::new();
-    while takers.len() <= TAKERS_MAX {
-        match patterns.covered_by(&together) {
-            TagCover::Full => return Some(takers),
-            TagCover::Unknown => return None,
-            TagCover::Leaves(tag) => {
-                let (taker, by) = taken.iter().find(|(_, by)| by.matches(&tag))?;
-                takers.push(*taker);
-                together.push(by);
+/// The filters and matches of a scope.
+struct Rules<'a> {
+    compiled: &'a [(&'a Element, TagPatterns)],
+    index: TagIndex,
+}
+
+impl<'a> Rules<'a> {
+    /// The matches before a rule that together take all tags of its patterns, if they do. Each tag that is left over
+    /// names the next one to look at, so that hardly any pair of patterns is ever compared.
+    fn takers(&self, number: usize, patterns: &TagPatterns) -> Option<Vec<&'a Element>> {
+        let mut takers = Vec::new();
+        let mut together = Vec::new();
+        while takers.len() <= TAKERS_MAX {
+            match patterns.covered_by(&together) {
+                TagCover::Full => return Some(takers),
+                TagCover::Unknown => return None,
+                TagCover::Leaves(tag) => {
+                    let (taker, by) = self.taker(number, &tag)?;
+                    takers.push(taker);
+                    together.push(by);
+                }
             }
         }
+        None
     }
-    None
+
+    /// The first match before a rule that takes a tag.
+    fn taker(&self, number: usize, tag: &str) -> Option<(&'a Element, &'a TagPatterns)> {
+        let candidates = self.index.candidates(tag).into_iter();
+        let before = candidates.take_while(|candidate| *candidate < number);
+        let mut before = before.filter_map(|candidate| self.compiled.get(candidate));
+        let (taker, by) = before.find(|(rule, by)| rule.name() == "match" && by.matches(tag))?;
+        Some((taker, by))
+    }
 }
 
 fn dead(rule: &Element, takers: &[&Element]) -> Diagnostic {

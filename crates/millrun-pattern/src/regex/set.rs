@@ -89,33 +89,52 @@ impl Set {
         if self.needs_unicode() {
             return None;
         }
-        let mut bytes = ByteSet::default();
-        for byte in 0..=u8::MAX {
-            let other = if byte.is_ascii_uppercase() {
-                byte.to_ascii_lowercase()
-            } else {
-                byte.to_ascii_uppercase()
-            };
+        let mut bytes = self.members();
+        if fold {
             // Case is ignored before negation: `[^a]` with `i` refuses both cases.
-            let within = self.has(byte) || (fold && self.has(other));
-            if within != self.negated {
-                bytes.insert(byte);
+            for letter in b'a'..=b'z' {
+                let upper = letter.to_ascii_uppercase();
+                if bytes.contains(letter) || bytes.contains(upper) {
+                    bytes.insert(letter);
+                    bytes.insert(upper);
+                }
             }
         }
-        Some(bytes)
+        Some(match self.negated {
+            true => bytes.complement(),
+            false => bytes,
+        })
     }
 
-    /// Membership before negation.
-    fn has(&self, byte: u8) -> bool {
-        let own = self.items.iter().any(|item| match item {
-            Item::Range(first, last) => {
-                byte.is_ascii() && (*first..=*last).contains(&char::from(byte))
+    /// The members before negation.
+    fn members(&self) -> ByteSet {
+        let mut members = ByteSet::default();
+        for item in &self.items {
+            match item {
+                Item::Range(first, last) => {
+                    let last = u8::try_from(*last).unwrap_or(u8::MAX).min(0x7f);
+                    // Beyond ASCII nothing is a member.
+                    let first = u8::try_from(*first).unwrap_or(u8::MAX);
+                    (first..=last).for_each(|byte| members.insert(byte));
+                }
+                Item::Byte(byte) => members.insert(*byte),
+                Item::Nested(set) => members.unite(&set.resolved()),
+                Item::Posix { .. } | Item::Property { .. } => {}
             }
-            Item::Byte(own) => *own == byte,
-            Item::Nested(set) => set.has(byte) != set.negated,
-            Item::Posix { .. } | Item::Property { .. } => false,
-        });
-        own && self.and.iter().all(|set| set.has(byte) != set.negated)
+        }
+        for set in &self.and {
+            let others = set.resolved().complement();
+            others.iter().for_each(|byte| members.remove(byte));
+        }
+        members
+    }
+
+    /// The members after negation.
+    fn resolved(&self) -> ByteSet {
+        match self.negated {
+            true => self.members().complement(),
+            false => self.members(),
+        }
     }
 }
 

@@ -10,12 +10,14 @@
 //! `apache2` knows escaped quotes and always makes its eight keys: `code` and `size` are numbers, a dash is null.
 //! `apache` is the same as a plain expression, without escapes, and all values are text.
 
+use std::sync::Arc;
+
 use millrun_event::{EventTime, write};
-use millrun_pattern::{Flags, Level, Regex, Spans, TimeType};
+use millrun_pattern::{Level, Regex, Spans, TimeType};
 
 use super::{
     LineParser, ParseError, Parsed, RegexpParser, Settings, SetupError, TextKind,
-    conversion::write_text, number::leading_integer, rules::Rules,
+    built_in::built_in, conversion::write_text, number::leading_integer, rules::Rules,
 };
 
 /// What `apache` takes a line apart with.
@@ -56,7 +58,7 @@ pub fn apache_parser(mut settings: Settings) -> Result<RegexpParser, SetupError>
     settings
         .time_format
         .get_or_insert_with(|| APACHE_TIME_FORMAT.to_owned());
-    let regex = Regex::compile(APACHE_EXPRESSION, Flags::default())?;
+    let regex = built_in(APACHE_EXPRESSION)?;
     RegexpParser::new(regex, settings)
 }
 
@@ -65,7 +67,7 @@ pub fn apache_parser(mut settings: Settings) -> Result<RegexpParser, SetupError>
 /// # Errors
 /// Settings that contradict each other or do not compile.
 pub fn apache_error_parser(settings: Settings) -> Result<RegexpParser, SetupError> {
-    let regex = Regex::compile(APACHE_ERROR_EXPRESSION, Flags::default())?;
+    let regex = built_in(APACHE_ERROR_EXPRESSION)?;
     RegexpParser::new(regex, settings)
 }
 
@@ -83,7 +85,7 @@ pub struct Apache2Parser {
 
 #[derive(Debug)]
 struct Form {
-    regex: Regex,
+    regex: Arc<Regex>,
     spans: Spans,
 }
 
@@ -93,7 +95,7 @@ impl Form {
         let source = format!(
             r#"^([^ ]*) [^ ]* ([^ ]*) \[([^\]]*)\] "(\S+)(?: +({quoted}?)(?: +\S*)?)?" ([^ ]*) ([^ ]*)(?: "({quoted})" "({quoted})")?$"#
         );
-        let regex = Regex::compile(&source, Flags::default())?;
+        let regex = built_in(&source)?;
         Ok(Form {
             spans: regex.spans(),
             regex,

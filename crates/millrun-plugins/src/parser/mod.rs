@@ -21,6 +21,7 @@
 //! Source: fluentd.md section 3.8.
 
 mod apache;
+mod built_in;
 mod columns;
 mod conversion;
 mod cri;

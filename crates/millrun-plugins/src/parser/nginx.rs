@@ -7,9 +7,7 @@
 //! All values are text. The last field is optional and may stand without quotes; referer and agent are optional
 //! together; a request that is not of the form `method path protocol` is all method.
 
-use millrun_pattern::{Flags, Regex};
-
-use super::{RegexpParser, Settings, SetupError};
+use super::{RegexpParser, Settings, SetupError, built_in::built_in};
 
 /// The default of the parameter `expression`.
 pub const NGINX_EXPRESSION: &str = concat!(
@@ -29,8 +27,5 @@ pub fn nginx_parser(mut settings: Settings) -> Result<RegexpParser, SetupError> 
     settings
         .time_format
         .get_or_insert_with(|| NGINX_TIME_FORMAT.to_owned());
-    RegexpParser::new(
-        Regex::compile(NGINX_EXPRESSION, Flags::default())?,
-        settings,
-    )
+    RegexpParser::new(built_in(NGINX_EXPRESSION)?, settings)
 }

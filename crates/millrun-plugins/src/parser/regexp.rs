@@ -9,6 +9,8 @@
 //! ```
 //! A group that took no part in the match leaves no key behind.
 
+use std::sync::Arc;
+
 use millrun_event::{EventTime, write};
 use millrun_pattern::{CaptureName, Level, Regex, Spans, TimeType};
 
@@ -17,7 +19,7 @@ use super::{LineParser, ParseError, Parsed, Settings, SetupError, rules::Rules};
 /// Makes a record of what an expression captures.
 #[derive(Debug)]
 pub struct RegexpParser {
-    regex: Regex,
+    regex: Arc<Regex>,
     spans: Spans,
     fields: Vec<Field>,
     /// The capture that tells the time.
@@ -39,7 +41,8 @@ impl RegexpParser {
     ///
     /// # Errors
     /// An expression without named captures; settings that contradict each other or do not compile.
-    pub fn new(regex: Regex, settings: Settings) -> Result<Self, SetupError> {
+    pub fn new(regex: impl Into<Arc<Regex>>, settings: Settings) -> Result<Self, SetupError> {
+        let regex = regex.into();
         if regex.capture_names().is_empty() {
             return Err(SetupError::NoNamedCaptures);
         }
