@@ -271,6 +271,24 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "no meta file without a chunk",
+        reason: "a meta file whose chunk is gone is removed at the next start, for a crash in the middle of removing both \
+                 leaves such a one, too; Fluentd leaves it for ever",
+        kinds: &["buffer"],
+        explains: |case, difference| {
+            let removes_data = steps(case).any(|step| {
+                let word = |index| step.get(index).and_then(Value::as_str);
+                word(0) == Some("mangle")
+                    && word(1).is_some_and(|glob| glob.ends_with(".log"))
+                    && word(2) == Some("unlink")
+            });
+            let path = difference.recorded.get("path").and_then(Value::as_str);
+            removes_data
+                && difference.ours.is_null()
+                && path.is_some_and(|path| path.ends_with(".meta"))
+        },
+    },
+    Rule {
         name: "metadata that was left behind is found",
         reason: "a chunk whose meta file has the name of its former state gets it back; Fluentd delivers it without tag \
                  and time, and leaves the file for ever",

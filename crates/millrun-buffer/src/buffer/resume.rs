@@ -104,16 +104,8 @@ impl Buffer {
             } = found
             else {
                 if let Some((_, meta)) = found.meta.filter(|_| ledger.knows(id)) {
-                    // Of a chunk that ended in order it was to go, too. Of one whose data somebody removed it is left, as
-                    // Fluentd leaves it: it says what was lost.
-                    let is_remains = ledger.is_delivered(id)
-                        || ledger
-                            .chunk(id)
-                            .is_none_or(|state| state.extent.length == 0);
-                    if is_remains {
-                        disk::remove_if_there(self.disk.as_ref(), &meta)
-                            .map_err(|source| failed("remove", &meta, source))?;
-                    }
+                    disk::remove_if_there(self.disk.as_ref(), &meta)
+                        .map_err(|source| failed("remove", &meta, source))?;
                     ledger.purge(id);
                 }
                 continue;
