@@ -314,6 +314,23 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "shares are even over every round",
+        reason: "each round of the servers is shuffled for itself, so the shares of any number of chunks are as even as they \
+                 can be; Fluentd shuffles several rounds as one list",
+        kinds: &["out_forward"],
+        explains: |case, difference| {
+            let ends = ["/count", "/connections", "/messages", "/conn_ends"];
+            let is_share = ends.iter().any(|end| difference.pointer.ends_with(end));
+            let size = |value: &Value| match value {
+                Value::Array(items) => items.len() as u64,
+                other => other.as_u64().unwrap_or_default(),
+            };
+            let servers = configuration(case).matches("<server>").count();
+            let is_close = size(&difference.ours).abs_diff(size(&difference.recorded)) <= 1;
+            servers > 1 && is_share && is_close && size(&difference.ours) > 0
+        },
+    },
+    Rule {
         name: "one attempt for each server",
         reason: "a flush tries each server once; Fluentd tries each place of its weighted list, which is \
                  six times the same server",

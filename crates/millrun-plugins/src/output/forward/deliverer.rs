@@ -370,12 +370,14 @@ impl Deliverer {
 
     /// Leaves a server alone for a while, and says so once.
     fn leave_alone(&self, member: &Member, now: Instant, error: &str) {
-        if member.failed(now, self.plan.recover_wait) {
+        let pause = self.plan.recover_wait;
+        if member.failed(now, pause) {
             tracing::warn!(
                 plugin_id = self.id.given(),
                 error,
-                "detached forwarding server {}",
-                member.server.label
+                "a chunk cannot be sent to {}; other servers are tried before it for {} s",
+                member.server.label,
+                pause.as_secs_f64()
             );
         }
     }
@@ -386,7 +388,7 @@ impl Deliverer {
         {
             tracing::warn!(
                 plugin_id = self.id.given(),
-                "recovered forwarding server {}",
+                "chunks can be sent to {} again",
                 member.server.label
             );
         }

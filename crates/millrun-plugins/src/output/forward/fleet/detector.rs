@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 /// How many gaps are remembered.
 const GAPS_MAX: usize = 1000;
 
+/// How many gaps make a rhythm. Of fewer, nothing can be told: a server is suspected by
+/// `hard_timeout` only.
+const GAPS_MIN: usize = 10;
+
 /// A phi accrual failure detector.
 #[derive(Clone, Debug)]
 pub(super) struct Detector {
@@ -56,7 +60,7 @@ impl Detector {
 
     /// How suspicious that is.
     pub(super) fn phi(&self, now: Instant) -> f64 {
-        if self.gaps.is_empty() {
+        if self.gaps.len() < GAPS_MIN {
             return 0.0;
         }
         let (mut sum, mut weights) = (0.0, 0.0);
