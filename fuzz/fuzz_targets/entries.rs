@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use millrun_event::json::{FloatText, write_value};
-use millrun_event::{Cursor, Entries, Record};
+use millrun_event::{Cursor, Entries, Malformed, Record};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut at = 0;
@@ -17,8 +17,11 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = entry.time.to_event_time();
         walk_record(entry.record());
         let mut text = Vec::new();
-        write_value(entry.record_bytes(), FloatText::Oj, &mut text)
-            .expect("what can be walked can be printed");
+        match write_value(entry.record_bytes(), FloatText::Oj, &mut text) {
+            // Keys within keys have a limit of their own.
+            Ok(_) | Err(Malformed::TooDeep { .. }) => {}
+            Err(error) => panic!("what can be walked can be printed: {error}"),
+        }
     }
 
     // The record cursors also meet bytes that nobody has walked before.

@@ -416,3 +416,20 @@ proptest! {
         prop_assert_eq!(&out[1..out.len() - 1], &naive[..]);
     }
 }
+
+/// Each level of quotes doubles the backslashes within: 28 bytes took seconds and gigabytes.
+#[test]
+fn maps_as_keys_of_keys_do_not_double_their_text_without_end() {
+    let nested = |levels: usize| [vec![0x81; levels], vec![0x01; levels + 1]].concat();
+    let mut text = Vec::new();
+    write_value(&nested(3), FloatText::Oj, &mut text).unwrap();
+    let shown = r#"{"{\"{\\\"1\\\":1}\":1}":1}"#;
+    assert_eq!(String::from_utf8_lossy(&text), shown);
+    let mut text = Vec::new();
+    let refused = write_value(&nested(28), FloatText::Oj, &mut text);
+    assert!(
+        matches!(refused, Err(Malformed::TooDeep { .. })),
+        "{refused:?}"
+    );
+    assert!(text.is_empty());
+}

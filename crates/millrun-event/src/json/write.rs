@@ -134,6 +134,10 @@ fn write_key(
     Ok(())
 }
 
+/// How much of the depth a key takes that is no string. Its text is put in quotes, and each level of quotes doubles the
+/// backslashes of those within: without a limit, thirty bytes could ask for gigabytes.
+const ODD_KEY_DEPTH: usize = MAX_DEPTH / 8;
+
 /// A key that is no string. By the format there is none, so this may allocate.
 #[cold]
 fn write_odd_key(
@@ -147,7 +151,7 @@ fn write_odd_key(
     if cursor.token()? != Token::Nil {
         cursor.rewind(at);
         let mut sheet = Sheet::new(&mut text);
-        write_next(cursor, floats, depth, &mut sheet)?;
+        write_next(cursor, floats, depth + ODD_KEY_DEPTH, &mut sheet)?;
         sheet.finish();
     }
     write_string(out, &text);
