@@ -333,12 +333,12 @@ impl Assembly<'_> {
             let is_left = |worker: &usize| {
                 *worker >= first || StateDirectory::is_left_behind(&disk, &self.state_root, *worker)
             };
-            for worker in (0..WORKERS_MAX).filter(is_left) {
-                let name = format!("worker{worker}");
+            let home = if has_own_path { path } else { &self.state_root };
+            for worker in workers_in(home).into_iter().filter(is_left) {
+                let root = home.join(format!("worker{worker}"));
                 left_behind.push(if has_own_path {
-                    path.join(name)
+                    root
                 } else {
-                    let root = self.state_root.join(name);
                     root.join(safe_name(&id.text)).join("buffer")
                 });
             }
@@ -453,4 +453,50 @@ fn safe_name(id: &str) -> String {
     id.chars()
         .map(|character| if safe(character) { character } else { '_' })
         .collect()
+}
+
+/// The numbers of the workers that have a directory in `home`, in order. One look at the directory: asking for
+/// each number there may be takes thousands.
+fn workers_in(home: &Path) -> Vec<usize> {
+    // What cannot be read has nothing to take over; that it cannot be written to is told elsewhere.
+    let entries = std::fs::read_dir(home).into_iter().flatten().flatten();
+    let mut workers: Vec<usize> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            let number = name.to_str()?.strip_prefix("worker")?;
+            let worker = number
+                .parse::<usize>()
+                .ok()
+                .filter(|it| *it < WORKERS_MAX)?;
+            // As it is written, without a sign or leading zeros.
+            (number == worker.to_string()).then_some(worker)
+        })
+        .collect();
+    workers.sort_unstable();
+    workers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::workers_in;
+
+    #[test]
+    fn directories_of_workers_are_read_and_not_guessed() {
+        let home = tempfile::tempdir().unwrap();
+        for name in [
+            "worker10",
+            "worker2",
+            "worker0",
+            "worker02",
+            "worker+3",
+            "worker",
+            "worker99999999",
+            "workers1",
+            "other",
+        ] {
+            std::fs::create_dir(home.path().join(name)).unwrap();
+        }
+        assert_eq!(workers_in(home.path()), [0, 2, 10]);
+        assert_eq!(workers_in(&home.path().join("not there")), [0_usize; 0]);
+    }
 }

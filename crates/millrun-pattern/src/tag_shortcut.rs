@@ -4,6 +4,7 @@
 //! app.web.**     app.web, or app.web. and anything      answered
 //! app.*          app. and one part                      answered
 //! app**          app and anything                       answered
+//! **.log         log, or anything and .log              answered
 //! app.*.log      not without app. before and .log behind: most tags are answered
 //! ```
 //!
@@ -19,6 +20,17 @@ pub(crate) struct TagShortcut {
     end: Box<str>,
     /// What may stand behind the start, if that is all there is to the glob.
     rest: Option<Rest>,
+    /// What may stand before the end, if that is.
+    lead: Option<Lead>,
+}
+
+/// What may come before an end.
+#[derive(Clone, Copy, Debug)]
+enum Lead {
+    /// Nothing, or anything and a dot.
+    Parts,
+    /// Anything.
+    Anything,
 }
 
 /// What may follow a start.
@@ -51,12 +63,28 @@ impl TagShortcut {
                 start: start.into(),
                 end: "".into(),
                 rest: Some(rest),
+                lead: None,
+            };
+        }
+        let leads = [("**.", Lead::Parts), ("**", Lead::Anything)];
+        let mut heads = leads.into_iter();
+        let head = heads.find_map(|(head, lead)| Some((pattern.strip_prefix(head)?, lead)));
+        if let Some((end, lead)) = head
+            && !end.is_empty()
+            && !end.contains(SPECIAL)
+        {
+            return Self {
+                start: "".into(),
+                end: end.into(),
+                rest: None,
+                lead: Some(lead),
             };
         }
         Self {
             start: literal_start(pattern).into(),
             end: literal_end(pattern).into(),
             rest: None,
+            lead: None,
         }
     }
 
@@ -70,6 +98,13 @@ impl TagShortcut {
         let Some(behind) = tag.strip_prefix(&*self.start) else {
             return Some(false);
         };
+        if let Some(lead) = self.lead {
+            let before = behind.strip_suffix(&*self.end);
+            return Some(before.is_some_and(|before| match lead {
+                Lead::Parts => before.is_empty() || before.ends_with('.'),
+                Lead::Anything => true,
+            }));
+        }
         match self.rest {
             Some(Rest::Parts) => Some(behind.is_empty() || behind.starts_with('.')),
             Some(Rest::Anything) => Some(true),
@@ -143,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_usual_globs_need_no_automaton() {
-        for pattern in ["app.**", "app.web.*", "app**", "app.*"] {
+        for pattern in ["app.**", "app.web.*", "app**", "app.*", "**.app", "**app"] {
             assert!(
                 TagShortcut::of(pattern).answer("app.web.x").is_some(),
                 "{pattern}"

@@ -94,9 +94,10 @@ fn play(round: u64, folder: &TempDir, random: &mut Random, tally: &mut Tally) {
         log.display(),
         pid_file.display()
     ));
+    let mut killed = Vec::new();
     // The start is a good moment, too: every other round does not wait for its end.
     if random.below(2) == 0 {
-        whole(&driver, tree, tally);
+        whole(&driver, tree, &killed, tally);
     }
     for _ in 0..=random.below(BLOWS_MAX) {
         sleep(Duration::from_micros(random.below(30_000)));
@@ -110,13 +111,14 @@ fn play(round: u64, folder: &TempDir, random: &mut Random, tally: &mut Tally) {
         }
         let (victim, role) = victims[random.below(victims.len() as u64) as usize];
         send_if_there(victim, Signal::SIGKILL);
+        killed.push(victim);
         *tally.kills.entry(role).or_default() += 1;
         // Half of them in quick succession.
         if random.below(2) == 0 {
-            whole(&driver, tree, tally);
+            whole(&driver, tree, &killed, tally);
         }
     }
-    let last = whole(&driver, tree, tally);
+    let last = whole(&driver, tree, &killed, tally);
     for pid in &last {
         allowed_only(&driver, *pid, tree);
         tally.processes_looked_at += 1;
@@ -152,8 +154,9 @@ struct Tree {
     reserves: usize,
 }
 
-/// Waits until everything is there, once, and nobody is a zombie. Returns all below the supervisor.
-fn whole(driver: &Driver, tree: Tree, tally: &mut Tally) -> Vec<u32> {
+/// Waits until everything is there, once, and nobody is a zombie, or was killed and is about to learn of it.
+/// Returns all below the supervisor.
+fn whole(driver: &Driver, tree: Tree, killed: &[u32], tally: &mut Tally) -> Vec<u32> {
     let start = Instant::now();
     loop {
         let family = proc::descendants(driver.pid());
@@ -163,7 +166,8 @@ fn whole(driver: &Driver, tree: Tree, tally: &mut Tally) -> Vec<u32> {
                 *roles.entry(role).or_default() += 1;
             }
         }
-        let zombies = family.iter().any(|pid| !proc::runs(*pid));
+        let is_dying = |pid: &u32| !proc::runs(*pid) || killed.contains(pid);
+        let zombies = family.iter().any(is_dying);
         let mut expected = BTreeMap::from([("logger", 1), ("server", 1), ("worker", WORKERS)]);
         if tree.reserves > 0 {
             expected.insert("reserve", tree.reserves);
