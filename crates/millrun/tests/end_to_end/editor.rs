@@ -105,7 +105,7 @@ fn an_editor_sees_findings_of_every_file_and_they_go_when_they_are_mended() {
         4,
         13,
         16,
-        "compress: valid options are text,gz,gzip but got gzi\nhelp: did you mean 'gz'?"
+        "compress: valid options are text,gz,gzip,zstd but got gzi\nhelp: did you mean 'gz'?"
     ]);
     let main = answers[0]["fluent.conf"].as_array().unwrap();
     let unknown = json!([
@@ -175,7 +175,7 @@ fn an_editor_completes_names_and_shows_their_documentation() {
     // Whether a map of serde_json keeps its order depends on what else is built.
     let mut words: Vec<_> = words.as_object().unwrap().keys().collect();
     words.sort();
-    assert_eq!(words, ["gz", "gzip", "text"]);
+    assert_eq!(words, ["gz", "gzip", "text", "zstd"]);
     assert!(buffer["flush_interval"].is_array() && buffer["@id"].is_null());
     assert_eq!(hovers[0], "**tail**\n\nFollows log files.");
     assert!(
@@ -267,7 +267,7 @@ fn an_editor_of_yaml_sees_and_asks_the_same() {
     assert_eq!(types["tail"][2], 13);
     assert!(types["forward"].is_array() && types["file"].is_null());
     assert!(parsers["nginx"].is_array() && parsers["tail"].is_null());
-    assert_eq!(keys(words), ["gz", "gzip", "text"]);
+    assert_eq!(keys(words), ["gz", "gzip", "text", "zstd"]);
     assert_eq!(keys(modes), ["default", "immediate", "interval", "lazy"]);
     assert!(inner["format"].is_array() && inner["append"].is_array() && inner["path"].is_null());
     assert_eq!(*on_type, "**tail**\n\nFollows log files.");
