@@ -3,13 +3,21 @@
 //
 // Usage: receive.js [PORT]
 
+const fs = require("fs");
 const { EventTime, FluentServer } = require("@fluent-org/logger");
+
+// Returns when the line is in the pipe. `console.log` keeps in memory what a full pipe does not take, and one that is
+// killed then would have acknowledged what nobody can read.
+function print(value) {
+  let rest = Buffer.from(JSON.stringify(value) + "\n");
+  while (rest.length > 0) rest = rest.subarray(fs.writeSync(1, rest));
+}
 
 async function main() {
   const server = new FluentServer({ listenOptions: { host: "127.0.0.1", port: Number(process.argv[2] || 0) } });
   server.on("entry", (tag, time, record) => {
     const exact = time instanceof EventTime ? [time.epoch, time.nano] : time;
-    console.log(JSON.stringify({ tag, time: exact, record }));
+    print({ tag, time: exact, record });
   });
   // The library acknowledges a chunk before it hands its events out; one that is killed in between would have acknowledged
   // what it never printed.
@@ -20,7 +28,7 @@ async function main() {
     return handle(socket);
   };
   await server.listen();
-  console.log(JSON.stringify({ port: server.port }));
+  print({ port: server.port });
   process.stdin.on("end", () => process.exit(0)).resume();
 }
 
