@@ -233,7 +233,7 @@ fn parameters(item: Json) -> Result<ServerParameters, String> {
         password: Secret::new(String::new()),
     };
     for (name, value) in fields {
-        let wrong = |expected: &str| format!("{name} is {}: expected {expected}", value.to_text());
+        let wrong = |expected: &str| format!("{name} is {value}: expected {expected}");
         let text = match &value {
             Json::String(text) => Some(text.clone()),
             Json::Integer(number) => Some(number.to_string()),
