@@ -100,6 +100,12 @@ fn a_file_that_is_renamed_and_not_replaced_leaves_a_tombstone() {
     scene.append("a.log", "1\n");
     scene.start();
     scene.wait_for(1);
+    // What never had an entry gets no tombstone.
+    let deadline = Instant::now() + PATIENCE;
+    while scene.positions().is_empty() {
+        assert!(Instant::now() < deadline, "no position is written");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     fs::rename(scene.path("a.log"), scene.path("a.log.1")).unwrap();
     scene.append("a.log.1", "late\n");
     scene.wait_for(2);
