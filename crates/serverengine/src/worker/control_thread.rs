@@ -227,6 +227,8 @@ impl ControlThread {
     }
 
     fn stop(&self) {
+        // `run` may return for the flag alone, before the hook is asked for.
+        let _announced = self.hooks.announce();
         self.context.stopping().set();
         self.call(Hook::Stop);
     }

@@ -78,7 +78,8 @@ pub trait Worker: Send + Sync + 'static {
 
     /// Makes `run` return. May be called more than once, from another thread than `run`'s. Usually sets a
     /// [`BlockingFlag`](crate::BlockingFlag), or nothing at all where `run` waits for
-    /// [`WorkerContext::stopping`], which is set before.
+    /// [`WorkerContext::stopping`], which is set before. What it does after `run` has returned is waited
+    /// for, a second at the most, as is every other hook under way.
     fn stop(&self) {}
 
     /// Takes a changed configuration over: what [`Server::worker_config`](crate::Server::worker_config) said is in

@@ -15,7 +15,7 @@ use crate::sys::{self, SignalFd};
 
 use super::context::WorkerContext;
 use super::control_thread::{ControlThread, Home};
-use super::hooks::Hooks;
+use super::hooks::{Hooks, UnderWay};
 use super::{Worker, WorkerExit};
 
 /// Status of a worker whose `run` returned an error.
@@ -125,6 +125,8 @@ pub(super) fn live_on<W: Worker>(
         birth.config,
     ));
     let name = "serverengine-hooks".to_owned();
+    let hooks = Hooks::of(&worker, &context, &settings.log, name);
+    let under_way = hooks.under_way();
     let control = ControlThread {
         context: Arc::clone(&context),
         home: Home::Process {
@@ -134,7 +136,7 @@ pub(super) fn live_on<W: Worker>(
             heartbeat_interval: settings.heartbeat_interval,
         },
         signals: settings.signals,
-        hooks: Hooks::of(&worker, &context, &settings.log, name),
+        hooks,
         log: Arc::clone(&settings.log),
     };
     start_control(control)?;
@@ -150,11 +152,12 @@ pub(super) fn live_on<W: Worker>(
                 sys::exit_now(EXIT_ERROR);
             })?;
     }
-    Ok(tear_down(&*worker, code))
+    Ok(tear_down(&*worker, code, &under_way))
 }
 
-/// Calls the hook that follows a worker's `run`. Returns the exit code.
-pub(super) fn tear_down<W: Worker>(worker: &W, code: i32) -> i32 {
+/// Waits for the hooks under way and calls the one that follows a worker's `run`. Returns the exit code.
+pub(super) fn tear_down<W: Worker>(worker: &W, code: i32, hooks: &UnderWay) -> i32 {
+    hooks.wait_for_none();
     // The panic hook has printed why.
     let torn_down = catch_unwind(AssertUnwindSafe(|| worker.teardown()));
     torn_down.map_or(EXIT_PANIC, |()| code)

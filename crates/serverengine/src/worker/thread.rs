@@ -38,11 +38,13 @@ pub(crate) fn start_worker<W: Worker>(
         birth.lifeline,
         birth.config,
     ));
+    let hooks = Hooks::of(worker, &context, &settings.log, format!("hooks:{slot}"));
+    let under_way = hooks.under_way();
     let control = ControlThread {
         context: Arc::clone(&context),
         home: Home::Thread,
         signals: settings.signals,
-        hooks: Hooks::of(worker, &context, &settings.log, format!("hooks:{slot}")),
+        hooks,
         log: Arc::clone(&settings.log),
     };
     thread::Builder::new()
@@ -53,7 +55,7 @@ pub(crate) fn start_worker<W: Worker>(
         .name(format!("worker:{slot}"))
         .spawn(move || {
             let code = catch_unwind(AssertUnwindSafe(|| {
-                tear_down(&*worker, run(&*worker, &context, &settings))
+                tear_down(&*worker, run(&*worker, &context, &settings), &under_way)
             }));
             // The worker's destructor belongs to its life; one that panics has had its say.
             let _ = catch_unwind(AssertUnwindSafe(move || drop(worker)));

@@ -20,6 +20,8 @@ crate::tests![
     hooks_under_a_supervisor,
     b15_disable_reload_keeps_the_supervisor_as_it_was_and_reloads_the_server,
     b12_a_worker_tears_down_and_a_teardown_that_hangs_is_ended,
+    what_stop_does_after_run_returned_is_waited_for,
+    a_stop_that_does_not_return_holds_no_worker_up_for_long,
     a_server_that_cannot_be_initialized_ends_at_first_and_is_tried_again_later,
     a_panic_in_a_hook_before_the_start_ends_the_server_and_names_the_hook,
     a_panic_in_a_hook_at_either_end_of_a_worker_is_an_exit_like_any_other,
@@ -31,6 +33,11 @@ static PANICS: OnceLock<String> = OnceLock::new();
 /// Starts the server that says which hook is called.
 pub(crate) fn run(config: Config, habit: Option<&str>) -> ExitCode {
     let hangs = habit == Some("teardown_hangs");
+    let lingers = match habit {
+        Some("stop_lingers") => Duration::from_millis(100),
+        Some("stop_hangs") => Duration::from_secs(60),
+        _ => Duration::ZERO,
+    };
     if let Some(hook) = habit.and_then(|it| it.strip_prefix("panics:")) {
         PANICS.set(hook.to_owned()).unwrap();
     }
@@ -48,6 +55,7 @@ pub(crate) fn run(config: Config, habit: Option<&str>) -> ExitCode {
         HookedWorker {
             stop: BlockingFlag::new(),
             hangs,
+            lingers,
         }
     };
     serverengine::create(server, build, config).run()
@@ -127,6 +135,8 @@ impl Server for Hooked {
 struct HookedWorker {
     stop: BlockingFlag,
     hangs: bool,
+    /// How long `stop` goes on after `run` was told.
+    lingers: Duration,
 }
 
 impl Worker for HookedWorker {
@@ -162,6 +172,10 @@ impl Worker for HookedWorker {
     fn stop(&self) {
         record("stop");
         self.stop.set();
+        if !self.lingers.is_zero() {
+            std::thread::sleep(self.lingers);
+            record("stopped");
+        }
     }
 
     fn reload(&self) {
@@ -329,6 +343,27 @@ fn b12_a_worker_tears_down_and_a_teardown_that_hangs_is_ended() {
     driver.wait_for_workers(2);
     driver.signal(Signal::SIGQUIT);
     assert_eq!(driver.ends().code(), Some(0));
+}
+
+fn what_stop_does_after_run_returned_is_waited_for() {
+    for kind in ["", "type=thread"] {
+        let mut driver = Driver::working(&format!("hooked=stop_lingers {kind}"), 1);
+        driver.signal(Signal::SIGTERM);
+        assert_eq!(driver.ends().code(), Some(0), "{}", driver.text());
+        let text = driver.text();
+        let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
+        assert!(at(" stopped\n") < at(" teardown\n"), "{text}");
+    }
+}
+
+fn a_stop_that_does_not_return_holds_no_worker_up_for_long() {
+    let mut driver = Driver::working("hooked=stop_hangs", 1);
+    let asked = Instant::now();
+    driver.signal(Signal::SIGTERM);
+    assert_eq!(driver.ends().code(), Some(0), "{}", driver.text());
+    assert!(asked.elapsed() >= Duration::from_secs(1));
+    assert_eq!(driver.count(" teardown"), 1);
+    assert_eq!(driver.count(" stopped"), 0);
 }
 
 fn a_server_that_cannot_be_initialized_ends_at_first_and_is_tried_again_later() {
