@@ -1,5 +1,6 @@
 //! What the command line asks for.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use anyhow::{Context, Result, bail};
 pub(crate) const USAGE: &str = "\
 Usage: bench/engine [OPTIONS]
 
+  --subject FILE the program that is our contender (bench/engine builds it)
   --rounds N     rounds; in each, every contender has its turn once (default 2)
   --workers LIST numbers of workers to start and restart (default 4,16,64)
   --kill-for S   seconds in which workers are killed one after the other, per turn (default 4)
@@ -20,6 +22,7 @@ Usage: bench/engine [OPTIONS]
 /// The command line, understood.
 #[derive(Debug)]
 pub(crate) struct Arguments {
+    pub(crate) subject: PathBuf,
     pub(crate) rounds: u32,
     pub(crate) workers: Vec<usize>,
     pub(crate) kill_for: Duration,
@@ -32,6 +35,7 @@ impl Arguments {
     /// Reads the options; `None` means that help was asked for.
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Self>> {
         let mut arguments = Self {
+            subject: PathBuf::new(),
             rounds: 2,
             workers: vec![4, 16, 64],
             kill_for: Duration::from_secs(4),
@@ -51,6 +55,7 @@ impl Arguments {
                 parsed.with_context(|| format!("{option} needs whole numbers, got '{text}'"))
             };
             match option.as_str() {
+                "--subject" => arguments.subject = PathBuf::from(value),
                 "--rounds" => arguments.rounds = number(&value)?,
                 "--workers" => {
                     let numbers = value.split(',').map(number);
@@ -67,6 +72,10 @@ impl Arguments {
         if arguments.rounds == 0 || arguments.workers.contains(&0) {
             bail!("--rounds and --workers must be at least 1");
         }
+        arguments.subject = fs::canonicalize(&arguments.subject).with_context(|| {
+            let path = arguments.subject.display();
+            format!("--subject must name the program idle-engine, not '{path}'")
+        })?;
         Ok(Some(arguments))
     }
 }

@@ -4,7 +4,7 @@
 //! started; there is no application behind it, and nobody connects.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -18,10 +18,25 @@ pub(crate) const READY: &str = "ENGINE_BENCH_READY";
 /// Stands for the contender's folder in its files and on its command line.
 const PLACE: &str = "%DIR%";
 
+/// What a round stands on.
+pub(crate) struct Ground {
+    /// Where contenders have their folders.
+    pub(crate) directory: PathBuf,
+    /// Our program.
+    pub(crate) subject: PathBuf,
+}
+
+impl Ground {
+    /// Returns the folder of a contender.
+    pub(crate) fn place_of(&self, contender: &Contender) -> PathBuf {
+        self.directory.join(contender.name)
+    }
+}
+
 /// One of the programs.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
-    /// The program that must be there; `None`: this one itself.
+    /// The program that must be there; `None`: ours.
     program: Option<&'static str>,
     /// Prints its version.
     version: &'static [&'static str],
@@ -123,8 +138,8 @@ impl Contender {
     }
 
     /// Returns what starts it with so many workers.
-    pub(crate) fn command(&self, workers: usize, directory: &Path) -> Result<Command> {
-        let place = directory.join(self.name);
+    pub(crate) fn command(&self, workers: usize, ground: &Ground) -> Result<Command> {
+        let place = ground.place_of(self);
         if place.exists() {
             fs::remove_dir_all(&place)?;
         }
@@ -136,7 +151,7 @@ impl Contender {
         }
         let mut words = command.iter().map(|word| word.replace(PLACE, name));
         let mut command = match self.program {
-            None => Command::new(std::env::current_exe()?),
+            None => Command::new(&ground.subject),
             Some(_) => Command::new(words.next().context("no program")?),
         };
         command

@@ -26,19 +26,19 @@ use anyhow::{Context, Result};
 
 use crate::announcements::Announcements;
 use crate::arguments::Arguments;
-use crate::contender::Contender;
+use crate::contender::{Contender, Ground};
 use crate::report::Report;
 
 fn main() -> Result<ExitCode> {
-    if subject::is_asked_for() {
-        return subject::run();
-    }
     let Some(arguments) = Arguments::parse(std::env::args().skip(1))? else {
         print!("{}", arguments::USAGE);
         return Ok(ExitCode::SUCCESS);
     };
-    let directory = tempdir()?;
-    let announcements = Announcements::listen(&directory.join("ready"))?;
+    let ground = Ground {
+        directory: tempdir()?,
+        subject: arguments.subject.clone(),
+    };
+    let announcements = Announcements::listen(&ground.directory.join("ready"))?;
     let (contenders, missing) = Contender::present(&arguments.only);
     for name in &missing {
         println!("missing, and left out: {name}");
@@ -46,7 +46,7 @@ fn main() -> Result<ExitCode> {
     let mut report = Report::new(&arguments, &contenders, &missing);
     for number in 1..=arguments.rounds {
         for contender in &contenders {
-            let figures = match round::play(contender, &arguments, &directory, &announcements) {
+            let figures = match round::play(contender, &arguments, &ground, &announcements) {
                 Ok(figures) => figures,
                 // The others are worth measuring all the same.
                 Err(error) => {
@@ -61,7 +61,7 @@ fn main() -> Result<ExitCode> {
     }
     println!("{}", report.summary());
     println!("raw results: {}", report.save(&arguments.runs)?.display());
-    std::fs::remove_dir_all(&directory)?;
+    std::fs::remove_dir_all(&ground.directory)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,6 @@
 //! One turn of one contender: starts, restarts, kills, and a look at it when it has nothing to do.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use nix::unistd::Pid;
 
 use crate::announcements::Announcements;
 use crate::arguments::Arguments;
-use crate::contender::{Contender, READY};
+use crate::contender::{Contender, Ground, READY};
 use crate::figures::{Cost, Figures};
 use crate::kernel;
 
@@ -34,12 +33,12 @@ const KILLED_OF: usize = 4;
 pub(crate) fn play(
     contender: &Contender,
     arguments: &Arguments,
-    directory: &Path,
+    ground: &Ground,
     heard: &Announcements,
 ) -> Result<Figures> {
     let mut figures = Figures::default();
     for &workers in &arguments.workers {
-        let (mut running, pids, took) = Running::start(contender, workers, directory, heard)?;
+        let (mut running, pids, took) = Running::start(contender, workers, ground, heard)?;
         figures.starts.push((workers, Some(took)));
         sleep(Duration::from_millis(300));
         let begin = Instant::now();
@@ -52,7 +51,7 @@ pub(crate) fn play(
         ));
         running.stop()?;
     }
-    let (mut running, pids, _) = Running::start(contender, KILLED_OF, directory, heard)?;
+    let (mut running, pids, _) = Running::start(contender, KILLED_OF, ground, heard)?;
     sleep(SETTLE);
     watch(&running, &pids, arguments.watch_for, &mut figures);
     kill_one_by_one(pids, arguments.kill_for, heard, &mut figures)?;
@@ -117,17 +116,17 @@ impl Running {
     fn start(
         contender: &Contender,
         workers: usize,
-        directory: &Path,
+        ground: &Ground,
         heard: &Announcements,
     ) -> Result<(Self, Vec<u32>, Duration)> {
         heard.forget();
-        let mut command = contender.command(workers, directory)?;
+        let mut command = contender.command(workers, ground)?;
         let begin = Instant::now();
         let process = command.env(READY, &heard.path).spawn()?;
         let running = Self { process };
         let (end, pids) = heard.wait_for(workers, PATIENCE);
         if pids.len() < workers {
-            let path = directory.join(contender.name).join("stderr");
+            let path = ground.place_of(contender).join("stderr");
             let said = std::fs::read_to_string(path).unwrap_or_default();
             bail!("{} of {workers} workers started:\n{said}", pids.len());
         }
