@@ -133,6 +133,12 @@ impl<'a> Cursor<'a> {
         self.at = at.min(self.at);
     }
 
+    /// Steps over `count` bytes that were looked at.
+    #[inline]
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.at += count;
+    }
+
     /// What is not read yet.
     #[inline]
     pub fn rest(&self) -> &'a [u8] {

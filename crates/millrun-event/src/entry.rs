@@ -61,6 +61,9 @@ pub struct Entry<'a> {
     record_at: usize,
 }
 
+/// An array of two, and an event time.
+const HEAD: usize = 1 + EventTime::ENCODED_LEN;
+
 impl<'a> Entry<'a> {
     /// The bytes of the record; by the format a map, which [`Record`] checks where it matters.
     #[inline]
@@ -94,6 +97,17 @@ impl<'a> Entry<'a> {
     #[inline]
     fn read_parts(cursor: &mut Cursor<'a>, start: usize) -> Result<Self, Malformed> {
         const SHAPE: &str = "an entry [time, record]";
+        // What every current client writes.
+        if let Some([0x92, 0xd7, 0x00, payload @ ..]) = cursor.rest().first_chunk::<HEAD>() {
+            cursor.advance(HEAD);
+            cursor.skip()?;
+            return Ok(Self {
+                time: EntryTime::Event(EventTime::from_payload(*payload)),
+                has_metadata: false,
+                bytes: cursor.since(start),
+                record_at: HEAD,
+            });
+        }
         if cursor.token()? != Token::Array(2) {
             return Err(Malformed::Unexpected {
                 expected: SHAPE,

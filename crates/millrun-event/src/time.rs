@@ -28,6 +28,7 @@ impl EventTime {
     }
 
     /// The fixext8 form.
+    #[inline]
     pub fn to_bytes(self) -> [u8; Self::ENCODED_LEN] {
         let [s0, s1, s2, s3] = self.seconds.to_be_bytes();
         let [n0, n1, n2, n3] = self.nanoseconds.to_be_bytes();
@@ -35,6 +36,7 @@ impl EventTime {
     }
 
     /// Reads the eight payload bytes of the extension.
+    #[inline]
     pub fn from_payload(payload: [u8; 8]) -> Self {
         let [s0, s1, s2, s3, n0, n1, n2, n3] = payload;
         Self::new(

@@ -29,6 +29,7 @@ pub(super) struct Edit {
     is_dynamic: bool,
     /// Keys that are taken out of the record itself.
     removed: Vec<Vec<u8>>,
+    removed_lengths: Lengths,
     /// Paths that lead further in.
     removed_within: Vec<Vec<Segment>>,
     kept: Option<Vec<Vec<u8>>>,
@@ -73,6 +74,10 @@ pub(super) struct Workspace {
     /// The keys of the fields of this batch, and whole pairs where they are the same for all its events.
     bytes: Vec<u8>,
     fields: Vec<BatchField>,
+    /// What is appended to every record in which nothing else changes, if that is so for the whole batch.
+    appendix: Option<Appendix>,
+    /// The pairs of the appendix.
+    appended: Vec<u8>,
     /// Of the entry at hand: the pairs that do not stay as they are.
     hits: Vec<Hit>,
 }
@@ -88,6 +93,34 @@ struct BatchField {
     is_removed: bool,
     /// A later one of the same name counts.
     is_replaced: bool,
+}
+
+/// Pairs that are the same for all events of a batch.
+#[derive(Clone, Copy, Debug)]
+struct Appendix {
+    pairs: u32,
+}
+
+/// A set of lengths, those of 63 and more as one: what is not in it needs no comparison.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lengths(u64);
+
+impl Lengths {
+    fn add(&mut self, length: usize) {
+        self.0 |= 1 << length.min(63);
+    }
+
+    #[inline]
+    fn has(self, length: usize) -> bool {
+        self.0 >> length.min(63) & 1 == 1
+    }
+}
+
+impl BatchField {
+    /// It stands in the new record.
+    fn is_live(&self) -> bool {
+        !self.is_removed && !self.is_replaced
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +162,10 @@ impl Edit {
                 _ => removed_within.push(path),
             }
         }
+        let mut removed_lengths = Lengths::default();
+        for key in &removed {
+            removed_lengths.add(key.len());
+        }
         let is_dynamic = fields.iter().any(|field| {
             let mut programs = Vec::new();
             field.value.programs(&mut programs);
@@ -138,6 +175,7 @@ impl Edit {
             fields,
             is_dynamic,
             removed,
+            removed_lengths,
             removed_within,
             // What is kept is named; to begin with nothing and to keep nothing is the same.
             kept: match kept {
@@ -169,6 +207,25 @@ impl Edit {
             bytes,
             &mut workspace.fields,
         );
+        workspace.appendix = self.write_appendix(workspace);
+    }
+
+    /// Writes the pairs that every record of the batch gets; `None`: more than that is to be done.
+    fn write_appendix(&self, workspace: &mut Workspace) -> Option<Appendix> {
+        if self.renew_time_key.is_some() || !self.removed_within.is_empty() {
+            return None;
+        }
+        workspace.appended.clear();
+        let mut pairs = 0_u32;
+        for field in workspace.fields.iter().filter(|field| field.is_live()) {
+            if !field.is_whole {
+                return None;
+            }
+            let pair = workspace.bytes.get(field.pair.clone())?;
+            workspace.appended.extend_from_slice(pair);
+            pairs = pairs.checked_add(1)?;
+        }
+        Some(Appendix { pairs })
     }
 
     /// Writes the keys of the fields, and the values that are known by now: all of them once there `is_event`.
@@ -240,6 +297,15 @@ impl Edit {
         let pairs_at = cursor.position();
         self.find_hits(cursor, pairs, workspace)
             .ok_or(Unusable::Malformed)?;
+        if let (Some(appendix), []) = (workspace.appendix, workspace.hits.as_slice()) {
+            let kept = cursor.since(pairs_at);
+            out.push(time, |out| {
+                write::map(out, pairs.saturating_add(appendix.pairs));
+                out.extend_from_slice(kept);
+                out.extend_from_slice(&workspace.appended);
+            });
+            return Ok(());
+        }
         let record = record_at..cursor.position();
         self.write_entry(
             stream,
@@ -328,8 +394,7 @@ impl Edit {
             ..
         } = workspace;
         let context = Context { tag, time, record };
-        let live = |field: &&BatchField| !field.is_removed && !field.is_replaced;
-        let set = fields.iter().filter(live).count();
+        let set = fields.iter().filter(|field| field.is_live()).count();
         let count = pairs as usize - hits.len() + set;
         let mut write_field = |index: usize, out: &mut Vec<u8>| {
             let Some((field, template)) = fields.get(index).zip(self.fields.get(index)) else {
@@ -353,8 +418,10 @@ impl Edit {
                 from = hit.end;
             }
             out.extend_from_slice(source.get(from..end).unwrap_or_default());
-            for (index, field) in fields.iter().enumerate().filter(|(_, field)| live(field)) {
-                let _ = field;
+            for (index, _) in (0..)
+                .zip(fields.iter())
+                .filter(|(_, field)| field.is_live())
+            {
                 if !hits.iter().any(|hit| hit.field == Some(index)) {
                     write_field(index, out);
                 }
@@ -375,6 +442,10 @@ impl Edit {
         workspace: &mut Workspace,
     ) -> Option<()> {
         let (bytes, fields, hits) = (&workspace.bytes, &workspace.fields, &mut workspace.hits);
+        let mut lengths = self.removed_lengths;
+        for field in fields {
+            lengths.add(field.name.len());
+        }
         hits.clear();
         for _ in 0..pairs {
             let start = cursor.position();
@@ -387,6 +458,9 @@ impl Edit {
                 }
             };
             cursor.skip().ok()?;
+            if self.kept.is_none() && !lengths.has(key.len()) {
+                continue;
+            }
             let end = cursor.position();
             let field = fields
                 .iter()
