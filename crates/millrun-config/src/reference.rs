@@ -85,7 +85,10 @@ pub fn summary(schema: &Schema) -> &'static str {
 }
 
 fn legacy_name(legacy: Legacy) -> String {
-    format!("`<{}>`", legacy.section_name())
+    match legacy {
+        Legacy::Conditions => "`<regexp>`, `<exclude>`".to_owned(),
+        _ => format!("`<{}>`", legacy.section_name()),
+    }
 }
 
 /// The section with what must be written.

@@ -117,8 +117,14 @@ impl Explanation<'_> {
 
     fn label(&mut self, label: &str, passed: &mut Vec<String>) {
         put(self.text, format_args!("{label}\n"));
-        if passed.iter().any(|name| name == label) || passed.len() >= HOPS_MAX {
+        if passed.iter().any(|name| name == label) {
             return self.line("circle", "events come by here again");
+        }
+        if passed.len() >= HOPS_MAX {
+            let text = format!(
+                "an event passes {HOPS_MAX} labels at the most and ends here with an error"
+            );
+            return self.line("too far", &text);
         }
         let Some(scope) = self.view.scope(label) else {
             let names: Vec<_> = self.view.labels().map(Element::argument).collect();

@@ -320,3 +320,36 @@ fn the_configuration_may_come_from_the_standard_input() {
         "{log}"
     );
 }
+
+/// Following it by calls once overflowed the stack.
+#[test]
+fn a_chain_of_ten_thousand_labels_is_followed_to_its_end() {
+    const LABELS: usize = 10_000;
+    let mut text = String::from("<source>\n@type forward\n@label @L0\n</source>\n");
+    for number in 0..LABELS {
+        let next = number + 1;
+        text.push_str(&format!(
+            "<label @L{number}>\n<match **>\n@type relabel\n@label @L{next}\n</match>\n</label>\n"
+        ));
+    }
+    text.push_str(&format!(
+        "<label @L{LABELS}>\n<match **>\n@type null\n</match>\n</label>\n"
+    ));
+    let directory = Directory::new(&[("f.conf", &text)]);
+    let (status, said) = directory.run(&["check", "f.conf"]);
+    assert_eq!(said, "f.conf: no errors, no warnings");
+    assert_eq!(status, 0);
+    let (status, said) = directory.run(&["explain", "--tag", "a", "f.conf"]);
+    let end = said.lines().next_back();
+    assert_eq!(
+        end.map(str::trim_start),
+        Some("too far  an event passes 64 labels at the most and ends here with an error")
+    );
+    assert_eq!(status, 0);
+    // The last leads to the first: the whole circle is told.
+    let text = text.replace("@type null", "@type relabel\n@label @L0");
+    let directory = Directory::new(&[("f.conf", &text)]);
+    let (status, said) = directory.run(&["check", "f.conf"]);
+    assert!(said.starts_with("warning: events can go round in a circle: @L0 → @L1 → "));
+    assert_eq!(status, 0);
+}

@@ -14,6 +14,7 @@
 //! What names the tag's parts in ranges, changes the tag, or differs from tag to tag (`<case>`) has no such form and is
 //! an error that says what to write.
 
+use super::entry::{named, plugin_named_at};
 use crate::{Diagnostic, Diagnostics, Element, Entry, Legacy, Schema, Span, Value};
 
 /// The parameters of the plugin itself; all others are those every output has.
@@ -47,10 +48,7 @@ pub(super) fn clear(element: &Element, diagnostics: &mut Diagnostics) -> Option<
     if !is_forest || !matches!(element.name(), "match" | "store") {
         return None;
     }
-    let named_at = match element.value("@type") {
-        Some(value) => value.span,
-        None => element.span_of("type"),
-    };
+    let named_at = plugin_named_at(element);
     let mut clearing = Clearing {
         hostname: element.text("hostname"),
         uses_tag: false,
@@ -62,10 +60,7 @@ pub(super) fn clear(element: &Element, diagnostics: &mut Diagnostics) -> Option<
     let mut cleared = Element::new(element.name(), element.argument(), element.span());
     match element.entry("subtype") {
         Some(subtype) => {
-            cleared.insert(Entry {
-                name: "@type".to_owned(),
-                ..subtype.clone()
-            });
+            cleared.insert(named("@type", subtype));
         }
         None => clearing.error(
             "'subtype' parameter is required",

@@ -19,15 +19,18 @@
 //! the new form. A flat parameter may go into several sections (`timezone`), so all sections are
 //! made before the parameters are taken away.
 
+mod conditions;
+mod entry;
 mod forest;
 mod section;
 mod secure;
+mod shown;
 mod table;
 
 use std::collections::BTreeSet;
 
-use self::{forest::Cleared, section::Conversion};
-use crate::{Diagnostic, Diagnostics, Element, Schema, SchemaOf, dump::print_section};
+use self::{forest::Cleared, section::Conversion, shown::shown};
+use crate::{Diagnostic, Diagnostics, Element, Schema, SchemaOf, Span};
 
 /// A section that old files write as flat parameters of its plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub enum Legacy {
     Inject,
     /// `<extract>`, from `tag_key`, `time_key` …
     Extract,
+    /// `<regexp>` and `<exclude>` of the filter `grep`, from `regexp1` … `regexp20` and `exclude1` … `exclude20`.
+    Conditions,
 }
 
 /// Rewrites the plugins below `root` that are written in the old form, each with a warning that
@@ -57,19 +62,10 @@ pub fn modernise(root: &mut Element, schema_of: SchemaOf<'_>, diagnostics: &mut 
             *element = without_forest(cleared, schema_of, diagnostics);
         } else if let Some((rewritten, named_at)) = secure::rewrite(element) {
             *element = rewritten;
-            if let Some(schema) = schema_of(element) {
-                // The whole new form is shown below; of its parts only what is wrong is told.
-                let mut parts = Diagnostics::new(diagnostics.strictness());
-                modernise_plugin(element, schema, &mut parts);
-                for error in parts.errors() {
-                    diagnostics.push(error.clone());
-                }
-            }
-            let message =
+            parts(element, schema_of(element), diagnostics);
+            let what =
                 "'secure_forward' is an old way to write 'forward' with TLS and a shared key";
-            let warning = Diagnostic::warning(message).at(named_at, "");
-            let shown = print_section(&secure::shown(element));
-            diagnostics.push(warning.hint(format!("write\n{}", shown.trim_end())));
+            diagnostics.push(old_way(what, named_at, element, schema_of));
         } else if let Some(schema) = schema_of(element) {
             modernise_plugin(element, schema, diagnostics);
         }
@@ -89,14 +85,7 @@ fn without_forest(
         uses_tag,
     } = cleared;
     let schema = schema_of(&element);
-    if let Some(schema) = schema {
-        // The whole new form is shown below; of its parts only what is wrong is told.
-        let mut parts = Diagnostics::new(diagnostics.strictness());
-        modernise_plugin(&mut element, schema, &mut parts);
-        for error in parts.errors() {
-            diagnostics.push(error.clone());
-        }
-    }
+    parts(&mut element, schema, diagnostics);
     if uses_tag && !forest::key_by_tag(&mut element, schema) {
         let kind = element.plugin_type().unwrap_or_default();
         let message = format!("an output '{kind}' has no chunks, and so no placeholders for tags");
@@ -104,17 +93,38 @@ fn without_forest(
         diagnostics.push(error.hint("write a <match> of its own for each tag"));
         return element;
     }
-    let message = "'forest' is an old way to write what placeholders say";
-    let warning = Diagnostic::warning(message).at(named_at, "");
-    let shown = print_section(&element);
-    diagnostics.push(warning.hint(format!("write\n{}", shown.trim_end())));
+    let what = "'forest' is an old way to write what placeholders say";
+    diagnostics.push(old_way(what, named_at, &element, schema_of));
     element
+}
+
+/// Gives the rewritten section of a plugin its parts. The whole new form is shown, so that of the parts only what is
+/// wrong is told.
+fn parts(element: &mut Element, schema: Option<&'static Schema>, diagnostics: &mut Diagnostics) {
+    let Some(schema) = schema else {
+        return;
+    };
+    let mut parts = Diagnostics::new(diagnostics.strictness());
+    modernise_plugin(element, schema, &mut parts);
+    for error in parts.errors() {
+        diagnostics.push(error.clone());
+    }
+}
+
+/// The warning that shows the new form of a whole section.
+fn old_way(what: &str, named_at: Span, element: &Element, schema_of: SchemaOf<'_>) -> Diagnostic {
+    let warning = Diagnostic::warning(what).at(named_at, "");
+    warning.hint(format!("write\n{}", shown(element, schema_of)))
 }
 
 fn modernise_plugin(element: &mut Element, schema: &'static Schema, diagnostics: &mut Diagnostics) {
     let mut used = BTreeSet::new();
     let mut sections = Vec::new();
     for legacy in schema.legacy {
+        if *legacy == Legacy::Conditions {
+            conditions::rewrite(element, diagnostics);
+            continue;
+        }
         let conversion = Conversion::new(element, *legacy);
         if conversion.is_written_new() {
             conversion.note_flush_interval(&mut used, diagnostics);

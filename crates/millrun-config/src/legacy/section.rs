@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::entry::entry;
 use crate::{
     Conversion as Convert, Diagnostic, Diagnostics, Element, Entry, Json, Legacy, Notation,
     Strictness, Value, dump::print_section,
@@ -74,7 +75,7 @@ impl<'a> Conversion<'a> {
                 self.parser(&mut section);
                 self.types(&mut section, diagnostics);
             }
-            Legacy::Format | Legacy::Extract => self.epoch(&mut section),
+            Legacy::Format | Legacy::Extract | Legacy::Conditions => self.epoch(&mut section),
             Legacy::Inject => {
                 self.inject(&mut section);
                 self.epoch(&mut section);
@@ -86,7 +87,11 @@ impl<'a> Conversion<'a> {
         }
         // A form that is wrong is nothing to show.
         if diagnostics.errors().count() == errors {
-            diagnostics.push(warning(&section, &found));
+            let mut shown = section.clone();
+            if used.contains(FLUSH_INTERVAL) && shown.name() == "buffer" {
+                flush_by_interval(&mut shown);
+            }
+            diagnostics.push(warning(&[shown], &found));
         }
         Some(section)
     }
@@ -239,11 +244,7 @@ pub(super) fn flush_by_interval(buffer: &mut Element) {
 
 fn set(section: &mut Element, name: &str, text: &str) {
     let span = section.span();
-    section.insert(Entry {
-        name: name.to_owned(),
-        name_span: span,
-        value: Value::text(text, span),
-    });
+    section.insert(entry(name, text, span));
 }
 
 fn set_absent(section: &mut Element, name: &str, text: &str) {
@@ -252,24 +253,31 @@ fn set_absent(section: &mut Element, name: &str, text: &str) {
     }
 }
 
-fn warning(section: &Element, found: &[&Entry]) -> Diagnostic {
+/// The warning about lines that are sections today, which shows these.
+pub(super) fn warning(sections: &[Element], found: &[&Entry]) -> Diagnostic {
     let names: Vec<_> = found.iter().map(|entry| entry.name.as_str()).collect();
     let (verb, noun) = match names.len() {
         1 => ("is", "an old name"),
         _ => ("are", "old names"),
     };
-    let name = section.name();
-    let message = format!(
-        "{} {verb} {noun} of what a <{name}> section says",
-        names.join(", ")
-    );
-    let mut warning = Diagnostic::warning(message).at(section.span(), "");
-    for entry in found.iter().skip(1) {
-        warning = warning.and(entry.name_span, "");
+    let mut kinds: Vec<_> = sections
+        .iter()
+        .map(|section| format!("<{}>", section.name()))
+        .collect();
+    kinds.dedup();
+    let kinds = kinds.join(" and ");
+    let what = match sections {
+        [_] => format!("a {kinds} section says"),
+        _ => format!("{kinds} sections say"),
+    };
+    let message = format!("{} {verb} {noun} of what {what}", names.join(", "));
+    let mut warning = Diagnostic::warning(message);
+    for (number, entry) in found.iter().enumerate() {
+        warning = match number {
+            0 => warning.at(entry.name_span, ""),
+            _ => warning.and(entry.name_span, ""),
+        };
     }
-    let mut shown = section.clone();
-    if found.iter().any(|entry| entry.name == FLUSH_INTERVAL) && name == "buffer" {
-        flush_by_interval(&mut shown);
-    }
-    warning.hint(format!("write\n{}", print_section(&shown).trim_end()))
+    let shown: String = sections.iter().map(print_section).collect();
+    warning.hint(format!("write\n{}", shown.trim_end()))
 }

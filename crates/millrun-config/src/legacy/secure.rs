@@ -18,7 +18,8 @@
 //!
 //! Old ends speak the same handshake over TLS, so either may be replaced alone.
 
-use crate::{Element, Entry, MASK, Span, Value};
+use super::entry::{entry, named, plugin_named_at};
+use crate::{Element, Entry, Span};
 
 /// The port where nothing is said.
 const PORT: &str = "24284";
@@ -83,10 +84,7 @@ pub(super) fn rewrite(element: &Element) -> Option<(Element, Span)> {
     if element.plugin_type() != Some("secure_forward") {
         return None;
     }
-    let named_at = match element.value("@type") {
-        Some(value) => value.span,
-        None => element.span_of("type"),
-    };
+    let named_at = plugin_named_at(element);
     let rewritten = match element.name() {
         "source" => input(element, named_at),
         "match" | "store" => output(element, named_at),
@@ -95,45 +93,17 @@ pub(super) fn rewrite(element: &Element) -> Option<(Element, Span)> {
     Some((rewritten, named_at))
 }
 
-/// The section as it may be shown: without what is nobody's business.
-pub(super) fn shown(section: &Element) -> Element {
-    const SECRETS: [&str; 4] = [
-        "shared_key",
-        "password",
-        "private_key_passphrase",
-        "ca_private_key_passphrase",
-    ];
-    let mut shown = Element::new(section.name(), section.argument(), section.span());
-    for parameter in section.parameters() {
-        let is_secret = SECRETS.contains(&parameter.name.as_str());
-        shown.insert(match is_secret {
-            true => entry(&parameter.name, MASK, parameter.value.span),
-            false => parameter.clone(),
-        });
-    }
-    for section in section.elements() {
-        shown.push(self::shown(section));
-    }
-    shown
-}
-
 fn input(old: &Element, at: Span) -> Element {
     let mut new = begun(old, at);
     let mut transport = Element::new("transport", "tls", old.span());
-    let mut security = Element::new("security", "", old.span());
     if old.entry("port").is_none() {
         new.insert(entry("port", PORT, at));
     }
-    for parameter in old.parameters() {
-        let name = parameter.name.as_str();
-        if let Some(name) = renamed(SECURITY, name) {
-            security.insert(named(name, parameter));
-        } else if let Some(name) = renamed(TRANSPORT, name) {
-            transport.insert(named(name, parameter));
-        } else if !GONE.contains(&name) {
-            new.insert(parameter.clone());
-        }
-    }
+    let mut security = sorted(old, &mut new, |name, parameter, _| {
+        let name = renamed(TRANSPORT, name)?;
+        transport.insert(named(name, parameter));
+        Some(())
+    });
     let has_certificate = old.entry("cert_path").is_some() || old.entry("ca_cert_path").is_some();
     if !has_certificate {
         // Without `secure`, or with a certificate of its own making, nobody could check it.
@@ -152,7 +122,6 @@ fn input(old: &Element, at: Span) -> Element {
 
 fn output(old: &Element, at: Span) -> Element {
     let mut new = begun(old, at);
-    let mut security = Element::new("security", "", old.span());
     new.insert(entry("transport", "tls", at));
     if is_no(old.text("secure")) {
         new.insert(entry("tls_insecure_mode", "true", at));
@@ -168,16 +137,10 @@ fn output(old: &Element, at: Span) -> Element {
     if old.entry("enable_strict_verification").is_none() {
         new.insert(entry("tls_verify_hostname", "false", at));
     }
-    for parameter in old.parameters() {
-        let name = parameter.name.as_str();
-        if let Some(name) = renamed(SECURITY, name) {
-            security.insert(named(name, parameter));
-        } else if let Some(name) = renamed(OUTPUT, name) {
-            new.insert(named(name, parameter));
-        } else if !GONE.contains(&name) {
-            new.insert(parameter.clone());
-        }
-    }
+    let security = sorted(old, &mut new, |name, parameter, new| {
+        new.insert(named(renamed(OUTPUT, name)?, parameter));
+        Some(())
+    });
     new.push(security);
     for section in old.elements() {
         match section.name() {
@@ -186,6 +149,25 @@ fn output(old: &Element, at: Span) -> Element {
         }
     }
     new
+}
+
+/// Puts each parameter where it belongs today: those of `<security>` into that, which is returned; those that `moves`
+/// takes are its business; those that still mean something stay what they are.
+fn sorted(
+    old: &Element,
+    new: &mut Element,
+    mut moves: impl FnMut(&str, &Entry, &mut Element) -> Option<()>,
+) -> Element {
+    let mut security = Element::new("security", "", old.span());
+    for parameter in old.parameters() {
+        let name = parameter.name.as_str();
+        if let Some(name) = renamed(SECURITY, name) {
+            security.insert(named(name, parameter));
+        } else if moves(name, parameter, new).is_none() && !GONE.contains(&name) {
+            new.insert(parameter.clone());
+        }
+    }
+    security
 }
 
 fn server(old: &Element, at: Span) -> Element {
@@ -219,21 +201,6 @@ fn renamed<'a>(names: &[(&str, &'a str)], name: &str) -> Option<&'a str> {
 
 fn is_no(text: Option<&str>) -> bool {
     matches!(text, Some("no" | "false"))
-}
-
-fn named(name: &str, entry: &Entry) -> Entry {
-    Entry {
-        name: name.to_owned(),
-        ..entry.clone()
-    }
-}
-
-fn entry(name: &str, text: &str, at: Span) -> Entry {
-    Entry {
-        name: name.to_owned(),
-        name_span: at,
-        value: Value::text(text, at),
-    }
 }
 
 #[cfg(test)]

@@ -113,6 +113,7 @@ impl Legacy {
             Self::Format => "format",
             Self::Inject => "inject",
             Self::Extract => "extract",
+            Self::Conditions => "regexp",
         }
     }
 
@@ -125,6 +126,7 @@ impl Legacy {
             Self::Format => FORMAT,
             Self::Inject => INJECT,
             Self::Extract => EXTRACT,
+            Self::Conditions => &[],
         }
     }
 }

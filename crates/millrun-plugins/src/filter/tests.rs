@@ -63,6 +63,11 @@ pub(crate) fn build(element: &Element) -> Result<Arc<dyn Filter>, String> {
     let mut root = Element::new("ROOT", "", span);
     root.push(element.clone());
     let mut diagnostics = Diagnostics::default();
+    millrun_config::modernise(
+        &mut root,
+        &|element| registry.schema_of(element),
+        &mut diagnostics,
+    );
     let system = System::read(&root, &mut diagnostics).unwrap();
     MADE.with(|made| made.borrow_mut().take());
     assemble(
@@ -92,7 +97,7 @@ pub(crate) fn filter(text: &str) -> Arc<dyn Filter> {
 
 /// All that is said of a filter's text, as it is shown.
 pub(crate) fn said(text: &str) -> String {
-    let parsed = millrun_config::parse_str(
+    let mut parsed = millrun_config::parse_str(
         "f.conf",
         &format!("<filter **>\n{text}\n</filter>\n"),
         &mut millrun_config::NoRuby,
@@ -101,6 +106,11 @@ pub(crate) fn said(text: &str) -> String {
     let mut registry = Registry::default();
     super::register(&mut registry);
     let mut diagnostics = parsed.diagnostics;
+    millrun_config::modernise(
+        &mut parsed.root,
+        &|element| registry.schema_of(element),
+        &mut diagnostics,
+    );
     let system = System::read(&parsed.root, &mut diagnostics).unwrap();
     assemble(
         &parsed.root,

@@ -11,21 +11,37 @@
 //!     key path
 //!     pattern /health/
 //!   </exclude>
-//!   <and> … </and>      a group: all of its sections
-//!   <or> … </or>        a group: any of its sections
+//!   <and> … </and>      its <regexp>: every one must match; its <exclude>: not all may match
+//!   <or> … </or>        its <regexp>: one must match; its <exclude>: none may match
 //! </filter>
 //! ```
+//!
+//! All conditions of one kind are taken together, in whatever group they stand, so that there are four sets:
+//!
+//! ```text
+//! all of      <regexp>, <and><regexp>         else the event is dropped
+//! any of      <or><regexp>                    else it is dropped, if there are any
+//! all of      <and><exclude>                  then it is dropped
+//! any of      <exclude>, <or><exclude>        then it is dropped
+//! ```
+//!
+//! In a set, a field is asked for once; a group holds `<regexp>` or `<exclude>`, not both. Else it is an error.
 //!
 //! A missing field counts as an empty text, as in Fluentd. Kept events are copied in runs, not
 //! one by one.
 
+mod conditions;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
-use millrun_config::{Diagnostic, Diagnostics, Element, Regexp, Span, parameters};
+use millrun_config::{Diagnostics, Element, Regexp, parameters};
 use millrun_core::{Assembly, Batch, Fate, Filter, LossReason, PluginId, Report};
 use millrun_event::{Cursor, Entry, EventBuffer, Token, Value};
-use millrun_pattern::{Accessor, Flags, Level, MatchError, Matcher, RegexError, Segment};
+use millrun_pattern::{Level, MatchError, Matcher, Segment};
 
+use self::conditions::matcher;
 use super::each_record::skip_to_record;
 use crate::formatter::write_ruby_text;
 
@@ -60,11 +76,12 @@ parameters! {
         regexp: Vec<Condition>;
         /// Must not match; none of them.
         exclude: Vec<Condition>;
-        /// Conditions of which all count.
+        /// Conditions of which all count: `<regexp>` or `<exclude>`, not both.
         and: Vec<Group>;
-        /// Conditions of which any counts.
+        /// Conditions of which any counts: `<regexp>` or `<exclude>`, not both.
         or: Vec<Group>;
     }
+    legacy { Conditions }
 }
 
 pub(super) fn build(
@@ -73,38 +90,13 @@ pub(super) fn build(
     assembly: &mut Assembly<'_>,
 ) -> Option<Arc<dyn Filter>> {
     let parameters = GrepParameters::read(element, assembly.diagnostics)?;
+    let (keep, drop) = conditions::rules(element, &parameters, assembly.diagnostics)?;
     let mut grep = Grep {
         id: id.text.clone(),
         keys: Vec::new(),
-        keep: Vec::new(),
-        drop: Vec::new(),
+        keep,
+        drop,
     };
-    let mut conditions = Conditions {
-        diagnostics: assembly.diagnostics,
-        is_sound: true,
-    };
-    for test in conditions.tests(element, "regexp", &parameters.regexp) {
-        grep.keep.push(Rule::All(vec![test]));
-    }
-    for test in conditions.tests(element, "exclude", &parameters.exclude) {
-        grep.drop.push(Rule::All(vec![test]));
-    }
-    let all: fn(Vec<Test>) -> Rule = Rule::All;
-    let groups = [
-        ("and", &parameters.and, all),
-        ("or", &parameters.or, Rule::Any),
-    ];
-    for (name, groups, rule) in groups {
-        for (section, group) in element.elements_named(name).zip(groups) {
-            let kept = conditions.tests(section, "regexp", &group.regexp);
-            push(&mut grep.keep, kept, rule);
-            let dropped = conditions.tests(section, "exclude", &group.exclude);
-            push(&mut grep.drop, dropped, rule);
-        }
-    }
-    if !conditions.is_sound {
-        return None;
-    }
     grep.collect_keys();
     Some(Arc::new(grep))
 }
@@ -122,55 +114,6 @@ pub(super) fn patterns(element: &Element) -> Vec<(String, Level)> {
         .chain(grouped)
         .filter_map(|condition| Some((condition.key.clone(), matcher(condition).ok()?.level())))
         .collect()
-}
-
-fn push(rules: &mut Vec<Rule>, tests: Vec<Test>, rule: fn(Vec<Test>) -> Rule) {
-    if !tests.is_empty() {
-        rules.push(rule(tests));
-    }
-}
-
-fn matcher(condition: &Condition) -> Result<Matcher, RegexError> {
-    let flags = Flags {
-        ignore_case: condition.pattern.ignore_case,
-        multi_line: condition.pattern.multi_line,
-        ..Flags::default()
-    };
-    Matcher::compile(&condition.pattern.source, flags)
-}
-
-/// Makes tests of conditions; what is wrong with one is reported at its place.
-struct Conditions<'a> {
-    diagnostics: &'a mut Diagnostics,
-    is_sound: bool,
-}
-
-impl Conditions<'_> {
-    /// The tests of the conditions of a name in a section.
-    fn tests(&mut self, outer: &Element, name: &str, conditions: &[Condition]) -> Vec<Test> {
-        let sections = outer.elements_named(name);
-        let tests = sections.zip(conditions).map(|(section, condition)| {
-            let key = Accessor::parse(&condition.key);
-            let key = self.sound(key, section.span_of("key"), "this key");
-            let matcher = matcher(condition);
-            let matcher = self.sound(matcher, section.span_of("pattern"), "this pattern");
-            Some(Test {
-                key: None,
-                path: key?.segments().to_vec(),
-                matcher: matcher?,
-            })
-        });
-        tests.flatten().collect()
-    }
-
-    fn sound<T, E: ToString>(&mut self, made: Result<T, E>, at: Span, label: &str) -> Option<T> {
-        made.map_err(|error| {
-            self.is_sound = false;
-            self.diagnostics
-                .push(Diagnostic::error(error.to_string()).at(at, label));
-        })
-        .ok()
-    }
 }
 
 struct Grep {
