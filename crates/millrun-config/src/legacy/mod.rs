@@ -19,9 +19,9 @@
 //! the new form. A flat parameter may go into several sections (`timezone`), so all sections are
 //! made before the parameters are taken away.
 
-mod conditions;
 mod entry;
 mod forest;
+mod numbered;
 mod section;
 mod secure;
 mod shown;
@@ -50,6 +50,8 @@ pub enum Legacy {
     Extract,
     /// `<regexp>` and `<exclude>` of the filter `grep`, from `regexp1` … `regexp20` and `exclude1` … `exclude20`.
     Conditions,
+    /// `<rule>` of `rewrite_tag_filter`, from `rewriterule1` ….
+    Rules,
 }
 
 /// Rewrites the plugins below `root` that are written in the old form, each with a warning that
@@ -121,9 +123,16 @@ fn modernise_plugin(element: &mut Element, schema: &'static Schema, diagnostics:
     let mut used = BTreeSet::new();
     let mut sections = Vec::new();
     for legacy in schema.legacy {
-        if *legacy == Legacy::Conditions {
-            conditions::rewrite(element, diagnostics);
-            continue;
+        match legacy {
+            Legacy::Conditions => {
+                numbered::conditions(element, diagnostics);
+                continue;
+            }
+            Legacy::Rules => {
+                numbered::rules(element, diagnostics);
+                continue;
+            }
+            _ => {}
         }
         let conversion = Conversion::new(element, *legacy);
         if conversion.is_written_new() {

@@ -75,7 +75,9 @@ impl<'a> Conversion<'a> {
                 self.parser(&mut section);
                 self.types(&mut section, diagnostics);
             }
-            Legacy::Format | Legacy::Extract | Legacy::Conditions => self.epoch(&mut section),
+            Legacy::Format | Legacy::Extract => self.epoch(&mut section),
+            // Numbered lines are no flat parameters.
+            Legacy::Conditions | Legacy::Rules => {}
             Legacy::Inject => {
                 self.inject(&mut section);
                 self.epoch(&mut section);

@@ -66,6 +66,11 @@ const PARSE: &[Row] = &[
     ("with_priority", Some("with_priority")),
     ("message_format", Some("message_format")),
     ("rfc5424_time_format", Some("rfc5424_time_format")),
+    ("grok_pattern", Some("grok_pattern")),
+    ("custom_pattern_path", Some("custom_pattern_path")),
+    ("grok_failure_key", Some("grok_failure_key")),
+    ("grok_name_key", Some("grok_name_key")),
+    ("multiline_start_regexp", Some("multiline_start_regexp")),
 ];
 
 const FORMAT: &[Row] = &[
@@ -114,6 +119,7 @@ impl Legacy {
             Self::Inject => "inject",
             Self::Extract => "extract",
             Self::Conditions => "regexp",
+            Self::Rules => "rule",
         }
     }
 
@@ -126,7 +132,7 @@ impl Legacy {
             Self::Format => FORMAT,
             Self::Inject => INJECT,
             Self::Extract => EXTRACT,
-            Self::Conditions => &[],
+            Self::Conditions | Self::Rules => &[],
         }
     }
 }

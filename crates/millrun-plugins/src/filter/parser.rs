@@ -46,6 +46,7 @@ parameters! {
         /// How the field is parsed.
         parse: Option<Element>;
     }
+    legacy { Parse }
 }
 
 pub(super) fn build(

@@ -61,6 +61,7 @@ parameters! {
         /// A rule.
         rule: Vec<RuleParameters>, required;
     }
+    legacy { Rules }
 }
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {

@@ -158,6 +158,6 @@ fn a_numbered_condition_without_a_pattern() {
 3 | exclude3 m
   |          ^ expected a key, a space and a pattern
   |
-  = help: write a section <exclude> with the lines 'key KEY' and 'pattern /PATTERN/'"
+  = help: write a section <regexp> or <exclude> with the lines 'key KEY' and 'pattern /PATTERN/'"
     );
 }

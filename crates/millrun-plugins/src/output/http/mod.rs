@@ -26,7 +26,7 @@ mod tests;
 
 use std::sync::{Arc, Mutex};
 
-use millrun_config::Element;
+use millrun_config::{Diagnostic, Element};
 use millrun_core::{Assembly, BufferDefaults, BufferedOutput, Content, Node, PluginId, Sender};
 
 use self::content::Formatter;
@@ -39,6 +39,10 @@ use crate::formatter::format_section;
 const FORMAT: &str = "json";
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
+    if let Some(fault) = of_others(element) {
+        assembly.diagnostics.push(fault);
+        return None;
+    }
     let parameters = HttpParameters::read(element, assembly.diagnostics)?;
     let formatter = format_section(element, FORMAT, assembly.diagnostics)?;
     let defaults = BufferDefaults {
@@ -58,6 +62,18 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
         plan,
     };
     Some(assembly.buffered(id, Arc::new(output), reading))
+}
+
+/// The fault of a section that is written for a plugin of the same name, by others: its parameters are other ones, and it
+/// sent each record by itself.
+fn of_others(element: &Element) -> Option<Diagnostic> {
+    let theirs = element.entry("endpoint_url")?;
+    let message = "'endpoint_url' is a parameter of fluent-plugin-out-http, whose 'http' is another plugin than this one";
+    let hint = "write 'endpoint URL' for Fluentd's own, which posts whole chunks; <format> says what 'serializer' did, and \
+                <auth> what 'authentication' did";
+    // The whole section is the fault: what else it lacks would mislead.
+    let fault = Diagnostic::error(message).at(element.span(), "written for that one");
+    Some(fault.and(theirs.name_span, "").hint(hint))
 }
 
 struct Http {

@@ -158,6 +158,11 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
         "HTTPD_COMBINEDLOG",
         r"%{HTTPD_COMMONLOG} %{QS:referrer} %{QS:agent}",
     ),
+    ("RUBY_LOGLEVEL", r"(?:DEBUG|INFO|WARN|ERROR|FATAL)"),
+    (
+        "RUBY_LOGGER",
+        r"[DIWEFA], \[%{TIMESTAMP_ISO8601:timestamp} #%{POSINT:pid}\] *%{RUBY_LOGLEVEL:loglevel} -- +%{DATA:progname}: %{GREEDYDATA:message}",
+    ),
     ("COMMONAPACHELOG", r"%{HTTPD_COMMONLOG}"),
     ("COMBINEDAPACHELOG", r"%{HTTPD_COMBINEDLOG}"),
 ];

@@ -376,6 +376,12 @@ fn grok_knows_the_usual_lines_by_name() {
                    "errormsg": "denied"}),
         ),
         (
+            "RUBY_LOGGER",
+            "W, [2024-02-01T03:04:05.123456 #4711]  WARN -- shop: order: late",
+            json!({"timestamp": "2024-02-01T03:04:05.123456", "pid": "4711", "loglevel": "WARN", "progname": "shop",
+                   "message": "order: late"}),
+        ),
+        (
             "DATESTAMP_RFC822:t",
             "Thu Feb 1 2024 03:04:05 GMT",
             json!({"t": "Thu Feb 1 2024 03:04:05 GMT"}),
