@@ -21,7 +21,7 @@ cannot be told: a usage that is wrong, a line that is malformed, a program that 
       --sample N        Of the live kinds that mostly wait, only each N-th case
       --show N          Disagreements shown of each kind (default 5)
       --verbose         Show all disagreements, with their cases, and all deviations with their
-                        reasons
+                        reasons and differences
   -h, --help            Print this
 ";
 

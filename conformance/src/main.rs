@@ -86,6 +86,9 @@ fn details(summary: &Summary, asked: &CommandLine) -> String {
         text.push_str(&format!(
             "\ndeviation: {kind}:{line}: {label}\n  {reasons}\n"
         ));
+        for difference in &case.differences {
+            text.push_str(&format!("  {difference}\n"));
+        }
     }
     text
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::case::Case;
+use crate::difference::Difference;
 use crate::directory::Directory;
 use crate::kind::Kind;
 use crate::live::World;
@@ -118,7 +119,11 @@ fn play(name: &str, cases: Vec<Case>, world: &Arc<World>, jobs: usize) -> Summar
         };
         match verdict {
             Verdict::Agrees => summary.agreed += 1,
-            Verdict::Deviates(rules) => summary.deviations.push(Deviation::new(case, rules)),
+            Verdict::Deviates(rules, differences) => {
+                summary
+                    .deviations
+                    .push(Deviation::new(case, rules, differences));
+            }
             Verdict::Disagrees(why) => summary.disagreed.push(Disagreement::new(case, why)),
         }
     }
@@ -127,8 +132,8 @@ fn play(name: &str, cases: Vec<Case>, world: &Arc<World>, jobs: usize) -> Summar
 
 enum Verdict {
     Agrees,
-    /// By these rules.
-    Deviates(Vec<&'static str>),
+    /// By these rules, in these ways.
+    Deviates(Vec<&'static str>, Vec<String>),
     Disagrees(String),
 }
 
@@ -209,6 +214,9 @@ fn judge(case: &Case, kind: Kind, name: &str, world: &World) -> Verdict {
     if names.is_empty() {
         Verdict::Agrees
     } else {
-        Verdict::Deviates(names)
+        Verdict::Deviates(
+            names,
+            differences.iter().map(Difference::to_string).collect(),
+        )
     }
 }

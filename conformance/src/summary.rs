@@ -23,6 +23,8 @@ pub struct Deviation {
     pub line: usize,
     /// The names of the rules that its differences follow.
     pub rules: Vec<&'static str>,
+    /// These differences, for who looks whether a rule is too wide.
+    pub differences: Vec<String>,
 }
 
 /// A case that differs and should not.
@@ -39,11 +41,12 @@ pub struct Disagreement {
 }
 
 impl Deviation {
-    pub(crate) fn new(case: &Case, rules: Vec<&'static str>) -> Self {
+    pub(crate) fn new(case: &Case, rules: Vec<&'static str>, differences: Vec<String>) -> Self {
         Self {
             label: case.label(),
             line: case.line,
             rules,
+            differences,
         }
     }
 

@@ -121,7 +121,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "equal warnings are counted",
         reason: "warnings that share plugin, tag and error are logged once, with their count, and ever \
-                 more rarely: a flood of bad records does not fill the disk",
+                 more rarely: a flood of bad records does not fill the disk. Each is told at least once",
         kinds: &[
             "network",
             "buffer",
@@ -132,7 +132,15 @@ pub(super) const RULES: &[Rule] = &[
             "routing",
         ],
         explains: |_, difference| {
-            difference.pointer == "/log" && same_but_repeats(&difference.recorded, &difference.ours)
+            // Lines that count: of chunks that are given up or moved each one is to be told.
+            let counts = |line: &str| {
+                ["Hit limit", "evacuated", "bad chunk", "failed to flush"]
+                    .iter()
+                    .any(|words| line.contains(words))
+            };
+            difference.pointer == "/log"
+                && same_but_repeats(&difference.recorded, &difference.ours)
+                && times_of(&difference.recorded, counts) == times_of(&difference.ours, counts)
         },
     },
     Rule {
@@ -188,24 +196,6 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        name: "a chunk given up is kept",
-        reason: "a memory chunk that was tried until its limit is written to the backup directory, with a message; \
-                 Fluentd throws it away, of some outputs without a word",
-        kinds: SCENARIOS,
-        explains: |case, difference| {
-            let conf = configuration(case);
-            let has_limit = ["retry_max_times", "retry_timeout"]
-                .iter()
-                .any(|limit| conf.contains(limit));
-            let path = difference.ours.get("path").and_then(Value::as_str);
-            let path = path.unwrap_or_default();
-            let is_backup = in_files(difference)
-                && difference.recorded.is_null()
-                && (path == "root" || path == "root/backup" || path.starts_with("root/backup/"));
-            has_limit && (is_backup || says_more(difference, &["[error]: Hit limit for retries."]))
-        },
-    },
-    Rule {
         name: "one chunk is given up, not all",
         reason: "when retrying ends, the chunk that failed is set aside and the others are tried on; Fluentd drops \
                  the whole queue",
@@ -216,7 +206,7 @@ pub(super) const RULES: &[Rule] = &[
                 .split("dropping all chunks in the buffer queue.")
                 .skip(1)
                 .any(|rest| records_of(rest) > 1);
-            drops_others && (difference.pointer == "/log" || in_files(difference))
+            drops_others && difference.pointer == "/log" && says_again(difference)
         },
     },
     Rule {
@@ -450,6 +440,27 @@ fn says_more(difference: &Difference, more: &[&str]) -> bool {
         is_recorded || line.as_str().is_some_and(|line| more.contains(&line))
     });
     is_told && left.next().is_none() && recorded.len() < ours.len()
+}
+
+/// Whether ours say the same lines, each once or more often than recorded, and no other.
+fn says_again(difference: &Difference) -> bool {
+    let times = |lines: &Value, wanted: &str| times_of(lines, |line| line == wanted);
+    let all = [&difference.recorded, &difference.ours];
+    let mut lines = all.into_iter().filter_map(Value::as_array).flatten();
+    lines.all(|line| {
+        let line = line.as_str().unwrap_or_default();
+        let recorded = times(&difference.recorded, line);
+        recorded > 0 && recorded <= times(&difference.ours, line)
+    })
+}
+
+/// How many of these lines are such.
+fn times_of(lines: &Value, is_such: impl Fn(&str) -> bool) -> usize {
+    let lines = lines.as_array().into_iter().flatten();
+    lines
+        .filter_map(Value::as_str)
+        .filter(|line| is_such(line))
+        .count()
 }
 
 /// What the recorded program says of a chunk that it puts aside at its start.

@@ -159,8 +159,9 @@ parameters! {
         calc_num_records: bool = "true";
         /// What such a chunk holds.
         chunk_format: ChunkFormatName = "auto";
-        /// A chunk that can never be delivered, or was tried long enough, is dropped; otherwise it is moved to
-        /// `backup` (in memory, or broken) or `buffer` (files that can be put back) in the state directory.
+        /// A chunk that can never be delivered is dropped; otherwise it is moved to `backup` in the state directory. The
+        /// same for chunk files that were tried long enough, which are moved to `buffer` there and can be put back.
+        /// Memory that was tried long enough is always dropped. What is dropped is counted.
         disable_chunk_backup: bool = "false";
         /// Retry without an end; a secondary then gets only what can never be delivered.
         retry_forever: bool = "false";

@@ -216,6 +216,21 @@ fn an_evacuated_chunk_is_delivered_when_it_is_put_back() {
     bench.stop();
 }
 
+/// The limit asks for an end: memory is no more afterwards, here as in Fluentd, and the next chunk is tried.
+#[test]
+fn a_memory_chunk_is_dropped_at_the_limit_for_retries_and_the_others_arrive() {
+    let directory = tempfile::tempdir().unwrap();
+    let buffer = "@type memory\nflush_mode immediate\nretry_max_times 0";
+    let bench = keep(directory.path(), buffer);
+    bench.world.answer([retriable()]);
+    bench.emit("a", &["1"]).unwrap();
+    bench.emit("b", &["2"]).unwrap();
+    assert_eq!(bench.world.wait_for(1), ["k: b 2"]);
+    bench.stop();
+    assert_eq!(backups(directory.path()), 0);
+    assert!(!directory.path().join("buffer").exists());
+}
+
 fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten();
     entries.flatten().map(|entry| entry.path()).collect()

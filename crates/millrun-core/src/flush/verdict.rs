@@ -74,17 +74,25 @@ impl Flusher {
             .gate()
             .failed(&self.node.plan.retry, now, is_unreachable);
         let plugin_id = self.node.id.given();
+        let (retry_times, next_retry_in) = (closed.times, closed.wait);
         if closed.is_over {
-            tracing::error!(
-                plugin_id,
-                retry_times = closed.times,
-                records = chunk.count(),
-                error,
-                "Hit limit for retries. giving up this chunk, the others are tried on."
-            );
+            let records = chunk.count();
+            match told {
+                Told::Not => tracing::error!(
+                    plugin_id,
+                    retry_times,
+                    records,
+                    error,
+                    "Hit limit for retries. giving up this chunk, the others are tried on."
+                ),
+                // Where an output has told of the failure itself, Fluentd gives up without a word.
+                Told::Already => tracing::error!(
+                    plugin_id, retry_times, records, error, chunk = %chunk.id(),
+                    "a chunk was tried until the limit for retries and is given up; the others are tried on"
+                ),
+            }
             return self.give_up_trying(chunk);
         }
-        let (retry_times, next_retry_in) = (closed.times, closed.wait);
         match (told, way) {
             (Told::Already, _) => tracing::debug!(
                 plugin_id, retry_times, ?next_retry_in, chunk = %chunk.id(), error,
@@ -139,7 +147,10 @@ impl Flusher {
         // The destination works: others are not concerned.
         self.failed = false;
         self.node.gate().succeeded();
-        let key = self.loss(LossReason::Refused);
+        self.drop_counted(chunk, self.loss(LossReason::Refused));
+    }
+
+    fn drop_counted(&self, chunk: Chunk, key: LossKey) {
         if let Err(error) = self.buffer.drop_chunk(chunk, key) {
             self.alarm.check(&error);
             let plugin_id = self.node.id.given();
@@ -179,14 +190,15 @@ impl Flusher {
         self.back_up(chunk, LossReason::Refused);
     }
 
-    /// Sets a chunk aside that was tried long enough: files as files that can be put back, memory as a backup.
+    /// A chunk that was tried as long as it was to be: files are set aside as files that can be put back; memory is
+    /// dropped, which is what the limit asks for. Either way it is counted.
     fn give_up_trying(&mut self, chunk: Chunk) {
+        let key = self.loss(LossReason::RetryLimit);
         let directory = self.node.plan.evacuation.as_ref();
         let Some(directory) = directory.filter(|_| chunk.path().is_some()) else {
-            return self.back_up(chunk, LossReason::RetryLimit);
+            return self.drop_counted(chunk, key);
         };
         let (plugin_id, chunk_id) = (self.node.id.given(), chunk.id());
-        let key = self.loss(LossReason::RetryLimit);
         match self.buffer.evacuate(chunk, directory, key) {
             Ok(()) => tracing::warn!(
                 plugin_id, chunk_id = %chunk_id,
@@ -206,13 +218,6 @@ impl Flusher {
         let (chunk_id, records) = (chunk.id(), chunk.count());
         match &self.node.plan.backup {
             Some(directory) => match self.buffer.back_up(chunk, directory, key) {
-                // The words for chunks that are bad in themselves are looked for; this one only had no luck.
-                Ok(path) if reason == LossReason::RetryLimit => tracing::warn!(
-                    plugin_id,
-                    records,
-                    "the chunk that was given up is kept in {}",
-                    path.display()
-                ),
                 Ok(path) => tracing::warn!(
                     plugin_id,
                     records,
@@ -228,10 +233,7 @@ impl Flusher {
                 }
             },
             None => {
-                if let Err(error) = self.buffer.drop_chunk(chunk, key) {
-                    self.alarm.check(&error);
-                    tracing::error!(plugin_id, error = %error, "cannot record a loss");
-                }
+                self.drop_counted(chunk, key);
                 tracing::warn!(
                     plugin_id,
                     records,
