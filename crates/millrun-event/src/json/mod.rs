@@ -15,6 +15,7 @@
 
 mod error;
 mod float;
+mod lanes;
 mod number;
 mod read;
 mod scan;

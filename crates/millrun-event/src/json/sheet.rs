@@ -2,15 +2,45 @@
 //!
 //! Most strings and numbers of a record are shorter than a vector register, and a call that copies
 //! so few bytes costs more than the bytes. So room is made for many of them at once, and strings are
-//! copied here, in words of which the last lies over those before, and looked through on the way.
+//! copied here, in words of which the last lies over those before, and looked through on the way. The
+//! shortest are copied with what stands behind them ([`Window`]), which is written over afterwards: one way for
+//! all lengths, and nothing to guess for the processor.
 //!
 //! ```text
 //!   {"code":200,"pa……………………        written   room, zeros
 //!   └── at ────────┘
 //! ```
 
+use crate::json::lanes::{LANES, escapes, needs_escape};
+
 /// Room that is made at a time, in bytes.
 const STEP: usize = 512;
+
+/// The longest string that is copied with what stands behind it.
+const WINDOW: usize = LANES;
+
+/// A string of at most [`WINDOW`] bytes, and what stands behind it.
+#[derive(Clone, Copy)]
+pub(super) struct Window<'a> {
+    bytes: &'a [u8; WINDOW],
+    len: usize,
+}
+
+impl<'a> Window<'a> {
+    /// The string of `len` bytes at the head of `bytes`; `None` if it is longer, or too little stands behind it.
+    #[inline]
+    pub(super) fn new(bytes: &'a [u8], len: usize) -> Option<Self> {
+        let bytes = bytes.first_chunk().filter(|_| len <= WINDOW)?;
+        Some(Self { bytes, len })
+    }
+
+    /// True if no byte of the string needs an escape.
+    #[inline]
+    fn is_plain(self) -> bool {
+        // What is marked behind the string does not count.
+        escapes(*self.bytes) & ((1 << self.len) - 1) == 0
+    }
+}
 
 pub(super) struct Sheet<'o> {
     out: &'o mut Vec<u8>,
@@ -91,6 +121,44 @@ impl<'o> Sheet<'o> {
         self.between([before, b'"'], text, [b'"', b':'])
     }
 
+    /// [`Sheet::quoted`] of a short one.
+    #[inline]
+    pub(super) fn quoted_window(&mut self, text: Window<'_>) -> bool {
+        self.window_between([b'"'], text, [b'"'])
+    }
+
+    /// [`Sheet::key`] of a short one.
+    #[inline]
+    pub(super) fn key_window(&mut self, before: u8, text: Window<'_>) -> bool {
+        self.window_between([before, b'"'], text, [b'"', b':'])
+    }
+
+    #[inline]
+    fn window_between<const A: usize, const B: usize>(
+        &mut self,
+        before: [u8; A],
+        text: Window<'_>,
+        behind: [u8; B],
+    ) -> bool {
+        if !text.is_plain() {
+            return false;
+        }
+        let room = self.room(A + WINDOW + B);
+        let Some((first, rest)) = room.split_first_chunk_mut::<A>() else {
+            return false;
+        };
+        *first = before;
+        let Some(place) = rest.first_chunk_mut() else {
+            return false;
+        };
+        *place = *text.bytes;
+        if let Some(last) = rest.get_mut(text.len..).and_then(<[u8]>::first_chunk_mut) {
+            *last = behind;
+        }
+        self.at += A + text.len + B;
+        true
+    }
+
     #[inline]
     fn between<const A: usize, const B: usize>(
         &mut self,
@@ -122,20 +190,17 @@ fn copy(text: &[u8], room: &mut [u8]) -> bool {
     let Some(place) = room.get_mut(..text.len()) else {
         return false;
     };
-    if let (Some(last), Some(end)) = (text.last_chunk::<16>(), place.last_chunk_mut::<16>()) {
+    if let (Some(last), Some(end)) = (text.last_chunk::<LANES>(), place.last_chunk_mut::<LANES>()) {
         // The last ones lie over those before.
-        let mut marks = marked(*last);
+        let mut marks = escapes(*last);
         *end = *last;
-        let (words, _) = text.as_chunks::<16>();
-        let (places, _) = place.as_chunks_mut::<16>();
+        let (words, _) = text.as_chunks::<LANES>();
+        let (places, _) = place.as_chunks_mut::<LANES>();
         for (word, place) in words.iter().zip(places) {
-            let more = marked(*word);
-            for (mark, more) in marks.iter_mut().zip(more) {
-                *mark |= more;
-            }
+            marks |= escapes(*word);
             *place = *word;
         }
-        return marks == [0; 16];
+        return marks == 0;
     }
     if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
         if let Some(place) = place.first_chunk_mut() {
@@ -144,17 +209,9 @@ fn copy(text: &[u8], room: &mut [u8]) -> bool {
         if let Some(place) = place.last_chunk_mut() {
             *place = *last;
         }
-        return escape_bits(*first) | escape_bits(*last) == 0;
-    }
-    if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-        if let Some(place) = place.first_chunk_mut() {
-            *place = *first;
-        }
-        if let Some(place) = place.last_chunk_mut() {
-            *place = *last;
-        }
-        let ([a, b, c, d], [e, f, g, h]) = (*first, *last);
-        return escape_bits([a, b, c, d, e, f, g, h]) == 0;
+        let both =
+            u128::from(u64::from_ne_bytes(*first)) << 64 | u128::from(u64::from_ne_bytes(*last));
+        return escapes(both.to_ne_bytes()) == 0;
     }
     let mut plain = true;
     for (byte, place) in text.iter().zip(place) {
@@ -162,30 +219,6 @@ fn copy(text: &[u8], room: &mut [u8]) -> bool {
         *place = *byte;
     }
     plain
-}
-
-/// Not 0 for each byte that needs an escape.
-#[inline]
-fn marked(bytes: [u8; 16]) -> [u8; 16] {
-    bytes.map(|byte| u8::from((byte < 0x20) | (byte == b'"') | (byte == b'\\')))
-}
-
-/// Not 0 where one of the bytes needs an escape. (A borrow may mark a byte above one that does; it
-/// never marks the lowest wrongly.)
-#[inline]
-pub(super) fn escape_bits(bytes: [u8; 8]) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_le_bytes(bytes);
-    let is_zero = |word: u64| word.wrapping_sub(EACH) & !word;
-    let control = word.wrapping_sub(EACH * 0x20) & !word;
-    let quote = is_zero(word ^ (EACH * b'"' as u64));
-    let backslash = is_zero(word ^ (EACH * b'\\' as u64));
-    (control | quote | backslash) & (EACH * 0x80)
-}
-
-#[inline]
-pub(super) fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 #[cfg(test)]

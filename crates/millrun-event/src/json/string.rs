@@ -3,38 +3,27 @@
 use memchr::memchr2;
 
 use crate::json::JsonError;
+use crate::json::lanes::{LANES, ends};
 use crate::json::scan::Reader;
 use crate::write;
 
-/// What two words hold, in bytes: most keys, and many values.
-const SHORT: usize = 16;
+/// The longest string that is copied with what stands behind it: most keys, and many values.
+const SHORT: usize = LANES;
 
 /// How many bytes stand before the first quote or backslash. The search of long strings has to be
 /// called, and most are over before it would begin.
 #[inline]
 fn plain_len(text: &[u8]) -> Option<usize> {
-    let (words, _) = text.as_chunks::<8>();
-    for (word, before) in words.iter().zip([0, 8]) {
-        let bits = end_bits(*word);
+    let mut before = 0;
+    if let Some(head) = text.first_chunk::<LANES>() {
+        let bits = ends(*head);
         if bits != 0 {
-            return Some(before + bits.trailing_zeros() as usize / 8);
+            return Some(bits.trailing_zeros() as usize);
         }
+        before = LANES;
     }
-    let before = words.len().min(2) * 8;
     let rest = text.get(before..)?;
     memchr2(b'"', b'\\', rest).map(|len| before + len)
-}
-
-/// The highest bit of each byte that is a quote or a backslash. (A borrow may mark a byte above one
-/// that is; it never marks the lowest wrongly.)
-#[inline]
-fn end_bits(word: [u8; 8]) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_le_bytes(word);
-    let is_zero = |word: u64| word.wrapping_sub(EACH) & !word;
-    let quote = is_zero(word ^ (EACH * b'"' as u64));
-    let backslash = is_zero(word ^ (EACH * b'\\' as u64));
-    (quote | backslash) & (EACH * 0x80)
 }
 
 impl Reader<'_, '_> {
@@ -47,7 +36,7 @@ impl Reader<'_, '_> {
         match (text, end.and_then(|end| rest.get(end))) {
             (Some(text), Some(b'"')) => {
                 match rest.first_chunk::<SHORT>() {
-                    // Two words are copied faster than so many bytes.
+                    // A register is copied faster than so many bytes.
                     Some(words) if text.len() <= SHORT => {
                         self.out.push(0xa0 | text.len() as u8);
                         let end = self.out.len() + text.len();

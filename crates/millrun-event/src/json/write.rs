@@ -12,7 +12,8 @@
 
 use crate::cursor::{Cursor, MAX_DEPTH, Malformed, Token};
 use crate::json::float::{FloatText, plain_float, write_float};
-use crate::json::sheet::{Sheet, escape_bits, needs_escape};
+use crate::json::lanes::{LANES, escapes, needs_escape};
+use crate::json::sheet::{Sheet, Window};
 
 /// Appends the first value of `value` to `out` as compact JSON text. On an error `out` is as it
 /// was.
@@ -40,7 +41,7 @@ pub fn write_value(value: &[u8], floats: FloatText, out: &mut Vec<u8>) -> Result
 }
 
 /// One value. Strings are most of them, and written without a call.
-#[inline]
+#[inline(always)]
 fn write_next(
     cursor: &mut Cursor<'_>,
     floats: FloatText,
@@ -48,16 +49,30 @@ fn write_next(
     out: &mut Sheet<'_>,
 ) -> Result<(), Malformed> {
     let at = cursor.position();
+    let behind = cursor.rest();
     match cursor.token()? {
         Token::Str(text) | Token::Bin(text) => {
-            write_string(out, text);
+            match window(behind, text) {
+                Some(window) if out.quoted_window(window) => {}
+                _ => write_string(out, text),
+            }
             Ok(())
         }
         token => write_other(token, at, cursor, floats, depth, out),
     }
 }
 
+/// The string `text`, whose marker is the first byte of `at`, with what stands behind it, if it is short.
+#[inline]
+fn window<'a>(at: &'a [u8], text: &[u8]) -> Option<Window<'a>> {
+    match at {
+        [0xa0..=0xb0, behind @ ..] => Window::new(behind, text.len()),
+        _ => None,
+    }
+}
+
 /// A value that is no string, of which the head, at `at`, is read.
+#[inline(never)]
 fn write_other(
     token: Token<'_>,
     at: usize,
@@ -117,11 +132,16 @@ fn write_key(
     out: &mut Sheet<'_>,
 ) -> Result<(), Malformed> {
     let at = cursor.position();
+    let behind = cursor.rest();
     let token = cursor.token()?;
-    if let Token::Str(text) | Token::Bin(text) = token
-        && out.key(before, text)
-    {
-        return Ok(());
+    if let Token::Str(text) | Token::Bin(text) = token {
+        let is_written = match window(behind, text) {
+            Some(window) => out.key_window(before, window),
+            None => out.key(before, text),
+        };
+        if is_written {
+            return Ok(());
+        }
     }
     out.byte(before);
     if let Token::Str(text) | Token::Bin(text) = token {
@@ -214,11 +234,15 @@ fn write_with_escapes(out: &mut Vec<u8>, text: &[u8]) {
 
 /// How many bytes stand before the first that needs an escape.
 fn plain_len(text: &[u8]) -> usize {
-    let (words, _) = text.as_chunks::<8>();
-    let plain = words.iter().take_while(|word| escape_bits(**word) == 0);
-    let len = 8 * plain.count();
-    let tail = text.get(len..).unwrap_or_default();
-    len + tail.iter().take_while(|byte| !needs_escape(**byte)).count()
+    let (words, tail) = text.as_chunks::<LANES>();
+    for (number, word) in words.iter().enumerate() {
+        let marks = escapes(*word);
+        if marks != 0 {
+            return number * LANES + marks.trailing_zeros() as usize;
+        }
+    }
+    let plain = tail.iter().take_while(|byte| !needs_escape(**byte));
+    text.len() - tail.len() + plain.count()
 }
 
 fn write_escape(out: &mut Vec<u8>, byte: u8) {
