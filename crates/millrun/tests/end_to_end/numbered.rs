@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Lines written at a time.
 const BURST: usize = 100;
+/// The most bursts: where everything else is slow, the lines shall not become ever more.
+const BURSTS_MAX: usize = 100_000 / BURST;
 
 /// Time between two writes.
 const BURST_PAUSE: Duration = Duration::from_millis(4);
@@ -29,8 +31,10 @@ impl Writer {
             let opened = File::options().create(true).append(true).open(&path);
             let (mut file, mut bursts) = (opened.unwrap(), 0);
             while !is_done.load(Ordering::Relaxed) {
-                file.write_all(burst(bursts).as_bytes()).unwrap();
-                bursts += 1;
+                if bursts < BURSTS_MAX {
+                    file.write_all(burst(bursts).as_bytes()).unwrap();
+                    bursts += 1;
+                }
                 thread::sleep(BURST_PAUSE);
             }
             bursts * BURST
