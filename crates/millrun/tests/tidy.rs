@@ -100,6 +100,23 @@ fn every_link_between_documents_leads_somewhere() {
     assert_none(&faults);
 }
 
+#[test]
+fn no_merge_left_its_marks() {
+    let mut faults = Vec::new();
+    for extension in ["rs", "md", "toml"] {
+        for path in files(extension) {
+            let text = fs::read_to_string(&path).unwrap();
+            let marks = (1..).zip(text.lines()).filter(|(_, line)| {
+                ["<<<<<<< ", ">>>>>>> "]
+                    .iter()
+                    .any(|mark| line.starts_with(mark))
+            });
+            faults.extend(marks.map(|(line, _)| format!("{}:{line}: a mark", path.display())));
+        }
+    }
+    assert_none(&faults);
+}
+
 /// The README's first command names no package: with a second program among the default members
 /// cargo would ask, or run that one.
 #[test]
