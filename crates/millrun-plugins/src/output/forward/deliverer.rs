@@ -52,6 +52,8 @@ enum Failure {
     Server(String),
     /// The same, and this one is not there at all.
     Unreachable(String),
+    /// The same, and this one is there and does not get on with us: it may do at its next turn.
+    Greeting(String),
     /// No server will.
     Chunk(String),
     /// It cannot be recorded where the chunk goes, which is no server's fault.
@@ -173,7 +175,9 @@ impl Deliverer {
                 }
                 Err(Failure::Chunk(text)) => return Err(DeliveryError::Unrecoverable(text)),
                 Err(Failure::Record(text)) => return Err(DeliveryError::Retriable(text)),
-                Err(Failure::Server(text) | Failure::Unreachable(text)) => {
+                Err(
+                    Failure::Server(text) | Failure::Unreachable(text) | Failure::Greeting(text),
+                ) => {
                     self.detach(server, now, &text);
                     text
                 }
@@ -188,7 +192,11 @@ impl Deliverer {
     fn send_to_any(&mut self, parcel: &Parcel<'_>, now: Instant) -> Result<(), DeliveryError> {
         let mut failures = String::new();
         let mut is_unreachable = true;
+        let mut spent: Vec<usize> = Vec::new();
         for server in self.order(now) {
+            if spent.contains(&server) {
+                continue;
+            }
             match self.send_to(server, parcel, now) {
                 Ok(()) => {
                     self.recovered(server, now);
@@ -196,16 +204,26 @@ impl Deliverer {
                 }
                 Err(Failure::Chunk(text)) => return Err(DeliveryError::Unrecoverable(text)),
                 Err(Failure::Record(text)) => return Err(DeliveryError::Retriable(text)),
-                Err(failure @ (Failure::Server(_) | Failure::Unreachable(_))) => {
-                    is_unreachable &= matches!(failure, Failure::Unreachable(_));
+                Err(failure) => {
+                    is_unreachable &= !matches!(failure, Failure::Server(_));
+                    // Only a handshake may go better at the server's next turn: a network that is gone
+                    // costs connect_timeout once.
+                    let is_spent = !matches!(failure, Failure::Greeting(_));
                     let (Failure::Server(text)
                     | Failure::Unreachable(text)
+                    | Failure::Greeting(text)
                     | Failure::Chunk(text)
                     | Failure::Record(text)) = failure;
                     self.detach(server, now, &text);
-                    let separator = if failures.is_empty() { "" } else { "; " };
-                    // Writing to a string cannot fail.
-                    let _ = write!(failures, "{separator}{}: {text}", self.label(server));
+                    // Each server is named once, however often it had its turn.
+                    if !failures.contains(&text) {
+                        let separator = if failures.is_empty() { "" } else { "; " };
+                        // Writing to a string cannot fail.
+                        let _ = write!(failures, "{separator}{}: {text}", self.label(server));
+                    }
+                    if is_spent {
+                        spent.push(server);
+                    }
                 }
             }
         }
@@ -243,7 +261,7 @@ impl Deliverer {
                 None => {}
             }
         }
-        let mut connection = self.connect(server, now).map_err(Failure::Unreachable)?;
+        let mut connection = self.connect(server, now)?;
         // Recorded only now: a server that cannot be reached must not keep the chunk.
         let addressed = self.address(server, parcel)?;
         let sent = connection.send(&addressed.message, now);
@@ -272,12 +290,13 @@ impl Deliverer {
         addressed.map_err(|error| Failure::Record(error.to_string()))
     }
 
-    fn connect(&mut self, server: usize, now: Instant) -> Result<Connection, String> {
-        let resolver = self.resolvers.get_mut(server).ok_or("no such server")?;
+    fn connect(&mut self, server: usize, now: Instant) -> Result<Connection, Failure> {
+        let no_server = || Failure::Unreachable("no such server".to_owned());
+        let resolver = self.resolvers.get_mut(server).ok_or_else(no_server)?;
         let stream = resolver
             .connect(self.plan.connect_timeout, now)
-            .map_err(|error| format!("cannot connect: {error}"))?;
-        let member = self.members.get(server).ok_or("no such server")?;
+            .map_err(|error| Failure::Unreachable(format!("cannot connect: {error}")))?;
+        let member = self.members.get(server).ok_or_else(no_server)?;
         let connection = Connection::new(Arc::clone(member), stream, &self.plan, &self.salt, now);
         connection.map_err(|broken| {
             if let Broken::Handshake(error) = &broken {
@@ -287,7 +306,11 @@ impl Deliverer {
                     member.server.name
                 );
             }
-            format!("cannot set up the connection: {broken}")
+            let text = format!("cannot set up the connection: {broken}");
+            match member.server.security {
+                Some(_) => Failure::Greeting(text),
+                None => Failure::Unreachable(text),
+            }
         })
     }
 

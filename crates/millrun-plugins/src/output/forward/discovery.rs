@@ -280,6 +280,7 @@ pub(super) fn watcher(
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "yaml")]
     use super::*;
 
     #[cfg(feature = "yaml")]
