@@ -95,6 +95,10 @@ impl Balance {
             standing_in.push(index);
             chosen.push((index, one));
         }
+        if chosen.is_empty() {
+            // A try is better than none, and all are equally bad.
+            chosen = lost;
+        }
         let weights: Vec<(usize, u32)> = chosen
             .iter()
             .map(|(index, one)| (*index, one.weight))
@@ -224,6 +228,15 @@ mod tests {
         for _ in 0..20 {
             assert!(balance.order(&candidates(&all)).0[0] < 2);
         }
+    }
+
+    #[test]
+    fn where_all_are_down_they_keep_their_turns() {
+        let down = candidates(&[(60, false, false), (60, false, false), (60, true, false)]);
+        let (order, standing_in) = balance().order(&down);
+        assert_eq!((order.len(), standing_in.len()), (13, 0));
+        let turns = |server| order.iter().filter(|index| **index == server).count();
+        assert_eq!([turns(0), turns(1), turns(2)], [6, 6, 1]);
     }
 
     #[test]
