@@ -5,6 +5,7 @@ use tracing::warn;
 
 use crate::parser::{LineParser, ParseError, Parsed};
 
+use super::charset::Charset;
 use super::lines::{self, PlainLines};
 use super::sink::Lost;
 use crate::repeats::SharedRepeats;
@@ -21,6 +22,8 @@ pub(crate) struct Encoder {
     pub(crate) line_bytes_max: Option<u64>,
     /// Whether what the parser does not understand becomes `{"unmatched_line": …}`.
     pub(crate) emit_unmatched: bool,
+    /// What converts lines to UTF-8, where they are not written as they are.
+    pub(crate) charset: Option<Charset>,
     pub(super) repeats: SharedRepeats,
 }
 
@@ -55,6 +58,7 @@ impl Encoder {
             path_key: path_key.map(str::to_owned),
             line_bytes_max: None,
             emit_unmatched: false,
+            charset: None,
             repeats: SharedRepeats::default(),
         }
     }
@@ -120,13 +124,25 @@ impl Encoder {
         out: &mut EventBuffer,
         lost: &mut Lost,
     ) {
-        match &mut self.kind {
-            Kind::Plain(plain) => return plain.encode(block, path, now, out),
-            Kind::Parsed(_) => {}
-        }
-        for line in lines::lines(block) {
-            self.encode_text(line, path, now, out, lost);
-        }
+        self.with_utf8(block, |encoder, block| {
+            match &mut encoder.kind {
+                Kind::Plain(plain) => return plain.encode(block, path, now, out),
+                Kind::Parsed(_) => {}
+            }
+            for line in lines::lines(block) {
+                encoder.encode_utf8(line, path, now, out, lost);
+            }
+        });
+    }
+
+    /// Does something with `text` as it is to be read, converted where that is wanted.
+    fn with_utf8<T>(&mut self, text: &[u8], work: impl FnOnce(&mut Self, &[u8]) -> T) -> T {
+        let Some(mut charset) = self.charset.take() else {
+            return work(self, text);
+        };
+        let done = work(self, charset.utf8(text));
+        self.charset = Some(charset);
+        done
     }
 
     /// Appends the events of one line or group of lines.
@@ -138,7 +154,20 @@ impl Encoder {
         out: &mut EventBuffer,
         lost: &mut Lost,
     ) {
-        if self.try_text(line, path, now, out, lost) {
+        self.with_utf8(line, |encoder, line| {
+            encoder.encode_utf8(line, path, now, out, lost);
+        });
+    }
+
+    fn encode_utf8(
+        &mut self,
+        line: &[u8],
+        path: &[u8],
+        now: EventTime,
+        out: &mut EventBuffer,
+        lost: &mut Lost,
+    ) {
+        if self.try_utf8(line, path, now, out, lost) {
             return;
         }
         if self.emit_unmatched {
@@ -159,6 +188,19 @@ impl Encoder {
     /// As [`encode_text`](Self::encode_text); false where the parser does not know the text, of
     /// which then nothing is told or counted.
     pub(super) fn try_text(
+        &mut self,
+        line: &[u8],
+        path: &[u8],
+        now: EventTime,
+        out: &mut EventBuffer,
+        lost: &mut Lost,
+    ) -> bool {
+        self.with_utf8(line, |encoder, line| {
+            encoder.try_utf8(line, path, now, out, lost)
+        })
+    }
+
+    fn try_utf8(
         &mut self,
         line: &[u8],
         path: &[u8],
@@ -387,6 +429,28 @@ mod tests {
         assert_eq!(
             fields(&out),
             [vec![pair("unmatched_line", "bad"), pair("p", "/l")]]
+        );
+    }
+
+    #[test]
+    fn lines_in_another_encoding_become_text() {
+        let mut encoder = Encoder::plain("t", "message", None);
+        encoder.charset = Charset::new(Some("utf-8"), Some("cp932")).unwrap();
+        let mut out = EventBuffer::default();
+        encoder.encode(b"\x93\xfa\x96{\nascii\n", b"/l", NOW, &mut out);
+        assert_eq!(
+            fields(&out),
+            [[pair("message", "日本")], [pair("message", "ascii")]]
+        );
+
+        let mut encoder = Encoder::parsed("t", Box::new(Toy), None);
+        encoder.charset = Charset::new(Some("EUC-JP"), None).unwrap();
+        encoder.emit_unmatched = true;
+        out.clear();
+        encoder.encode(b"a=\xc6\xfc\n\xcb\xdc\n", b"/l", NOW, &mut out);
+        assert_eq!(
+            fields(&out),
+            [[pair("a", "日")], [pair("unmatched_line", "本")]]
         );
     }
 

@@ -76,6 +76,8 @@ pub(crate) struct Follower<S: FileSystem> {
     pub(super) over: Vec<Over>,
     /// What stands beside the paths.
     pub(super) listings: Listings,
+    /// Paths that a limit keeps back, and until when.
+    resting: BTreeMap<Arc<Path>, Instant>,
     is_started: bool,
 }
 
@@ -92,6 +94,7 @@ impl<S: FileSystem> Follower<S> {
             imported: Vec::new(),
             over: Vec::new(),
             listings: Listings::default(),
+            resting: BTreeMap::new(),
             is_started: false,
         }
     }
@@ -151,6 +154,7 @@ impl<S: FileSystem> Follower<S> {
             let watch = self.watches.entry(path.as_path().into());
             let watch = watch.or_insert_with(|| Watch::new(is_new(), now));
             watch.is_listed = true;
+            self.pump.throttle.join(&path);
         }
         self.search(now, sink);
         self.check_all(now, sink);
@@ -163,8 +167,14 @@ impl<S: FileSystem> Follower<S> {
         for path in paths {
             self.check(&path, now, sink);
         }
-        self.watches
-            .retain(|_, watch| watch.is_listed || watch.readers().next().is_some());
+        let throttle = &mut self.pump.throttle;
+        self.watches.retain(|path, watch| {
+            let is_kept = watch.is_listed || watch.readers().next().is_some();
+            if !is_kept {
+                throttle.leave(path);
+            }
+            is_kept
+        });
         self.listings.clear();
     }
 
@@ -227,6 +237,8 @@ impl<S: FileSystem> Follower<S> {
     /// Gives paths that may have something to read a turn each, [`ROUND_TURNS_MAX`] at most.
     /// [`Turn::Idle`] means that everything there was is read.
     pub(crate) fn work(&mut self, now: Instant, sink: &mut dyn Sink) -> Turn {
+        self.pump.throttle.at(now);
+        self.wake_rested(now);
         for _ in 0..self.ready.len().min(ROUND_TURNS_MAX) {
             let Some(path) = self.ready.pop_front() else {
                 break;
@@ -249,6 +261,7 @@ impl<S: FileSystem> Follower<S> {
             match turn {
                 Turn::Idle => {}
                 Turn::More => self.queue(&path),
+                Turn::Resting(until) => _ = self.resting.insert(path, until),
                 Turn::Refused => {
                     // First again when there is room.
                     self.queue(&path);
@@ -261,6 +274,26 @@ impl<S: FileSystem> Follower<S> {
             Turn::Idle
         } else {
             Turn::More
+        }
+    }
+
+    /// How long nothing needs to be read that a limit keeps back, if it keeps back anything.
+    pub(crate) fn rest(&self, now: Instant) -> Option<Duration> {
+        let until = self.resting.values().min()?;
+        Some(until.saturating_duration_since(now))
+    }
+
+    fn wake_rested(&mut self, now: Instant) {
+        let mut rested = Vec::new();
+        self.resting.retain(|path, until| {
+            let is_rested = *until <= now;
+            if is_rested {
+                rested.push(Arc::clone(path));
+            }
+            !is_rested
+        });
+        for path in rested {
+            self.queue(&path);
         }
     }
 

@@ -45,11 +45,15 @@ impl Encoder {
         now: EventTime,
         out: &mut EventBuffer,
     ) -> (usize, Lost) {
-        let starts = match &self.kind {
+        let Self { kind, charset, .. } = self;
+        let starts = match &*kind {
             Kind::Plain(_) => None,
             Kind::Parsed(parser) => match parser.grouping() {
                 Grouping::Line => None,
-                Grouping::FirstLine(first) => Some(starts_of(block, |line| first.begins(line))),
+                Grouping::FirstLine(first) => Some(starts_of(block, |line| match charset {
+                    Some(charset) => first.begins(charset.utf8(line)),
+                    None => first.begins(line),
+                })),
                 Grouping::UntilParsed => return self.until_parsed(block, is_end, path, now, out),
             },
         };
@@ -160,7 +164,7 @@ impl Encoder {
 }
 
 /// Where lines begin that `begins` takes for first ones.
-fn starts_of(block: &[u8], begins: impl Fn(&[u8]) -> bool) -> Vec<usize> {
+fn starts_of(block: &[u8], mut begins: impl FnMut(&[u8]) -> bool) -> Vec<usize> {
     let mut starts = Vec::new();
     let mut at = 0;
     for line in block.split_inclusive(|byte| *byte == b'\n') {

@@ -21,6 +21,7 @@
 //!             │                  │        (a parser's blocks in pieces, by a `team`)
 //!           paths, glob        life    read, and check that it still is the same content
 //!           search, generations  encode  lines (no parser) or crate::parser
+//!                                charset, throttle: encodings, and how much may be read now
 //!           positions          Fluentd's position file, written after delivery
 //! ```
 //!
@@ -34,6 +35,7 @@
 //! a `pos_file` too.
 
 mod block;
+mod charset;
 mod encode;
 mod files;
 mod follow;
@@ -60,6 +62,7 @@ mod team;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod throttle;
 mod wake;
 mod watch;
 

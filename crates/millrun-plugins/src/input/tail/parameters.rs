@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use millrun_config::{Diagnostic, Diagnostics, Element, Size, SizeLimit, parameters, words};
+use millrun_config::{
+    Diagnostic, Diagnostics, Element, Hash, Regexp, Size, SizeLimit, parameters, words,
+};
 use millrun_event::EventTime;
-use millrun_pattern::{TimeFormat, Zone};
+use millrun_pattern::{Flags, Matcher, Regex, TimeFormat, Zone};
 
+use super::charset::{Charset, Unreadable};
 use super::paths::{GlobPolicy, Paths, split_list};
+use super::throttle::{Groups, Rule, Throttle};
 
 words! {
     /// Which paths are patterns.
@@ -18,6 +22,30 @@ words! {
         Extended = "extended",
         /// Those with `*`, `?`, `[` or `{`; needs another path_delimiter.
         Always = "always",
+    }
+}
+
+parameters! {
+    /// The limit of the files that a rule is for.
+    pub struct GroupRuleParameters in "rule" {
+        /// For names of the group's pattern, what they are to match. The rule with more names counts.
+        captures: Hash<Regexp> = "{\"namespace\":\"/.*/\",\"podname\":\"/.*/\"}", key = "match";
+        /// Most lines of all these files in one rate_period, in equal shares; -1 for no limit.
+        limit: i64 = "-1";
+    }
+}
+
+parameters! {
+    /// Which files are limited together.
+    pub struct GroupParameters in "group" {
+        /// What of a path tells its group, in named groups of the expression.
+        pattern: Regexp = "/^\\/var\\/log\\/containers\\/(?<podname>[^_\\/]+)_(?<namespace>[^_\\/]+)_(?<container>.+)-(?<docker_id>[a-z0-9]{64})\\.log$/";
+        /// The time for which limits hold.
+        rate_period: Duration = "5";
+    }
+    sections {
+        /// A limit.
+        rule: Vec<GroupRuleParameters>;
     }
 }
 
@@ -46,7 +74,7 @@ parameters! {
         refresh_interval: Duration = "60";
         /// Most lines of one batch; without it, as many as are read at once.
         read_lines_limit: Option<usize>;
-        /// Most bytes read from one file per second.
+        /// Most bytes read from one file per second; 64 KiB at least.
         read_bytes_limit_per_second: SizeLimit = "-1";
         /// How long the last event of a multi-line parser waits for more lines.
         multiline_flush_interval: Option<Duration>;
@@ -56,9 +84,9 @@ parameters! {
         enable_watch_timer: bool = "true";
         /// Look at a file when the kernel tells of a change.
         enable_stat_watcher: bool = "true";
-        /// The encoding of the lines.
+        /// The encoding of the lines, from which they are converted to UTF-8; without it they stay bytes.
         encoding: Option<String>;
-        /// The encoding from which the lines are converted.
+        /// The encoding from which the lines are converted, in the place of that in encoding.
         from_encoding: Option<String>;
         /// The key under which each event carries its file's path.
         path_key: Option<String>;
@@ -83,9 +111,23 @@ parameters! {
         /// How lines are parsed.
         parse: Vec<Element>;
         /// Limits for groups of files.
-        group: Option<Element>;
+        group: Option<GroupParameters>;
     }
     legacy { Parse }
+}
+
+/// The least read_bytes_limit_per_second.
+const READ_BYTES_MIN: u64 = 64 * 1024;
+
+/// The shortest rate_period: without one, nothing would ever be limited.
+const RATE_PERIOD_MIN: Duration = Duration::from_millis(10);
+
+fn flags(expression: &Regexp) -> Flags {
+    Flags {
+        ignore_case: expression.ignore_case,
+        multi_line: expression.multi_line,
+        extended: false,
+    }
 }
 
 /// Puts the present time into a path.
@@ -147,6 +189,34 @@ impl TailParameters {
                 "tail: 'from_encoding' parameter must be specified with 'encoding' parameter.";
             error("from_encoding", message.into(), "add encoding");
         }
+        for (name, encoding) in [
+            ("encoding", &self.encoding),
+            ("from_encoding", &self.from_encoding),
+        ] {
+            let Some(encoding) = encoding else { continue };
+            match Charset::new(Some(encoding), None) {
+                Ok(_) => {}
+                Err(Unreadable::Unknown) => error(
+                    name,
+                    format!("tail: '{encoding}' is not a valid encoding name"),
+                    "write one like utf-8, Shift_JIS, EUC-JP, ISO-8859-1 or Windows-1252",
+                ),
+                Err(Unreadable::Wide) => error(
+                    name,
+                    format!("tail: lines cannot be found in {encoding}"),
+                    "have the file written in UTF-8",
+                ),
+            }
+        }
+        let bytes_max = self.read_bytes_limit_per_second.0;
+        if bytes_max.is_some() && !self.enable_watch_timer {
+            let message = "Need to enable watch timer when using log throttling feature";
+            error(
+                "enable_watch_timer",
+                message.into(),
+                "leave it out, or leave read_bytes_limit_per_second out",
+            );
+        }
         self.warn(section, diagnostics);
         is_sound
     }
@@ -159,8 +229,6 @@ impl TailParameters {
                 .map_or(section.span(), |value| value.span);
             diagnostics.push(Diagnostic::warning(message).at(span, "here").hint(hint));
         };
-        let is_utf8 =
-            |name: &str| name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("utf8");
         if self.pos_file.is_none() {
             warn(
                 "@type",
@@ -168,32 +236,12 @@ impl TailParameters {
                 "positions are kept in the state directory; with a pos_file they keep their name when sources change places, and Fluentd can go on from them",
             );
         }
-        if self.from_encoding.is_some() {
-            warn(
-                "from_encoding",
-                "from_encoding is not supported yet: lines are not converted",
-                "convert downstream",
-            );
-        }
-        if self.encoding.as_deref().is_some_and(|name| !is_utf8(name)) {
-            warn(
-                "encoding",
-                "encodings other than UTF-8 are not supported yet: text that is not UTF-8 is passed on as bytes",
-                "leave it out",
-            );
-        }
-        if self.read_bytes_limit_per_second.0.is_some() {
+        let bytes_max = self.read_bytes_limit_per_second.0;
+        if bytes_max.is_some_and(|bytes| bytes < READ_BYTES_MIN) {
             warn(
                 "read_bytes_limit_per_second",
-                "read_bytes_limit_per_second is not supported yet: reading is not limited",
-                "leave it out",
-            );
-        }
-        if self.pos_file_compaction_interval.is_some() {
-            warn(
-                "pos_file_compaction_interval",
-                "pos_file_compaction_interval has no effect: the position file is compacted at each start",
-                "leave it out",
+                "Should specify greater equal than 65536: 65536 bytes are read",
+                "write 64k or more",
             );
         }
         if self.open_on_every_update {
@@ -203,14 +251,68 @@ impl TailParameters {
                 "leave it out",
             );
         }
-        if let Some(group) = &self.group {
-            let text = "<group> is not supported yet: reading is not limited";
-            diagnostics.push(
-                Diagnostic::warning(text)
-                    .at(group.span(), "here")
-                    .hint("leave it out"),
+    }
+
+    /// The limits; `None` when a diagnostic says why not.
+    pub(crate) fn throttle(
+        &self,
+        section: &Element,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Throttle> {
+        let bytes_max = self.read_bytes_limit_per_second.0;
+        let bytes_max = bytes_max.map(|bytes| bytes.max(READ_BYTES_MIN));
+        let Some(group) = &self.group else {
+            return Some(Throttle::new(bytes_max, None));
+        };
+        let element = section.elements_named("group").next().unwrap_or(section);
+        let mut fault = |message: String, hint: &str| {
+            let fault = Diagnostic::error(message).at(element.span(), "in this section");
+            diagnostics.push(fault.hint(hint));
+        };
+        if group.rule.is_empty() {
+            fault(
+                "<group> has no <rule>".to_owned(),
+                "add a <rule> with a line like: limit 1000",
             );
+            return None;
         }
+        let pattern = Regex::compile(&group.pattern.source, flags(&group.pattern));
+        let pattern = pattern
+            .map_err(|error| fault(format!("pattern: {error}"), "write an expression of Ruby's"))
+            .ok()?;
+        let mut rules = Vec::new();
+        for rule in &group.rule {
+            let mut captures = Vec::new();
+            for (name, expression) in &rule.captures.0 {
+                let mut names = pattern.capture_names().iter();
+                if names.all(|known| known.as_str() != name) {
+                    fault(
+                        format!("match: the pattern of <group> has no group named {name}"),
+                        "write (?<name>…) into the pattern, or leave it out of match",
+                    );
+                    return None;
+                }
+                let matcher = Matcher::compile(&expression.source, flags(expression));
+                let matcher = matcher
+                    .map_err(|error| {
+                        fault(format!("match: {error}"), "write an expression of Ruby's");
+                    })
+                    .ok()?;
+                captures.push((name.clone(), matcher));
+            }
+            rules.push(Rule {
+                captures,
+                lines_max: u64::try_from(rule.limit).ok(),
+            });
+        }
+        let groups = Groups::new(pattern, rules, group.rate_period.max(RATE_PERIOD_MIN));
+        Some(Throttle::new(bytes_max, Some(groups)))
+    }
+
+    /// What converts lines; an encoding that cannot be read was told before.
+    pub(crate) fn charset(&self) -> Option<Charset> {
+        let charset = Charset::new(self.encoding.as_deref(), self.from_encoding.as_deref());
+        charset.ok().flatten()
     }
 
     /// The path lists.
@@ -277,6 +379,7 @@ mod tests {
         let section = &parsed.root.elements()[0];
         if let Some(parameters) = TailParameters::read(section, &mut diagnostics) {
             parameters.check(section, &mut diagnostics);
+            parameters.throttle(section, &mut diagnostics);
         }
         let (errors, warnings) = (diagnostics.errors(), diagnostics.warnings());
         errors
@@ -318,10 +421,38 @@ mod tests {
         );
         assert_eq!(
             with("from_encoding cp932"),
-            [
-                "tail: 'from_encoding' parameter must be specified with 'encoding' parameter.",
-                "from_encoding is not supported yet: lines are not converted"
-            ]
+            ["tail: 'from_encoding' parameter must be specified with 'encoding' parameter."]
+        );
+    }
+
+    #[test]
+    fn an_encoding_that_cannot_be_read_is_an_error() {
+        let with = |source: &str| messages(&format!("path /a\npos_file /p\n{source}"));
+        assert_eq!(
+            with("encoding latin-x"),
+            ["tail: 'latin-x' is not a valid encoding name"]
+        );
+        assert_eq!(
+            with("encoding utf-8\nfrom_encoding utf-16le"),
+            ["tail: lines cannot be found in utf-16le"]
+        );
+    }
+
+    #[test]
+    fn limits_need_the_timer_and_rules_that_can_be_meant() {
+        let with = |source: &str| messages(&format!("path /a\npos_file /p\n{source}"));
+        assert_eq!(
+            with("read_bytes_limit_per_second 1m\nenable_watch_timer false"),
+            ["Need to enable watch timer when using log throttling feature"]
+        );
+        assert_eq!(with("<group>\n</group>"), ["<group> has no <rule>"]);
+        assert_eq!(
+            with("<group>\n<rule>\nmatch {\"node\":\"/a/\"}\n</rule>\n</group>"),
+            ["match: the pattern of <group> has no group named node"]
+        );
+        assert_eq!(
+            with("<group>\n<rule>\nlimit 10\n</rule>\n</group>"),
+            [""; 0]
         );
     }
 
@@ -330,29 +461,20 @@ mod tests {
         let with = |source: &str| messages(&format!("path /a\npos_file /p\n{source}"));
         for (source, warning) in [
             (
-                "encoding cp932",
-                "encodings other than UTF-8 are not supported yet: text that is not UTF-8 is passed on as bytes",
-            ),
-            (
-                "read_bytes_limit_per_second 1m",
-                "read_bytes_limit_per_second is not supported yet: reading is not limited",
-            ),
-            (
-                "pos_file_compaction_interval 1h",
-                "pos_file_compaction_interval has no effect: the position file is compacted at each start",
+                "read_bytes_limit_per_second 1k",
+                "Should specify greater equal than 65536: 65536 bytes are read",
             ),
             (
                 "open_on_every_update true",
                 "open_on_every_update has no effect: files stay open, so that a rotated one can be read to its end",
             ),
-            (
-                "<group>\n</group>",
-                "<group> is not supported yet: reading is not limited",
-            ),
         ] {
             assert_eq!(with(source), [warning]);
         }
         assert_eq!(with("encoding utf-8"), [""; 0]);
+        assert_eq!(with("encoding cp932"), [""; 0]);
+        assert_eq!(with("encoding utf-8\nfrom_encoding EUC-JP"), [""; 0]);
+        assert_eq!(with("pos_file_compaction_interval 1h"), [""; 0]);
         assert_eq!(with("read_bytes_limit_per_second -1"), [""; 0]);
     }
 }

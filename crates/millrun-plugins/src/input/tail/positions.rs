@@ -122,6 +122,18 @@ impl PositionFile {
         crc32fast::hash(&self.content)
     }
 
+    /// Rewrites the file without the entries that are not followed any more
+    /// (`pos_file_compaction_interval`).
+    pub(crate) fn squeeze(&mut self) -> io::Result<()> {
+        let content = std::mem::take(&mut self.content);
+        let (stored, _) = parse(&content);
+        self.content = content;
+        if stored.iter().all(|entry| entry.position != UNWATCHED) {
+            return Ok(());
+        }
+        self.compact(&stored, |_| true)
+    }
+
     /// Rewrites the file with the entries of `stored` that are `wanted`: the last of doubles, in
     /// the place of the first, and no tombstones.
     pub(crate) fn compact(

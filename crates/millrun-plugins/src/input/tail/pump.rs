@@ -1,6 +1,7 @@
 //! One step of one reader: read, encode, hand over, and only then move on.
 
 use std::os::unix::ffi::OsStrExt;
+use std::time::Instant;
 
 use millrun_event::{EventBuffer, EventTime, Events};
 use tracing::warn;
@@ -12,6 +13,7 @@ use super::groups::GROUP_BYTES_MAX;
 use super::life::{Ending, LINE_BYTES_MAX, Life, Read, Reader};
 use super::sink::{Lost, Piece, Refused, Sink};
 use super::team::Team;
+use super::throttle::Throttle;
 use crate::repeats::Repeats;
 
 /// What all readers of a tail share: the buffers, the encoder, the clock.
@@ -28,6 +30,8 @@ pub(crate) struct Pump<S> {
     pub(crate) repeats: Repeats,
     /// Further encoders, for blocks that several threads take on.
     pub(crate) team: Team,
+    /// How much may be read.
+    pub(crate) throttle: Throttle,
 }
 
 /// What a step came to.
@@ -41,6 +45,8 @@ pub(crate) enum Step {
     Replaced,
     /// The sink takes nothing now; the same step is to be done again later.
     Refused,
+    /// A limit is reached: nothing more of this file before then.
+    Resting(Instant),
 }
 
 impl<S: FileSystem> Pump<S> {
@@ -83,6 +89,10 @@ impl<S: FileSystem> Pump<S> {
         if !sink.has_room() {
             return Err(Refused::Full);
         }
+        let allowance = match self.throttle.allowance(&reader.life.path) {
+            Ok(allowance) => allowance,
+            Err(until) => return Ok(Step::Resting(until)),
+        };
         let read = match reader.read(&self.files, &mut self.block, ending) {
             Ok(read) => read,
             Err(error) => {
@@ -130,8 +140,15 @@ impl<S: FileSystem> Pump<S> {
             Read::Lines(mut range, mut fingerprint) => {
                 let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
                 let mut bytes = self.block.filled(length);
+                let (whole, whole_end) = (bytes, range.end);
                 let lines_max = self.lines_max.filter(|_| !self.encoder.is_grouped());
                 if let Some(fewer) = lines_max.and_then(|limit| first_lines(bytes, limit)) {
+                    bytes = fewer;
+                    range.end = range.start + fewer.len() as u64;
+                    fingerprint = reader.fingerprint_at(range.end);
+                }
+                let allowed = allowance.cut(bytes);
+                if let Some(fewer) = allowed {
                     bytes = fewer;
                     range.end = range.start + fewer.len() as u64;
                     fingerprint = reader.fingerprint_at(range.end);
@@ -139,7 +156,8 @@ impl<S: FileSystem> Pump<S> {
                 // What an earlier process took as complete is so again.
                 let is_cut =
                     |mark: &std::ops::Range<u64>| mark.start == range.end || mark.end == range.end;
-                let is_end = ending != Ending::Newline || reader.life.marks.iter().any(is_cut);
+                let is_last = ending != Ending::Newline && allowed.is_none();
+                let is_end = is_last || reader.life.marks.iter().any(is_cut);
                 let path = reader.life.path.as_os_str().as_bytes();
                 let now = (self.clock)();
                 let events = &mut self.events;
@@ -147,6 +165,14 @@ impl<S: FileSystem> Pump<S> {
                     Some(lost) => (bytes.len(), lost),
                     None => self.encoder.encode_groups(bytes, is_end, path, now, events),
                 };
+                if taken == 0 && allowed.is_some() {
+                    // Lines that belong together are more than the limit: they are taken all the same.
+                    (bytes, range.end) = (whole, whole_end);
+                    fingerprint = reader.fingerprint_at(range.end);
+                    let is_end = ending != Ending::Newline;
+                    events.clear();
+                    (taken, lost) = self.encoder.encode_groups(bytes, is_end, path, now, events);
+                }
                 if taken == 0 && bytes.len() > GROUP_BYTES_MAX {
                     events.clear();
                     (taken, lost) = self.encoder.encode_groups(bytes, true, path, now, events);
@@ -160,6 +186,8 @@ impl<S: FileSystem> Pump<S> {
                         return Ok(Step::AtEnd);
                     }
                 }
+                let taken = bytes.get(..taken).unwrap_or(bytes);
+                self.throttle.spend(&reader.life.path, taken);
                 (range, fingerprint, lost)
             }
         };

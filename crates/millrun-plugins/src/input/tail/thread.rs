@@ -72,7 +72,9 @@ pub(crate) fn build(
     let is_sound = parameters.check(element, diagnostics);
     let dated = parameters.dated(element, diagnostics);
     let encoder = encoder(element, id, &parameters, diagnostics);
-    let (true, Some(dated), Some(encoder)) = (is_sound, dated, encoder) else {
+    let throttle = parameters.throttle(element, diagnostics);
+    let (true, Some(dated), Some(encoder), Some(throttle)) = (is_sound, dated, encoder, throttle)
+    else {
         return None;
     };
     let team = team(
@@ -92,6 +94,7 @@ pub(crate) fn build(
         events: EventBuffer::default(),
         repeats: Repeats::default(),
         team,
+        throttle,
     };
     let settings = Settings {
         plugin_id: shown(id),
@@ -147,6 +150,7 @@ fn encoder(
     };
     encoder.line_bytes_max = parameters.max_line_size.map(|size| size.0);
     encoder.emit_unmatched = parameters.emit_unmatched_lines;
+    encoder.charset = parameters.charset();
     Some(encoder)
 }
 
@@ -249,6 +253,9 @@ impl Running {
         let mut next_tick = start + TICK;
         let mut next_positions = start + POSITIONS_INTERVAL;
         let mut next_refresh = start + self.parameters.refresh_interval;
+        let compaction = self.parameters.pos_file_compaction_interval;
+        let compaction = compaction.map(|interval| interval.max(TICK));
+        let mut next_compaction = compaction.map(|interval| start + interval);
         let imported = self.imported();
         self.follower.recover(imported, &mut self.sink);
         if !self.parameters.skip_refresh_on_startup {
@@ -269,12 +276,20 @@ impl Running {
                 self.write_positions();
                 next_positions = now + POSITIONS_INTERVAL;
             }
+            if next_compaction.is_some_and(|next| now >= next) {
+                self.squeeze_positions();
+                next_compaction = compaction.map(|interval| now + interval);
+            }
             let until_tick = next_tick.min(next_refresh).saturating_duration_since(now);
             let pause = match self.follower.work(now, &mut self.sink) {
                 Turn::More => Duration::ZERO,
                 Turn::Refused => REFUSED_WAIT.min(until_tick),
-                Turn::Idle => until_tick,
+                Turn::Idle | Turn::Resting(_) => until_tick,
             };
+            let pause = self
+                .follower
+                .rest(now)
+                .map_or(pause, |rest| pause.min(rest));
             let changes = self.wake.wait(pause);
             if self.notice(changes) && self.follower.settings.paths.has_patterns() {
                 // A new name may match a pattern; looking is limited to once per tick.
@@ -374,6 +389,14 @@ impl Running {
         let outcome = positions.file.compact(&positions.stored, wanted);
         positions.stored = Vec::new();
         self.settle_positions(outcome.map(|()| true));
+    }
+
+    /// Rewrites the position file without what is not needed any more.
+    fn squeeze_positions(&mut self) {
+        if let Some(positions) = &mut self.positions {
+            let outcome = positions.file.squeeze();
+            self.settle_positions(outcome.map(|()| true));
+        }
     }
 
     fn write_positions(&mut self) {

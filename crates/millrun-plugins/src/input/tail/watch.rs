@@ -63,6 +63,8 @@ pub(crate) enum Turn {
     More,
     /// The sink takes nothing now.
     Refused,
+    /// There is more, which a limit keeps back until then.
+    Resting(Instant),
 }
 
 impl<F> Watch<F> {
@@ -131,7 +133,7 @@ impl<F> Watch<F> {
             }
             match turn {
                 Turn::Idle => index += 1,
-                Turn::More | Turn::Refused => return turn,
+                Turn::More | Turn::Refused | Turn::Resting(_) => return turn,
             }
         }
         let Some(reader) = &mut self.current else {
@@ -184,6 +186,7 @@ fn drain<S: FileSystem>(
             Step::Moved(bytes) => *budget = budget.saturating_sub(bytes),
             Step::AtEnd => return Turn::Idle,
             Step::Refused => return Turn::Refused,
+            Step::Resting(until) => return Turn::Resting(until),
             Step::Replaced => match begin_again(pump, reader, sink) {
                 // A file that is replaced all the time must not hold up the others.
                 Turn::Idle => *budget = budget.saturating_sub(pump.block.size() as u64),

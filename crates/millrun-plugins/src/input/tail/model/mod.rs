@@ -21,6 +21,7 @@ use super::follow::{Follower, Settings};
 use super::paths::Paths;
 use super::pump::Pump;
 use super::team::Team;
+use super::throttle::Throttle;
 use super::watch::Turn;
 use crate::repeats::Repeats;
 
@@ -57,6 +58,7 @@ fn follower(disk: &Disk, has_pattern: bool) -> Follower<Disk> {
         events: EventBuffer::default(),
         repeats: Repeats::default(),
         team: Team::new(Vec::new()),
+        throttle: Throttle::default(),
     };
     Follower::new(settings, pump)
 }

@@ -2,6 +2,7 @@
 
 mod generations;
 mod groups;
+mod limits;
 mod logged;
 mod real_files;
 
