@@ -46,6 +46,8 @@ mod compression;
 mod config;
 pub mod disk;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod ledger;
 mod metadata;
 mod origin;

@@ -1,4 +1,6 @@
 mod file;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod meta;
 mod msgpack;
 mod paths;

@@ -84,6 +84,15 @@ pub(super) fn decode(bytes: &[u8], offset: u64) -> Option<(Record, usize)> {
     body.0.is_empty().then_some((record, FRAME_LENGTH + length))
 }
 
+/// Appends a body as a record that stands at `offset`, whatever it says.
+#[cfg(feature = "fuzzing")]
+pub(super) fn frame(body: &[u8], offset: u64, out: &mut Vec<u8>) {
+    let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&checksum(offset, body).to_le_bytes());
+    out.extend_from_slice(body);
+}
+
 fn checksum(offset: u64, body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&offset.to_le_bytes());

@@ -10,6 +10,8 @@ mod codec;
 mod common;
 mod dispatch;
 mod file;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod incarnation;
 mod lives;
 mod low_water;
