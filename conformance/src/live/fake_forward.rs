@@ -13,6 +13,7 @@ use flate2::bufread::GzDecoder;
 use millrun_event::{Cursor, Malformed, Token};
 use serde_json::{Map, Value, json};
 
+use super::content;
 use super::digest::digest;
 use super::fake::{Connection, Ended};
 use super::message;
@@ -299,7 +300,9 @@ fn entries(mut bytes: &[u8]) -> Value {
             entries.push(json!({"$b64": encode_base64(bytes)}));
             break;
         };
-        entries.push(notation::decode(entry).unwrap_or_default());
+        let mut value = entry;
+        let decoded = rmpv::decode::read_value(&mut value).ok();
+        entries.push(decoded.as_ref().map(content::neutral).unwrap_or_default());
         bytes = bytes.get(entry.len()..).unwrap_or_default();
     }
     Value::Array(entries)
