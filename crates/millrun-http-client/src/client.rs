@@ -6,9 +6,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
+use millrun_tls::Connector;
 use tokio::runtime::Runtime;
 
 use crate::connection::Connection;
+use crate::way::{Limits, Way};
 use crate::{ClientError, Endpoint};
 
 /// How much of an answer's text is kept, for messages.
@@ -17,14 +19,29 @@ pub const TEXT_BYTES_MAX: usize = 1024;
 /// How a client connects and waits.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How long connecting may take.
+    /// How long connecting may take, a proxy's part included.
     pub open_timeout: Duration,
+    /// How long the handshake of TLS may take.
+    pub tls_timeout: Duration,
     /// How long an answer may take, from the request on.
     pub read_timeout: Duration,
     /// Use a connection again for the next request to the same server.
     pub keeps_connection: bool,
-    /// Send requests there instead, with the whole URL; and the value of a `Proxy-Authorization` header.
+    /// Makes the sessions to `https` servers, without which there are none.
+    pub tls: Option<Connector>,
+    /// Send requests there instead, with the whole URL; `https` goes through a tunnel that it opens. And the value of a
+    /// `Proxy-Authorization` header.
     pub proxy: Option<(Endpoint, Option<String>)>,
+}
+
+impl Settings {
+    fn limits(&self, open: Duration) -> Limits<'_> {
+        Limits {
+            open,
+            handshake: self.tls_timeout,
+            tls: self.tls.as_ref(),
+        }
+    }
 }
 
 /// What is to be done.
@@ -72,7 +89,7 @@ pub struct Client {
     settings: Settings,
     runtime: Option<Runtime>,
     /// Open, and to whom.
-    idle: Option<((String, u16), Connection)>,
+    idle: Option<(Way, Connection)>,
 }
 
 impl Client {
@@ -88,14 +105,15 @@ impl Client {
     /// Sends a request and waits for its answer.
     ///
     /// # Errors
-    /// [`ClientError::Connect`] and [`ClientError::ConnectTimeout`]: nothing was sent. After
+    /// [`ClientError::Connect`], [`ClientError::ConnectTimeout`], [`ClientError::Proxy`] and [`ClientError::Tls`]: nothing
+    /// was sent. After
     /// [`ClientError::NoAnswer`] and [`ClientError::AnswerTimeout`] nobody here knows what became of it.
     pub fn send(&mut self, request: &Request<'_>) -> Result<Answer, ClientError> {
-        let address = self.address(request.endpoint);
+        let way = Way::to(request.endpoint, &self.settings);
         let message = self.message(request)?;
         let runtime = running(&mut self.runtime)?;
+        let limits = self.settings.limits(self.settings.open_timeout);
         let Settings {
-            open_timeout,
             read_timeout,
             keeps_connection,
             ..
@@ -104,12 +122,12 @@ impl Client {
         let (kept, answer) = runtime.block_on(async {
             let now = Instant::now();
             let mut connection = match idle {
-                Some((to, open)) if to == address && open.is_usable(now).await => open,
+                Some((to, open)) if to == way && open.is_usable(now).await => open,
                 other => {
                     if let Some((_, old)) = other {
                         old.close().await;
                     }
-                    Connection::open((&address.0, address.1), open_timeout, now).await?
+                    Connection::open(&way, &limits, now).await?
                 }
             };
             let answer = connection.send(message, read_timeout).await;
@@ -119,31 +137,26 @@ impl Client {
             connection.close().await;
             Ok::<_, ClientError>((None, answer?))
         })?;
-        self.idle = kept.map(|connection| (address, connection));
+        self.idle = kept.map(|connection| (way, connection));
         Ok(answer)
     }
 
     /// Looks whether somebody takes connections there, within `limit`; the next request goes over the one that was made.
     pub fn is_reachable(&mut self, endpoint: &Endpoint, limit: Duration) -> bool {
-        let address = self.address(endpoint);
+        let way = Way::to(endpoint, &self.settings);
         let Ok(runtime) = running(&mut self.runtime) else {
             return false;
         };
-        let opened = Connection::open((&address.0, address.1), limit, Instant::now());
+        let mut limits = self.settings.limits(limit);
+        limits.handshake = limits.handshake.min(limit);
+        let opened = Connection::open(&way, &limits, Instant::now());
         match runtime.block_on(opened) {
             Ok(connection) => {
-                self.idle = Some((address, connection));
+                self.idle = Some((way, connection));
                 true
             }
             Err(_) => false,
         }
-    }
-
-    /// Whom to connect to.
-    fn address(&self, endpoint: &Endpoint) -> (String, u16) {
-        let proxy = self.settings.proxy.as_ref().map(|(proxy, _)| proxy);
-        let (host, port) = proxy.unwrap_or(endpoint).address();
-        (host.to_owned(), port)
     }
 
     fn message(&self, request: &Request<'_>) -> Result<hyper::Request<Full<Bytes>>, ClientError> {
@@ -154,7 +167,10 @@ impl Client {
             headers,
             body,
         } = *request;
-        let target = match &self.settings.proxy {
+        let proxy = self.settings.proxy.as_ref();
+        // A tunnel is none of the server's business.
+        let proxy = proxy.filter(|_| !endpoint.is_https());
+        let target = match proxy {
             Some(_) => endpoint.to_string(),
             None => endpoint.target().to_owned(),
         };
@@ -166,7 +182,6 @@ impl Client {
         };
         *message.uri_mut() = uri;
         let host = ("Host".to_owned(), endpoint.authority());
-        let proxy = self.settings.proxy.as_ref();
         let credentials = proxy.and_then(|(_, credentials)| credentials.clone());
         let credentials = credentials.map(|value| ("Proxy-Authorization".to_owned(), value));
         for (name, value) in headers.iter().chain(&credentials).chain([&host]) {

@@ -8,11 +8,11 @@ use hyper::Response;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::ClientError;
 use crate::client::{Answer, TEXT_BYTES_MAX};
+use crate::way::{Limits, Way};
 
 /// How long an idle connection is used again. A server that closes at the same moment would leave it open whether a request
 /// was carried out; most wait longer than this.
@@ -30,19 +30,12 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects; on the runtime the caller is in.
     pub(crate) async fn open(
-        (host, port): (&str, u16),
-        limit: Duration,
+        way: &Way,
+        limits: &Limits<'_>,
         now: Instant,
     ) -> Result<Self, ClientError> {
-        let server = format!("{host}:{port}");
-        let connected = tokio::time::timeout(limit, TcpStream::connect((host, port))).await;
-        let stream = match connected {
-            Err(_) => return Err(ClientError::ConnectTimeout { server, limit }),
-            Ok(Err(source)) => return Err(ClientError::Connect { server, source }),
-            Ok(Ok(stream)) => stream,
-        };
-        // A request is written in one piece; without this its end could wait for an acknowledgement.
-        let _ = stream.set_nodelay(true);
+        let stream = way.open(limits).await?;
+        let server = way.server();
         let mut builder = Builder::new();
         // Receivers that compare header names letter by letter know this form.
         builder.title_case_headers(true);

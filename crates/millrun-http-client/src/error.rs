@@ -23,6 +23,24 @@ pub enum ClientError {
         /// What it may take.
         limit: Duration,
     },
+    /// A proxy opens no way to the server.
+    #[error("the proxy {proxy} opens no way to {target}: {reason}")]
+    Proxy {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// Host and port of the server.
+        target: String,
+        /// What it answers.
+        reason: String,
+    },
+    /// The two ends do not come to TLS.
+    #[error("no TLS with {server}: {reason}")]
+    Tls {
+        /// Host and port.
+        server: String,
+        /// Why not.
+        reason: String,
+    },
     /// The answer took too long; the request may have been carried out.
     #[error("no answer of {server} within {} s (read_timeout)", .limit.as_secs_f64())]
     AnswerTimeout {

@@ -2,8 +2,8 @@
 //!
 //! A flush thread has one chunk and one destination: it sends, waits, and knows what became of it. [`Client`] is that,
 //! over hyper on a runtime of the thread's own. It is no general client: no redirects are followed, no cookies kept, no
-//! answer decoded, and nothing is repeated: whoever sends decides what a failure means. `https` is refused until the
-//! workspace has a TLS of its own to give it.
+//! answer decoded, and nothing is repeated: whoever sends decides what a failure means. TLS is
+//! millrun-tls's: who asks for `https` gives a `Connector`.
 //!
 //! ```
 //! use millrun_http_client::{Endpoint, EndpointError};
@@ -21,6 +21,8 @@ mod client;
 mod connection;
 mod endpoint;
 mod error;
+mod stream;
+mod way;
 
 pub use self::base64::basic_credentials;
 pub use self::client::{Answer, Client, Method, Request, Settings, TEXT_BYTES_MAX};

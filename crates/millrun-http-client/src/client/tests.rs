@@ -1,6 +1,8 @@
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
+
+use millrun_tls::{Acceptor, Certificate, ClientSettings, Identity, Plain, ServerSettings, Trust};
 
 use super::*;
 
@@ -45,7 +47,9 @@ fn settings() -> Settings {
     Settings {
         open_timeout: Duration::from_secs(20),
         read_timeout: Duration::from_secs(20),
+        tls_timeout: Duration::from_secs(20),
         keeps_connection: false,
+        tls: None,
         proxy: None,
     }
 }
@@ -177,4 +181,144 @@ fn every_way_to_get_no_answer_has_its_error() {
     let expected =
         "the request cannot be written: the header A holds a line end or another control character";
     assert_eq!(error.to_string(), expected);
+}
+
+/// A server under TLS that takes one request. As a proxy it first opens a tunnel, to itself. Tells all that it was told.
+fn secure_server(is_proxy: bool) -> (u16, JoinHandle<String>) {
+    let certificate = Certificate::of("far.example");
+    let acceptor = Acceptor::new(&ServerSettings::new(Identity::SelfSigned(certificate))).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serve = move || {
+        let (mut tcp, _) = listener.accept().unwrap();
+        let mut told = String::new();
+        if is_proxy {
+            let mut byte = [0];
+            while !told.ends_with("\r\n\r\n") {
+                tcp.read_exact(&mut byte).unwrap();
+                told.push(char::from(byte[0]));
+            }
+            tcp.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                .unwrap();
+        }
+        let mut session = acceptor.accept().unwrap();
+        let mut room = [0; 4096];
+        loop {
+            session.write_wire(&mut tcp).unwrap();
+            match session.read(&mut room).unwrap() {
+                Plain::Bytes(length) => {
+                    told.push_str(std::str::from_utf8(&room[..length]).unwrap());
+                }
+                Plain::Closed => return told,
+                Plain::Wanting => assert!(session.read_wire(&mut tcp).unwrap() > 0, "{told}"),
+            }
+            if told.ends_with("{}\n") {
+                // And ends without a word, as many servers do.
+                session.write(&[IoSlice::new(OK.as_bytes())]).unwrap();
+                session.write_wire(&mut tcp).unwrap();
+                return told;
+            }
+        }
+    };
+    (port, std::thread::spawn(serve))
+}
+
+fn secure_settings() -> Settings {
+    let connector = Connector::new(&ClientSettings::new(Trust::Anyone)).unwrap();
+    Settings {
+        tls: Some(connector),
+        ..settings()
+    }
+}
+
+#[test]
+fn https_is_http_under_tls() {
+    let (port, server) = secure_server(false);
+    let near = Endpoint::parse(&format!("https://127.0.0.1:{port}/p")).unwrap();
+    let answer = Client::new(secure_settings())
+        .send(&post(&near, &[]))
+        .unwrap();
+    assert_eq!((answer.status, &*answer.text), (200, "hi"));
+    let told = server.join().unwrap();
+    assert!(told.starts_with("POST /p HTTP/1.1\r\n"), "{told}");
+}
+
+#[test]
+fn a_proxy_opens_a_tunnel_to_https_and_alone_gets_its_credentials() {
+    let (port, server) = secure_server(true);
+    let credentials = crate::basic_credentials("u", "p");
+    let mut client = Client::new(Settings {
+        proxy: Some((endpoint(port, "/"), Some(credentials))),
+        ..secure_settings()
+    });
+    let far = Endpoint::parse("https://far.example/p").unwrap();
+    let answer = client.send(&post(&far, &[])).unwrap();
+    assert_eq!((answer.status, &*answer.text), (200, "hi"));
+    let told = server.join().unwrap();
+    let (tunnel, request) = told.split_once("\r\n\r\n").unwrap();
+    assert!(
+        tunnel.starts_with("CONNECT far.example:443 HTTP/1.1\r\n"),
+        "{told}"
+    );
+    assert!(
+        tunnel
+            .to_lowercase()
+            .contains("\r\nproxy-authorization: basic dtpw"),
+        "{told}"
+    );
+    assert!(request.starts_with("POST /p HTTP/1.1\r\n"), "{told}");
+    assert!(request.contains("\r\nHost: far.example\r\n"), "{told}");
+    assert!(
+        !request.to_lowercase().contains("proxy-authorization"),
+        "{told}"
+    );
+}
+
+#[test]
+fn every_way_to_get_no_tls_has_its_error() {
+    let refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+    let (port, server_thread) = server(1, refusal);
+    let mut client = Client::new(Settings {
+        proxy: Some((endpoint(port, "/"), None)),
+        ..secure_settings()
+    });
+    let far = Endpoint::parse("https://far.example/p").unwrap();
+    let error = client.send(&post(&far, &[])).unwrap_err().to_string();
+    let expected = format!(
+        "the proxy 127.0.0.1:{port} opens no way to far.example:443: it answers 403 Forbidden"
+    );
+    assert_eq!(error, expected);
+    drop(client);
+    server_thread.join().unwrap();
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let near = Endpoint::parse(&format!("https://127.0.0.1:{port}/")).unwrap();
+    let mut client = Client::new(Settings {
+        tls_timeout: Duration::from_millis(50),
+        ..secure_settings()
+    });
+    let error = client.send(&post(&near, &[])).unwrap_err().to_string();
+    let expected = format!(
+        "no TLS with 127.0.0.1:{port}: no end of the handshake within 0.05 s (ssl_timeout)"
+    );
+    assert_eq!(error, expected);
+
+    let closing = std::thread::spawn(move || {
+        // The one that was given up waits still.
+        let streams: Vec<_> = listener.incoming().take(2).collect();
+        drop(streams);
+    });
+    let error = Client::new(secure_settings())
+        .send(&post(&near, &[]))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with(&format!("no TLS with 127.0.0.1:{port}: ")),
+        "{error}"
+    );
+    closing.join().unwrap();
+
+    let without = Client::new(settings()).send(&post(&near, &[]));
+    assert!(without.is_err());
 }

@@ -80,8 +80,6 @@ impl ClientTransport {
                 diagnostics.push(warning.hint("name files in tls_cert_path"));
             }
         }
-        let version = span("tls_version");
-        let version = parameters.tls_version.supported(version, diagnostics)?;
         let files: Vec<PathBuf> = [&parameters.tls_ca_cert_path, &parameters.tls_cert_path]
             .into_iter()
             .flatten()
@@ -99,49 +97,26 @@ impl ClientTransport {
                 checks_name: parameters.tls_verify_hostname,
             },
         };
-        let mut settings = ClientSettings::new(trust);
-        settings.versions = Versions::only(version);
-        settings.ciphers = CipherList::parse(&parameters.tls_ciphers);
-        for word in settings.ciphers.without_effect() {
-            let text = format!("there is no cipher '{word}' here; the others of the list are used");
-            let warning = Diagnostic::warning(text).at(span("tls_ciphers"), "written here");
-            diagnostics.push(warning);
-        }
-        settings.identity = match (
-            &parameters.tls_client_cert_path,
-            &parameters.tls_client_private_key_path,
-        ) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => Some(KeyPair {
-                certificate: certificate.clone(),
-                key: key.clone(),
-                passphrase: parameters
-                    .tls_client_private_key_passphrase
-                    .as_ref()
-                    .map(|passphrase| passphrase.expose().clone()),
-                passphrase_parameter: "tls_client_private_key_passphrase",
-            }),
-            (certificate, _) => {
-                let (here, missing) = match certificate {
-                    Some(_) => ("tls_client_cert_path", "tls_client_private_key_path"),
-                    None => ("tls_client_private_key_path", "tls_client_cert_path"),
-                };
-                let fault = format!("{here} goes with {missing}, which is not written");
-                let fault = Diagnostic::error(fault).at(span(here), "written here");
-                diagnostics.push(fault.hint(format!("name the other file in {missing}")));
-                return None;
-            }
+        let connector = ConnectorParts {
+            version: parameters.tls_version,
+            ciphers: &parameters.tls_ciphers,
+            trust,
+            certificate: (
+                "tls_client_cert_path",
+                parameters.tls_client_cert_path.as_ref(),
+            ),
+            key: (
+                "tls_client_private_key_path",
+                parameters.tls_client_private_key_path.as_ref(),
+            ),
+            passphrase: (
+                "tls_client_private_key_passphrase",
+                parameters.tls_client_private_key_passphrase.as_ref(),
+            ),
         };
-        match Connector::new(&settings) {
-            Ok(connector) => Some(Self {
-                connector: Some(connector),
-            }),
-            Err(error) => {
-                let fault = Diagnostic::error(format!("cannot use TLS: {error}"));
-                diagnostics.push(fault.at(element.span(), "in this section"));
-                None
-            }
-        }
+        Some(Self {
+            connector: Some(connector.connector(element, diagnostics)?),
+        })
     }
 
     /// A session with the server of `host`, where connections go over TLS. A certificate carries a
@@ -154,6 +129,68 @@ impl ClientTransport {
         match bare.parse::<IpAddr>() {
             Ok(_) => connector.connect(name).map(Some),
             Err(_) => connector.connect(host).map(Some),
+        }
+    }
+}
+
+/// What a connector is made of. Outputs call the parameters of files by different names.
+pub(crate) struct ConnectorParts<'a> {
+    /// Of `tls_version`.
+    pub(crate) version: TlsVersion,
+    /// Of `tls_ciphers`.
+    pub(crate) ciphers: &'a str,
+    pub(crate) trust: Trust,
+    pub(crate) certificate: (&'static str, Option<&'a PathBuf>),
+    pub(crate) key: (&'static str, Option<&'a PathBuf>),
+    pub(crate) passphrase: (&'static str, Option<&'a Secret<String>>),
+}
+
+impl ConnectorParts<'_> {
+    /// Reads the files. `None` when a diagnostic says why not.
+    pub(crate) fn connector(
+        self,
+        element: &Element,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Connector> {
+        let span = |name: &str| element.span_of(name);
+        let version = self.version.supported(span("tls_version"), diagnostics)?;
+        let mut settings = ClientSettings::new(self.trust);
+        settings.versions = Versions::only(version);
+        settings.ciphers = CipherList::parse(self.ciphers);
+        for word in settings.ciphers.without_effect() {
+            let text = format!("there is no cipher '{word}' here; the others of the list are used");
+            let warning = Diagnostic::warning(text).at(span("tls_ciphers"), "written here");
+            diagnostics.push(warning);
+        }
+        let (certificate_name, certificate) = self.certificate;
+        let (key_name, key) = self.key;
+        let (passphrase_parameter, passphrase) = self.passphrase;
+        settings.identity = match (certificate, key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some(KeyPair {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                passphrase: passphrase.map(|passphrase| passphrase.expose().clone()),
+                passphrase_parameter,
+            }),
+            (certificate, _) => {
+                let (here, missing) = match certificate {
+                    Some(_) => (certificate_name, key_name),
+                    None => (key_name, certificate_name),
+                };
+                let fault = format!("{here} goes with {missing}, which is not written");
+                let fault = Diagnostic::error(fault).at(span(here), "written here");
+                diagnostics.push(fault.hint(format!("name the other file in {missing}")));
+                return None;
+            }
+        };
+        match Connector::new(&settings) {
+            Ok(connector) => Some(connector),
+            Err(error) => {
+                let fault = Diagnostic::error(format!("cannot use TLS: {error}"));
+                diagnostics.push(fault.at(element.span(), "in this section"));
+                None
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! ServerTransport ──▶ Acceptor ──▶ Stream    tasks: nothing blocks
 //! ClientTls       ──▶ Connector ─▶ Wire      threads: blocks up to a deadline
+//! the http output ──▶ Connector              its client has streams of its own
 //! ```
 
 mod client;
@@ -11,7 +12,11 @@ mod stream;
 mod version;
 mod wire;
 
+#[cfg(feature = "http")]
+pub(crate) use client::ConnectorParts;
 pub(crate) use client::{ClientTls, ClientTransport};
 pub(crate) use server::{ServerTransport, ServerTransportParameters};
 pub(crate) use stream::Stream;
+#[cfg(feature = "http")]
+pub(crate) use version::TlsVersion;
 pub(crate) use wire::{Wire, WireError};

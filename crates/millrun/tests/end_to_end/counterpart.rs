@@ -17,6 +17,8 @@ pub(crate) enum Counterpart {
     Node,
     /// Python with the package `pygls`.
     Editor,
+    /// Python with what belongs to it.
+    HttpServer,
 }
 
 impl Counterpart {
@@ -27,6 +29,7 @@ impl Counterpart {
         let (program, probe, package) = match self {
             Self::Python => (python(), ["-c", "import fluent.sender"], "fluent-logger"),
             Self::Editor => (python(), ["-c", "import pygls.lsp.client"], "pygls"),
+            Self::HttpServer => (python(), ["-c", "import http.server, ssl"], "ssl"),
             Self::Node => (
                 PathBuf::from("node"),
                 ["-e", "require('@fluent-org/logger')"],

@@ -12,8 +12,8 @@ use crate::mill::{DEADLINE, Mill};
 use crate::wire::Wire;
 
 /// Writes an authority `ca.pem` (and another one, `other.pem`), and what it has signed: `server.pem` for
-/// srv.test and `client.pem`, each with its key.
-fn make_certificates(mill: &Mill) {
+/// srv.test, `local.pem` for localhost and `client.pem`, each with its key.
+pub(crate) fn make_certificates(mill: &Mill) {
     let authority = |name: &str| {
         let key = KeyPair::generate().unwrap();
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
@@ -25,7 +25,12 @@ fn make_certificates(mill: &Mill) {
     };
     authority("other");
     let issuer = authority("ca");
-    for (file, name) in [("server", "srv.test"), ("client", "client.test")] {
+    let names = [
+        ("server", "srv.test"),
+        ("local", "localhost"),
+        ("client", "client.test"),
+    ];
+    for (file, name) in names {
         let key = KeyPair::generate().unwrap();
         let parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = parameters.signed_by(&key, &issuer).unwrap();

@@ -16,6 +16,8 @@
 //!                └─▶ any other                         secondary or backup; or logged and dropped
 //! ```
 //!
+//! `https` is http over TLS (millrun-tls); a proxy opens a tunnel to it.
+//!
 //! A request without an answer may have been carried out: at least once. Each flush thread has a connection of its own.
 
 mod content;

@@ -1,14 +1,17 @@
 //! What a configuration may say, and what it means.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrun_config::{Diagnostic, Element, Hash, Secret, parameters, words};
+use millrun_config::{Diagnostic, Diagnostics, Element, Hash, Secret, parameters, words};
 use millrun_core::{Assembly, PluginId};
 use millrun_http_client::{Endpoint, EndpointError, Method, Settings, basic_credentials};
 use millrun_pattern::Zone;
+use millrun_tls::{Connector, Trust};
 
 use super::content::Form;
+use crate::transport::{ConnectorParts, TlsVersion};
 
 words! {
     /// What a request asks for.
@@ -71,11 +74,11 @@ parameters! {
 parameters! {
     /// Sends each chunk in one request to an HTTP server.
     pub struct HttpParameters in "match", type "http" {
-        /// Where: an http URL. May hold placeholders of chunk keys.
+        /// Where: an http or https URL. May hold placeholders of chunk keys.
         endpoint: String = required;
         /// What the request asks for.
         http_method: MethodName = "post";
-        /// An HTTP proxy to send through; without it, what HTTP_PROXY or http_proxy of the environment names.
+        /// An HTTP proxy to send through, which opens a tunnel to https servers; without it, what HTTP_PROXY or http_proxy of the environment names.
         proxy: Option<String>;
         /// The header Content-Type; without it, what fits the format.
         content_type: Option<String>;
@@ -93,23 +96,24 @@ parameters! {
         open_timeout: Option<u32>;
         /// Seconds that an answer may take; 60 without.
         read_timeout: Option<u32>;
-        /// Seconds that the beginning of TLS may take. Without effect until https is there.
+        /// Seconds that the handshake of TLS may take; as open_timeout without.
         ssl_timeout: Option<u32>;
         /// Use a connection for more than one request.
         reuse_connections: bool = "false";
-        /// The certificates of authorities that are trusted. Without effect until https is there.
-        tls_ca_cert_path: Option<String>;
-        /// The certificate of this client. Without effect until https is there.
-        tls_client_cert_path: Option<String>;
-        /// The key of that certificate. Without effect until https is there.
-        tls_private_key_path: Option<String>;
-        /// The passphrase of that key. Without effect until https is there.
+        /// The certificates of authorities that are believed, instead of those of the system.
+        tls_ca_cert_path: Option<PathBuf>;
+        /// The certificate shown to servers that ask for one.
+        tls_client_cert_path: Option<PathBuf>;
+        /// Its private key.
+        tls_private_key_path: Option<PathBuf>;
+        /// What the key is encrypted with.
         tls_private_key_passphrase: Option<Secret<String>>, secret;
-        /// Whether the server's certificate is looked at. Without effect until https is there.
+        /// Whether the server's certificate must be for its host, and of somebody believed. With `none` nobody knows who
+        /// receives the events.
         tls_verify_mode: VerifyMode = "peer";
-        /// The version of TLS. Without effect until https is there.
-        tls_version: String = "TLSv1_2";
-        /// The ciphers of TLS. Without effect until https is there.
+        /// The only version of TLS spoken.
+        tls_version: TlsVersion = "TLSv1_2";
+        /// The ciphers of TLS 1.2, in OpenSSL's words.
         tls_ciphers: String = "ALL:!aNULL:!eNULL:!SSLv2";
         /// A chunk that the server refuses goes to the secondary output or the backup; otherwise it is logged and dropped.
         error_response_as_unrecoverable: bool = "true";
@@ -138,6 +142,7 @@ pub(super) struct Plan {
     pub(super) endpoint: String,
     /// Its host, where that holds no placeholder.
     pub(super) fixed_host: Option<String>,
+    pub(super) is_https: bool,
     pub(super) allowed_hosts: Vec<String>,
     pub(super) method: Method,
     /// In the order in which they are sent, before those with placeholders.
@@ -177,18 +182,13 @@ impl HttpParameters {
             let fault = Diagnostic::error(fault).at(element.span_of(key), "here");
             assembly.diagnostics.push(fault.hint(hint));
         };
+        let is_https;
         let fixed_host = match example(&self.endpoint) {
-            Ok(endpoint) if endpoint.is_https() => {
-                let hint = "write http, or send through a local TLS proxy";
-                refuse(
-                    "endpoint",
-                    "https is not supported by this build yet".to_owned(),
-                    hint,
-                );
-                return None;
+            Ok(endpoint) => {
+                is_https = endpoint.is_https();
+                (!host_part(&self.endpoint).contains(['$', '%']))
+                    .then(|| endpoint.host().to_owned())
             }
-            Ok(endpoint) => (!host_part(&self.endpoint).contains(['$', '%']))
-                .then(|| endpoint.host().to_owned()),
             Err(error) => {
                 let hint = "write a URL like: http://collector:8080/logs";
                 refuse("endpoint", format!("Invalid endpoint URI: {error}"), hint);
@@ -241,6 +241,10 @@ impl HttpParameters {
         }
         let seconds =
             |limit: Option<u32>| Duration::from_secs(limit.unwrap_or(TIMEOUT_SECONDS).into());
+        let tls = match is_https {
+            true => Some(self.connector(element, id, assembly.diagnostics)?),
+            false => None,
+        };
         let is_gzip = self.compress == Compress::Gzip;
         let encoding = is_gzip.then(|| ("Content-Encoding".to_owned(), "gzip".to_owned()));
         let content_type = self
@@ -252,6 +256,7 @@ impl HttpParameters {
         Some(Arc::new(Plan {
             id: id.clone(),
             fixed_host,
+            is_https,
             allowed_hosts: self.allowed_hosts,
             endpoint: self.endpoint,
             method: match self.http_method {
@@ -273,6 +278,8 @@ impl HttpParameters {
             settings: Settings {
                 open_timeout: seconds(self.open_timeout),
                 read_timeout: seconds(self.read_timeout),
+                tls_timeout: seconds(self.ssl_timeout.or(self.open_timeout)),
+                tls,
                 keeps_connection: self.reuse_connections,
                 proxy,
             },
@@ -280,6 +287,43 @@ impl HttpParameters {
             retryable: self.retryable_response_codes.unwrap_or_else(|| vec![503]),
             zone,
         }))
+    }
+}
+
+impl HttpParameters {
+    /// Makes sessions as the parameters of TLS say. `None` when a diagnostic says why not.
+    fn connector(
+        &self,
+        element: &Element,
+        id: &PluginId,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Connector> {
+        let trust = match self.tls_verify_mode {
+            VerifyMode::Peer => Trust::Authorities {
+                files: self.tls_ca_cert_path.iter().cloned().collect(),
+                system: self.tls_ca_cert_path.is_none(),
+                checks_name: true,
+            },
+            VerifyMode::None => {
+                tracing::warn!(
+                    plugin_id = id.given(),
+                    "tls_verify_mode is none: any server is believed"
+                );
+                Trust::Anyone
+            }
+        };
+        let parts = ConnectorParts {
+            version: self.tls_version,
+            ciphers: &self.tls_ciphers,
+            trust,
+            certificate: ("tls_client_cert_path", self.tls_client_cert_path.as_ref()),
+            key: ("tls_private_key_path", self.tls_private_key_path.as_ref()),
+            passphrase: (
+                "tls_private_key_passphrase",
+                self.tls_private_key_passphrase.as_ref(),
+            ),
+        };
+        parts.connector(element, diagnostics)
     }
 }
 

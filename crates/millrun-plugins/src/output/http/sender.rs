@@ -98,7 +98,7 @@ impl Plan {
                 .iter()
                 .any(|allowed| allowed.eq_ignore_ascii_case(host)),
         };
-        if is_allowed && !endpoint.is_https() {
+        if is_allowed && endpoint.is_https() == self.is_https {
             return Ok(endpoint);
         }
         Err(DeliveryError::Unrecoverable(format!(
@@ -156,6 +156,8 @@ fn failure(error: ClientError) -> DeliveryError {
         ClientError::Connect { .. } | ClientError::ConnectTimeout { .. } => {
             DeliveryError::Unreachable(text)
         }
+        // The server may be there and its certificate be renewed, or a proxy be told better: nothing was sent.
+        ClientError::Tls { .. } | ClientError::Proxy { .. } => DeliveryError::Retriable(text),
         // No later try would be written otherwise.
         ClientError::Request { .. } => DeliveryError::Unrecoverable(text),
         _ => DeliveryError::Retriable(text),

@@ -15,6 +15,7 @@ fn plan() -> Plan {
         },
         endpoint: "http://h/".to_owned(),
         fixed_host: Some("h".to_owned()),
+        is_https: false,
         allowed_hosts: Vec::new(),
         method: Method::Post,
         headers: Vec::new(),
@@ -25,6 +26,8 @@ fn plan() -> Plan {
         settings: Settings {
             open_timeout: Duration::from_secs(1),
             read_timeout: Duration::from_secs(1),
+            tls_timeout: Duration::from_secs(1),
+            tls: None,
             keeps_connection: false,
             proxy: None,
         },
