@@ -137,55 +137,36 @@ impl Buffer {
 
     /// Queues the staged chunks whose time has come and tells how many.
     pub fn enqueue_due(&self, now: Timestamp) -> usize {
-        let mut moved = 0;
-        for stage in &self.stages {
-            let mut stage = lock(stage);
-            let is_due =
-                |chunk: &Chunk| !chunk.is_dirty() && self.due(chunk).is_some_and(|at| at <= now);
-            for key in stage.oldest_first(is_due) {
-                if !self.may_queue() {
-                    return moved;
-                }
-                if let Some(chunk) = stage.open.remove(&key) {
-                    self.enqueue(chunk);
-                    moved += 1;
-                }
-            }
-        }
-        moved
+        let is_due = |chunk: &Chunk| self.due(chunk).is_some_and(|at| at <= now);
+        self.enqueue_where(is_due, || self.may_queue())
     }
 
     /// Queues staged chunks whose time slice is over, oldest first, and tells how many: what the end of the program does
     /// for buffers that keep the rest. As ever, no more than may be queued by time.
     pub fn enqueue_ended(&self, now: Timestamp) -> usize {
-        let mut moved = 0;
-        for stage in &self.stages {
-            let mut stage = lock(stage);
-            let is_over = |chunk: &Chunk| {
-                !chunk.is_dirty() && self.slice_end(chunk).is_some_and(|end| end <= now)
-            };
-            for key in stage.oldest_first(is_over) {
-                if !self.may_queue() {
-                    return moved;
-                }
-                if let Some(chunk) = stage.open.remove(&key) {
-                    self.enqueue(chunk);
-                    moved += 1;
-                }
-            }
-        }
-        moved
+        let is_over = |chunk: &Chunk| self.slice_end(chunk).is_some_and(|end| end <= now);
+        self.enqueue_where(is_over, || self.may_queue())
     }
 
     /// Queues every staged chunk (flush on demand, and at the end) and tells how many.
-    ///
-    /// What an open transaction has appended stays staged.
     pub fn enqueue_all(&self) -> usize {
+        self.enqueue_where(|chunk| !chunk.is_empty(), || true)
+    }
+
+    /// Queues staged chunks that are such, shard by shard, the oldest first, while more may be queued. What an open
+    /// transaction has appended stays staged.
+    fn enqueue_where(
+        &self,
+        is_such: impl Fn(&Chunk) -> bool,
+        may_queue: impl Fn() -> bool,
+    ) -> usize {
         let mut moved = 0;
         for stage in &self.stages {
             let mut stage = lock(stage);
-            let is_clean = |chunk: &Chunk| !chunk.is_dirty() && !chunk.is_empty();
-            for key in stage.oldest_first(is_clean) {
+            for key in stage.oldest_first(|chunk| !chunk.is_dirty() && is_such(chunk)) {
+                if !may_queue() {
+                    return moved;
+                }
                 if let Some(chunk) = stage.open.remove(&key) {
                     self.enqueue(chunk);
                     moved += 1;

@@ -94,6 +94,8 @@ impl Buffer {
             .disk
             .list(directory)
             .map_err(|source| failed("list", directory, source))?;
+        self.remove_unfinished(paths, &files)
+            .map_err(|source| failed("clear", directory, source))?;
         let found = found::group(paths, files);
         self.forget_gone(ledger, paths, &found, &mut resumed);
         let mut chunks = Vec::new();
@@ -172,6 +174,12 @@ impl Buffer {
             .sync_dir(directory)
             .map_err(|source| failed("sync", directory, source))?;
         Ok(resumed)
+    }
+
+    /// Removes what crashes left of replacements of meta files; the chunks of some of them have long been delivered.
+    fn remove_unfinished(&self, paths: &ChunkPaths, files: &[PathBuf]) -> io::Result<()> {
+        let mut unfinished = files.iter().filter(|path| paths.is_unfinished(path));
+        unfinished.try_for_each(|path| disk::remove_if_there(self.disk.as_ref(), path))
     }
 
     /// Forgets chunks whose files are gone.
@@ -419,6 +427,8 @@ impl Buffer {
             };
             let files = self.disk.list(directory);
             let files = files.map_err(|source| failed("list", directory, source))?;
+            self.remove_unfinished(&theirs, &files)
+                .map_err(|source| failed("clear", directory, source))?;
             let mut moved = 0;
             for path in files.iter().filter(|path| theirs.parse(path).is_some()) {
                 let Some(name) = path.file_name() else {

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::paths::UNFINISHED;
 use crate::disk::{self, DiskFile, Open, SharedDisk};
 
 /// The files of a chunk: data and, beside it, metadata. They are open while the chunk is staged.
@@ -119,7 +120,7 @@ impl FileBody {
             return Ok(());
         }
         let mut beside = path.clone().into_os_string();
-        beside.push(".tmp");
+        beside.push(format!(".{UNFINISHED}"));
         let file = self.disk.open(Path::new(&beside), Open::Truncated)?;
         file.write_at(canonical, 0)?;
         file.sync_data()?;

@@ -162,6 +162,13 @@ impl ChunkPaths {
         Some(ChunkFile { id, stage, is_meta })
     }
 
+    /// Whether a file is what a crash left of the replacement of a meta file: nobody will ever ask for it.
+    pub(crate) fn is_unfinished(&self, path: &Path) -> bool {
+        let is_temporary = path.extension().is_some_and(|word| word == UNFINISHED);
+        let whole = is_temporary.then(|| self.parse(&path.with_extension("")));
+        whole.flatten().is_some_and(|file| file.is_meta)
+    }
+
     /// The metadata that stands in the name of a chunk file of file_single.
     pub(crate) fn metadata_in_name(&self, path: &Path) -> Option<Metadata> {
         let key = self.single.as_ref()?;
@@ -173,6 +180,9 @@ impl ChunkPaths {
         Some(key.decode(rest.get(..end)?))
     }
 }
+
+/// What is behind the name of a meta file while its replacement is being written.
+pub(crate) const UNFINISHED: &str = "tmp";
 
 /// The state letter and the digits.
 const STATE_LENGTH: usize = 1 + ChunkId::HEX_LENGTH;

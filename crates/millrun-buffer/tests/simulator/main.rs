@@ -128,6 +128,21 @@ fn what_one_shard_may_have_committed_no_other_one_commits() {
     }
 }
 
+/// A chunk's data was removed and its meta file not yet, when the process died and nothing said any more that the chunk had
+/// been delivered: it looks as if somebody had removed the data, and yet the rest is ours to remove.
+#[test]
+fn a_meta_file_whose_data_was_removed_first_goes_at_the_next_start() {
+    for seed in [1_121, 1_823] {
+        play(seed, Sabotage::None);
+    }
+}
+
+/// A process died while it replaced a meta file, and what it had written stayed beside the chunk, and long after it.
+#[test]
+fn what_a_crash_leaves_of_a_replaced_meta_file_goes_at_the_next_start() {
+    play(1_140_140, Sabotage::None);
+}
+
 /// A worker's chunk files had been moved and its ledgers not yet been joined when the first worker died; then there was such a
 /// worker again, and nobody ended what had been begun.
 #[test]
