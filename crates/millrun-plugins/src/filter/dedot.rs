@@ -53,7 +53,7 @@ impl Filter for Dedot {
         if !self.parameters.de_dot {
             return out.extend(batch.events.bytes, batch.events.count);
         }
-        each_record(&self.id, batch, out, report, |record, out| {
+        each_record(&self.id, batch, out, report, |_, record, out| {
             // The entry was walked, so its values are sound and nest no deeper than a walk goes.
             let _ = self.write_map(&mut Cursor::new(record.bytes()), out);
         });

@@ -3,14 +3,15 @@
 use millrun_core::{Batch, LossReason, Report};
 use millrun_event::{Cursor, Entries, Entry, EventBuffer, EventTime, Record};
 
-/// Writes each event of `batch` to `out` with the record that `write` makes of its own. What is no event stays as it
+/// Writes each event of `batch` to `out` with the record that `write` makes of its time and
+/// its own. What is no event stays as it
 /// is; the outputs say what is wrong with it.
 pub(super) fn each_record(
     plugin: &str,
     batch: Batch<'_>,
     out: &mut EventBuffer,
     report: &mut Report<'_>,
-    mut write: impl FnMut(Record<'_>, &mut Vec<u8>),
+    mut write: impl FnMut(EventTime, Record<'_>, &mut Vec<u8>),
 ) {
     for (seen, entry) in (0..).zip(Entries::new(batch.events.bytes)) {
         let Ok(entry) = entry else {
@@ -20,7 +21,7 @@ pub(super) fn each_record(
         };
         match entry.time.to_event_time().filter(|_| !entry.has_metadata) {
             Some(time) if entry.record_is_map() => {
-                out.push(time, |out| write(entry.record(), out));
+                out.push(time, |out| write(time, entry.record(), out));
             }
             _ => out.extend(entry.bytes, 1),
         }

@@ -59,7 +59,7 @@ impl Filter for FlattenHash {
                 .unwrap_or_else(PoisonError::into_inner)
         };
         let mut workspace = lock().pop().unwrap_or_default();
-        each_record(&self.id, batch, out, report, |record, out| {
+        each_record(&self.id, batch, out, report, |_, record, out| {
             workspace.path.clear();
             workspace.pairs.clear();
             workspace.count = 0;

@@ -27,9 +27,10 @@ use millrun_config::{
 };
 use millrun_core::{Assembly, Batch, Fate, Filter, LossReason, PluginId, Report};
 use millrun_event::{Cursor, Entries, EventBuffer, EventTime, Record, Token, write};
+use millrun_pattern::{Accessor, Segment};
 use millrun_ruby::{Evaluator, Place, Program, RubyError, SystemWorld};
 
-use super::expression;
+use super::{delete::delete, expression};
 
 parameters! {
     /// A text that is put in another's place.
@@ -46,12 +47,14 @@ parameters! {
 parameters! {
     /// Sets fields to values and expressions, and takes others out.
     pub struct RecordModifierParameters in "filter", type "record_modifier" {
-        /// Fields to take out.
+        /// Fields to take out: names, or paths like `$.a.b`.
         remove_keys: Vec<String> = "";
         /// Fields to keep; all others go. Without effect beside remove_keys.
         whitelist_keys: Option<Vec<String>>;
         /// How texts are encoded: `utf-8`, or `from:to`, of `utf-8`, `us-ascii`, `ascii-8bit` and `iso-8859-1`.
         char_encoding: Option<String>;
+        /// Not supported: code that runs once. `#{…}` in a value is evaluated at the start.
+        prepare_value: Option<String>;
     }
     sections {
         /// Names and values of fields.
@@ -67,10 +70,7 @@ pub(super) fn build(
     assembly: &mut Assembly<'_>,
 ) -> Option<Arc<dyn Filter>> {
     let parameters = RecordModifierParameters::read(element, assembly.diagnostics)?;
-    if let Some(entry) = element
-        .entry("prepare_value")
-        .or_else(|| element.entry("prepare_values"))
-    {
+    if let Some(entry) = element.entry("prepare_value") {
         let fault = Diagnostic::error("prepare_value needs a whole Ruby and is not supported");
         let place = fault.at(entry.value.span, "code that runs once, at the start");
         let hint =
@@ -102,17 +102,32 @@ pub(super) fn build(
             }
         }
     }
+    let (mut removed, mut removed_paths) = (Vec::new(), Vec::new());
+    for key in &parameters.remove_keys {
+        match Accessor::parse(key) {
+            Ok(accessor) => match accessor.segments() {
+                [Segment::Key(name)] => removed.push(name.as_bytes().to_vec()),
+                path => removed_paths.push(path.to_vec()),
+            },
+            Err(error) => {
+                let place = element.span_of("remove_keys");
+                let fault = Diagnostic::error(error.to_string());
+                assembly.diagnostics.push(fault.at(place, "these keys"));
+                is_sound = false;
+            }
+        }
+    }
     let bytes = |keys: Vec<String>| keys.into_iter().map(String::into_bytes).collect::<Vec<_>>();
-    let removed = bytes(parameters.remove_keys);
     is_sound.then(|| {
         Arc::new(RecordModifier {
             id: id.text.clone(),
             fields,
             kept: parameters
                 .whitelist_keys
-                .filter(|_| removed.is_empty())
+                .filter(|_| parameters.remove_keys.is_empty())
                 .map(bytes),
             removed,
+            removed_paths,
             encoding,
             replaced,
             worker: assembly.system.worker,
@@ -222,6 +237,8 @@ struct RecordModifier {
     id: Arc<str>,
     fields: Vec<(Vec<u8>, Program)>,
     removed: Vec<Vec<u8>>,
+    /// What lies deeper, or in arrays.
+    removed_paths: Vec<Vec<Segment>>,
     kept: Option<Vec<Vec<u8>>>,
     encoding: Option<Encoding>,
     /// Fields and what their texts become.
@@ -292,6 +309,9 @@ impl RecordModifier {
             event.assign(key, program)?;
         }
         event.record(changed)?;
+        for path in &self.removed_paths {
+            delete(changed, 0, path);
+        }
         if !self.removed.is_empty() || self.kept.is_some() || self.encoding.is_some() {
             next.clear();
             self.write_kept(Record::new(changed), next);
@@ -409,11 +429,14 @@ mod tests {
     #[test]
     fn fields_are_taken_out_or_kept_behind_all_that() {
         let record = "<record>\na ${record[\"n\"]}\n</record>";
-        let list = [json!({"n": 1, "m": 2})];
+        let list = [json!({"n": {"b": 3, "c": [5]}, "m": 2})];
+        let n = || list[0]["n"].clone();
         for (keys, expected) in [
-            ("remove_keys n, m", json!({"a": 1})),
+            ("remove_keys n, m", json!({"a": n()})),
+            ("remove_keys m,$.a.b,$['n']", json!({"a": {"c": [5]}})),
+            ("remove_keys m,n,$.a.c[0]", json!({"a": {"b": 3, "c": []}})),
             ("whitelist_keys m", json!({"m": 2})),
-            ("whitelist_keys m\nremove_keys a", json!({"n": 1, "m": 2})),
+            ("whitelist_keys m\nremove_keys a", json!({"n": n(), "m": 2})),
         ] {
             let (events, _) = modified(&format!("{keys}\n{record}"), &list);
             assert_eq!(events, [expected], "{keys}");
@@ -424,6 +447,9 @@ mod tests {
     fn texts_are_put_in_place_of_others() {
         let replace =
             "<replace>\nkey m\nexpression /(\\d+)\\/x#{'/\nreplace \"<\\\\1'>\"\n</replace>";
+        let named = "<replace>\nkey m\nexpression /^(?<start>.+).{2}(?<end>.+)$/\nreplace \\k<start>ors\\k<end>\n</replace>";
+        let (events, _) = modified(named, &[json!({"m": "hoge"})]);
+        assert_eq!(events, [json!({"m": "horse"})]);
         let (events, _) = modified(
             replace,
             &[

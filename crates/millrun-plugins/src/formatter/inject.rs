@@ -18,7 +18,7 @@ use std::mem;
 
 use millrun_config::{Diagnostic, Diagnostics, Element, parameters, words};
 use millrun_core::Assembly;
-use millrun_event::{Cursor, Entry, EventTime, write};
+use millrun_event::{Cursor, Entry, EventTime, Record, write};
 
 use super::time_text::time_of;
 use super::{EventFormatter, FormatError, LastTime, Scratch, TimeText, format_section};
@@ -76,22 +76,24 @@ pub(crate) fn plugin_formatter(
     assembly: &mut Assembly<'_>,
 ) -> Option<Box<dyn EventFormatter>> {
     let formatter = format_section(plugin, default, assembly.diagnostics)?;
-    let Some(section) = plugin.elements_named("inject").next() else {
-        return Some(formatter);
-    };
-    let worker = assembly.worker();
-    let fields = fields(section, worker, assembly.diagnostics)?;
-    Some(if fields.is_empty() {
-        formatter
-    } else {
-        Box::new(Injecting { fields, formatter })
+    Some(match Injection::of(plugin, assembly)? {
+        None => formatter,
+        Some(injection) => Box::new(Injecting {
+            injection,
+            formatter,
+        }),
     })
 }
 
 /// A formatter of records with fields added.
 struct Injecting {
-    fields: Vec<Field>,
+    injection: Injection,
     formatter: Box<dyn EventFormatter>,
+}
+
+/// What an `<inject>` section adds to each record.
+pub(crate) struct Injection {
+    fields: Vec<Field>,
 }
 
 /// A field to be added.
@@ -141,11 +143,38 @@ impl Injecting {
         let record = entry.record_bytes();
         let before_record = entry.bytes.len().saturating_sub(record.len());
         out.extend_from_slice(entry.bytes.get(..before_record).unwrap_or_default());
+        self.injection.write(tag, time, entry.record(), last, out)
+    }
+}
 
-        let pairs = entry.record().fields()?;
+impl Injection {
+    /// The section of a plugin; `Some(None)` if there is none, or one that adds nothing. `None` when a diagnostic says
+    /// what is wrong with it.
+    pub(crate) fn of(plugin: &Element, assembly: &mut Assembly<'_>) -> Option<Option<Self>> {
+        let Some(section) = plugin.elements_named("inject").next() else {
+            return Some(None);
+        };
+        let worker = assembly.worker();
+        let fields = fields(section, worker, assembly.diagnostics)?;
+        Some((!fields.is_empty()).then_some(Self { fields }))
+    }
+
+    /// Writes a record with the fields added.
+    ///
+    /// # Errors
+    /// If the record is no map. What was written of it by then stays in `out`.
+    pub(crate) fn write(
+        &self,
+        tag: &str,
+        time: EventTime,
+        record: Record<'_>,
+        last: &mut LastTime,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        let pairs = record.fields()?;
         let mut added = 0;
         for field in &self.fields {
-            added += u32::from(entry.record().field(&field.name).is_none());
+            added += u32::from(record.field(&field.name).is_none());
         }
         write::map(out, pairs.left().saturating_add(added));
         for pair in pairs {
@@ -161,7 +190,7 @@ impl Injecting {
             }
         }
         for field in &self.fields {
-            if entry.record().field(&field.name).is_none() {
+            if record.field(&field.name).is_none() {
                 write::str(out, &field.name);
                 field.value.write(tag, time, last, out);
             }
@@ -291,7 +320,11 @@ mod tests {
             floats: FloatText::Oj,
             line_end: LineEnd::Nothing,
         });
-        let injecting = Injecting { fields, formatter };
+        let injection = Injection { fields };
+        let injecting = Injecting {
+            injection,
+            formatter,
+        };
         let mut events = EventBuffer::default();
         events.push(time, |out| transcode(record.as_bytes(), out).unwrap());
         let (mut out, mut ends) = (Vec::new(), Vec::new());

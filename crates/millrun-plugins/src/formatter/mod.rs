@@ -37,6 +37,8 @@ use thiserror::Error;
 
 pub(crate) use csv::Csv;
 pub(crate) use hash::Hash;
+#[cfg(feature = "geoip")]
+pub(crate) use inject::Injection;
 pub(crate) use inject::{InjectParameters, plugin_formatter};
 pub(crate) use json::Json;
 pub(crate) use ltsv::Ltsv;

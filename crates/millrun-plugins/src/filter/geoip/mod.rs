@@ -15,7 +15,7 @@
 //! ```
 //! What the database does not know is null. With `skip_adding_null_record` an event stays as it is where the first
 //! placeholder of the first field is null. A field of the record that is named in `<record>` is replaced in its place.
-//! No database comes with this program, and the legacy format (`.dat`) is not read.
+//! `<inject>` adds fields behind all that. No database comes with this program, and the legacy format (`.dat`) is not read.
 
 mod template;
 #[cfg(test)]
@@ -33,6 +33,7 @@ use millrun_pattern::{Accessor, Segment};
 
 use self::template::{Placeholder, Template};
 use super::each_record::each_record;
+use crate::formatter::{Injection, LastTime};
 
 words! {
     /// What placeholders are called.
@@ -66,7 +67,10 @@ parameters! {
     sections {
         /// Names and values of fields.
         record: Vec<Element>, required;
+        /// Further fields, behind those.
+        inject: Option<Element>;
     }
+    legacy { Inject }
 }
 
 pub(super) fn build(
@@ -147,6 +151,7 @@ pub(super) fn build(
             }
         }
     }
+    let injection = Injection::of(element, assembly)?;
     let first = fields.iter().find_map(|field| field.template.first());
     is_sound.then(|| {
         Arc::new(Geoip {
@@ -155,6 +160,7 @@ pub(super) fn build(
             lookups,
             slots,
             fields,
+            injection,
             deciding: first.filter(|_| parameters.skip_adding_null_record),
             workspaces: Mutex::default(),
         }) as Arc<dyn Filter>
@@ -215,6 +221,7 @@ struct Geoip {
     /// Of each placeholder: which lookup, and which of its paths.
     slots: Vec<(usize, usize)>,
     fields: Vec<Field>,
+    injection: Option<Injection>,
     /// The placeholder that must not be null.
     deciding: Option<usize>,
     /// One for each thread that is at work here.
@@ -254,6 +261,9 @@ struct Workspace {
     values: Vec<u8>,
     ends: Vec<usize>,
     scratch: Vec<u8>,
+    /// A record to which more is to be added, and the last time that was.
+    located: Vec<u8>,
+    last: LastTime,
 }
 
 impl Workspace {
@@ -284,8 +294,22 @@ impl Filter for Geoip {
         workspace
             .answers
             .resize_with(self.lookups.len(), Answers::default);
-        each_record(&self.id, batch, out, report, |record, out| {
-            self.write(record, &mut workspace, out);
+        let tag = batch.tag;
+        each_record(&self.id, batch, out, report, |time, record, out| {
+            let Some(injection) = &self.injection else {
+                return self.write(record, &mut workspace, out);
+            };
+            let mut located = std::mem::take(&mut workspace.located);
+            located.clear();
+            self.write(record, &mut workspace, &mut located);
+            let (start, last) = (out.len(), &mut workspace.last);
+            let record = Record::new(&located);
+            // The record was written here: it is sound.
+            if injection.write(tag, time, record, last, out).is_err() {
+                out.truncate(start);
+                out.extend_from_slice(&located);
+            }
+            workspace.located = located;
         });
         lock().push(workspace);
     }

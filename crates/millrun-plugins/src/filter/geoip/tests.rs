@@ -56,6 +56,26 @@ fn values_keep_their_types_and_what_is_not_known_is_null() {
 }
 
 #[test]
+fn more_is_injected_behind_all_that_also_where_nothing_is_added() {
+    let options = "skip_adding_null_record true\n<inject>\ntag_key tag\ntime_key at\ntime_type unixtime\n</inject>";
+    assert_eq!(
+        located(
+            options,
+            CITY,
+            &[json!({"host": "192.0.2.7"}), json!({"tag": 1, "m": 2})]
+        ),
+        [
+            json!({"host": "192.0.2.7", "city": "Millbrook", "lat": 37.5, "country": "XM", "part": "Bachau", "tag": "t",
+                   "at": 1_700_000_000}),
+            json!({"tag": "t", "m": 2, "at": 1_700_000_001}),
+        ]
+    );
+    let old = "include_tag_key true";
+    let events = located(old, CITY, &[json!({"host": "192.0.2.7"})]);
+    assert_eq!(events[0]["tag"], "t");
+}
+
+#[test]
 fn the_first_placeholder_decides_whether_anything_is_added() {
     let given = [
         json!({"host": "198.51.100.1"}),
