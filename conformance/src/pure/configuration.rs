@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use millrun_config::{Evaluate, EvaluateError, Evaluated, FileKind, LoadOptions, Parsed, load};
+use millrun_config::{FileKind, LoadOptions, Parsed, load};
 use millrun_pattern::Zone;
-use millrun_ruby::{Evaluator, Place, Program, SystemWorld};
+use millrun_ruby::{Evaluator, SystemWorld};
 use serde_json::Value;
 
 use super::{Answer, element};
@@ -46,7 +46,9 @@ fn parse(text: &str, kind: FileKind) -> Result<Parsed, String> {
         kind,
         ..LoadOptions::default()
     };
-    let loaded = load(&options, &mut Ruby::new(), &mut world);
+    // As the program does it, but for the machine.
+    let mut ruby = Evaluator::new(SystemWorld::new("host", String::new(), Zone::UTC, 0));
+    let loaded = load(&options, &mut ruby, &mut world);
     let parsed = loaded.map_err(|error| error.to_string())?.parsed;
     let errors = parsed.diagnostics.errors();
     let messages: Vec<String> = errors.map(|error| error.message.clone()).collect();
@@ -54,32 +56,5 @@ fn parse(text: &str, kind: FileKind) -> Result<Parsed, String> {
         Ok(parsed)
     } else {
         Err(messages.join("; "))
-    }
-}
-
-/// `#{…}`, evaluated as the program does it.
-struct Ruby(Evaluator<SystemWorld>);
-
-impl Ruby {
-    fn new() -> Self {
-        let world = SystemWorld::new("host", String::new(), Zone::UTC, 0);
-        Self(Evaluator::new(world))
-    }
-}
-
-impl Evaluate for Ruby {
-    fn evaluate(&mut self, code: &str) -> Result<Evaluated, EvaluateError> {
-        let said = |error: millrun_ruby::RubyError| EvaluateError {
-            message: error.message,
-            label: error.label,
-            hint: error.hint,
-            range: error.range,
-        };
-        let program = Program::expression(code, Place::Configuration).map_err(said)?;
-        Ok(match self.0.text(&program).map_err(said)? {
-            millrun_ruby::Evaluated::Text(text) => Evaluated::Text(text),
-            millrun_ruby::Evaluated::Nil => Evaluated::Nil,
-            millrun_ruby::Evaluated::Default => Evaluated::Default,
-        })
     }
 }

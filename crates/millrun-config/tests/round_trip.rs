@@ -11,10 +11,10 @@ use proptest::{collection::vec, prelude::*};
 
 mod ruby;
 
-use crate::ruby::Ruby;
+use crate::ruby::ruby;
 
 fn parse(text: &str) -> Parsed {
-    parse_str("t.conf", text, &mut Ruby::new(&[]), &mut NoIncludes)
+    parse_str("t.conf", text, &mut ruby(&[]), &mut NoIncludes)
 }
 
 /// The tree without places and notations.

@@ -32,6 +32,8 @@ mod call;
 mod class;
 mod class_call;
 mod class_file;
+#[cfg(feature = "configuration")]
+mod configuration;
 mod digest;
 mod error;
 mod eval;

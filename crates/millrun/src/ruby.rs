@@ -5,11 +5,9 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use millrun_config::{
-    Disk, Environment, Evaluate, EvaluateError, Evaluated, Includes, LoadError, LoadOptions, Loaded,
-};
+use millrun_config::{Disk, Environment, Includes, LoadError, LoadOptions, Loaded};
 use millrun_pattern::Zone;
-use millrun_ruby::{Evaluator, Place, Program, RubyError, SystemWorld};
+use millrun_ruby::{Evaluator, SystemWorld};
 
 /// Reads a configuration from disk, its expressions evaluated on this machine.
 ///
@@ -28,46 +26,15 @@ pub(crate) fn load_from(
     environment: &Environment,
     includes: &mut dyn Includes,
 ) -> Result<Loaded, LoadError> {
-    millrun_config::load(options, &mut Ruby::new(environment), includes)
+    millrun_config::load(options, &mut evaluator(environment), includes)
 }
 
-/// The evaluator behind the seam of `millrun-config`.
-struct Ruby(Evaluator<SystemWorld>);
-
-impl Ruby {
-    fn new(environment: &Environment) -> Self {
-        let worker = environment
-            .worker_id
-            .map_or_else(String::new, |id| id.to_string());
-        // The standard library's hashers begin with a random key of the system's.
-        let seed = RandomState::new().hash_one(std::process::id());
-        let host = environment.hostname.as_str();
-        Self(Evaluator::new(SystemWorld::new(
-            host,
-            worker,
-            Zone::local(),
-            seed,
-        )))
-    }
-}
-
-impl Evaluate for Ruby {
-    fn evaluate(&mut self, code: &str) -> Result<Evaluated, EvaluateError> {
-        let program = Program::expression(code, Place::Configuration).map_err(located)?;
-        let result = self.0.text(&program).map_err(located)?;
-        Ok(match result {
-            millrun_ruby::Evaluated::Text(text) => Evaluated::Text(text),
-            millrun_ruby::Evaluated::Nil => Evaluated::Nil,
-            millrun_ruby::Evaluated::Default => Evaluated::Default,
-        })
-    }
-}
-
-fn located(error: RubyError) -> EvaluateError {
-    EvaluateError {
-        message: error.message,
-        label: error.label,
-        hint: error.hint,
-        range: error.range,
-    }
+fn evaluator(environment: &Environment) -> Evaluator<SystemWorld> {
+    let worker = environment
+        .worker_id
+        .map_or_else(String::new, |id| id.to_string());
+    // The standard library's hashers begin with a random key of the system's.
+    let seed = RandomState::new().hash_one(std::process::id());
+    let host = environment.hostname.as_str();
+    Evaluator::new(SystemWorld::new(host, worker, Zone::local(), seed))
 }

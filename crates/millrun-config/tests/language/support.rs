@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use crate::ruby::Ruby;
+use crate::ruby::ruby;
 use millrun_config::{Content, Diagnostics, Element, Parsed, RenderStyle, parse_str};
 
 /// A configuration named `fluent.conf` and the files it may include.
@@ -28,12 +28,7 @@ impl Test {
 
     /// Reads the configuration.
     pub(crate) fn parse(mut self) -> Parsed {
-        parse_str(
-            "fluent.conf",
-            &self.text,
-            &mut Ruby::new(&[]),
-            &mut self.files,
-        )
+        parse_str("fluent.conf", &self.text, &mut ruby(&[]), &mut self.files)
     }
 
     /// Expects this to be all that reading the configuration has to say.

@@ -1,6 +1,6 @@
 //! What is accepted, and what it means.
 
-use crate::ruby::Ruby;
+use crate::ruby::ruby;
 use millrun_config::{
     Content, Evaluate, EvaluateError, Evaluated, MAX_ELEMENT_DEPTH, NoIncludes, NoRuby, parse_str,
 };
@@ -8,7 +8,7 @@ use millrun_config::{
 /// The only value of a configuration without a word to say about it.
 #[track_caller]
 fn value(text: &str) -> Content {
-    let mut ruby = Ruby::new(&[("PAIR", "a\", \"b")]);
+    let mut ruby = ruby(&[("PAIR", "a\", \"b")]);
     let parsed = parse_str("t.conf", text, &mut ruby, &mut NoIncludes);
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
     assert_eq!(parsed.root.parameters().len(), 1, "{:?}", parsed.root);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use crate::ruby::Ruby;
+use crate::ruby::ruby;
 use crate::support::{shape, unindent};
 use millrun_config::{
     Content, Diagnostics, LoadOptions, Mode, NoRuby, Notation, Parsed, RenderStyle, load,
@@ -18,7 +18,7 @@ fn read(files: &[(&str, &str)]) -> Parsed {
         path: files[0].0.into(),
         ..LoadOptions::default()
     };
-    let mut evaluate = Ruby::new(&[("NAME", "mill")]);
+    let mut evaluate = ruby(&[("NAME", "mill")]);
     load(&options, &mut evaluate, &mut world).unwrap().parsed
 }
 

@@ -2,47 +2,21 @@
 
 use std::{collections::BTreeMap, io};
 
-use millrun_config::{Evaluate, EvaluateError, Evaluated};
 use millrun_pattern::Zone;
-use millrun_ruby::{Evaluator, Place, Program, RubyError, World};
+use millrun_ruby::{Evaluator, World};
 
 /// Embedded Ruby that sees these environment variables and nothing else.
-pub(crate) struct Ruby(Evaluator<Fixed>);
-
-impl Ruby {
-    pub(crate) fn new(variables: &[(&str, &str)]) -> Self {
-        let variables = variables.iter();
-        Self(Evaluator::new(Fixed {
-            variables: variables
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            zone: Zone::UTC,
-        }))
-    }
+pub(crate) fn ruby(variables: &[(&str, &str)]) -> Evaluator<Fixed> {
+    let variables = variables.iter();
+    Evaluator::new(Fixed {
+        variables: variables
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        zone: Zone::UTC,
+    })
 }
 
-impl Evaluate for Ruby {
-    fn evaluate(&mut self, code: &str) -> Result<Evaluated, EvaluateError> {
-        let program = Program::expression(code, Place::Configuration).map_err(located)?;
-        let result = self.0.text(&program).map_err(located)?;
-        Ok(match result {
-            millrun_ruby::Evaluated::Text(text) => Evaluated::Text(text),
-            millrun_ruby::Evaluated::Nil => Evaluated::Nil,
-            millrun_ruby::Evaluated::Default => Evaluated::Default,
-        })
-    }
-}
-
-fn located(error: RubyError) -> EvaluateError {
-    EvaluateError {
-        message: error.message,
-        label: error.label,
-        hint: error.hint,
-        range: error.range,
-    }
-}
-
-struct Fixed {
+pub(crate) struct Fixed {
     variables: BTreeMap<String, String>,
     zone: Zone,
 }
