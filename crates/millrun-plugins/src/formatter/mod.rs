@@ -15,6 +15,7 @@
 //! the last second) lies in a `Scratch` of the caller's, so that one formatter serves all threads
 //! and no event allocates.
 
+mod batch;
 mod csv;
 mod hash;
 mod inject;
@@ -35,6 +36,7 @@ mod tests;
 use millrun_event::{Entries, Entry, Events, Malformed};
 use thiserror::Error;
 
+pub(crate) use batch::Batches;
 pub(crate) use csv::Csv;
 pub(crate) use hash::Hash;
 #[cfg(feature = "geoip")]

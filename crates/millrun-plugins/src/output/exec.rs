@@ -22,19 +22,18 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrun_buffer::{Chunk, ChunkId, Compression};
 use millrun_config::{Element, parameters};
 use millrun_core::{
-    Assembly, BatchFormatter, BufferDefaults, BufferedOutput, Content, DeliveryError, Node,
-    PluginId, Progress, Sender, Settled, expand, read_chunk,
+    Assembly, BufferDefaults, BufferedOutput, Content, DeliveryError, Node, PluginId, Progress,
+    Sender, Settled, expand, read_chunk,
 };
-use millrun_event::Events;
 use millrun_pattern::{TimeFormat, Zone};
 
-use crate::formatter::{EventFormatter, Scratch, format_events, plugin_formatter};
+use crate::formatter::{Batches, plugin_formatter};
 
 /// How often a running command is looked after.
 const POLL: Duration = Duration::from_millis(2);
@@ -77,17 +76,14 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
             timeout: parameters.command_timeout,
             zone: reading.zone.clone(),
         }),
-        formatter: Formatter {
-            formatter,
-            scratch: Mutex::default(),
-        },
+        formatter: Batches::new(formatter),
     };
     Some(assembly.buffered(id, Arc::new(output), reading))
 }
 
 struct Exec {
     shared: Arc<Shared>,
-    formatter: Formatter,
+    formatter: Batches,
 }
 
 struct Shared {
@@ -95,24 +91,6 @@ struct Shared {
     command: String,
     timeout: Duration,
     zone: Zone,
-}
-
-struct Formatter {
-    formatter: Box<dyn EventFormatter>,
-    scratch: Mutex<Scratch>,
-}
-
-impl BatchFormatter for Formatter {
-    fn format(
-        &self,
-        tag: &str,
-        events: Events<'_>,
-        out: &mut Vec<u8>,
-        ends: &mut Vec<usize>,
-    ) -> u64 {
-        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        format_events(&*self.formatter, tag, events, &mut scratch, out, ends)
-    }
 }
 
 impl BufferedOutput for Exec {

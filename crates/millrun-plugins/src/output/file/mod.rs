@@ -20,22 +20,21 @@ mod path_template;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrun_buffer::{Chunk, ChunkId, Compression, Metadata};
 use millrun_config::{Diagnostic, Element, parameters, words};
 use millrun_core::{
-    Assembly, BatchFormatter, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError,
-    Node, PluginId, Progress, Sender, expand, read_chunk, read_chunk_as_kept,
+    Assembly, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError, Node, PluginId,
+    Progress, Sender, expand, read_chunk, read_chunk_as_kept,
 };
-use millrun_event::Events;
 use millrun_pattern::{TimeFormat, Zone};
 
 use self::newest_link::NewestLink;
 use self::path_template::{INDEX, TemplateParts};
 pub(super) use self::writer::{FileWriter, Target};
-use crate::formatter::{EventFormatter, Scratch, format_events, plugin_formatter};
+use crate::formatter::{Batches, plugin_formatter};
 
 words! {
     /// How files are compressed.
@@ -162,10 +161,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
     let output = FileOutput {
         shared,
         link,
-        formatter: Formatter {
-            formatter,
-            scratch: Mutex::default(),
-        },
+        formatter: Batches::new(formatter),
     };
     Some(assembly.buffered(id, Arc::new(output), reading))
 }
@@ -173,12 +169,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
 struct FileOutput {
     shared: Arc<Shared>,
     link: Option<NewestLink>,
-    formatter: Formatter,
-}
-
-struct Formatter {
-    formatter: Box<dyn EventFormatter>,
-    scratch: Mutex<Scratch>,
+    formatter: Batches,
 }
 
 /// What all flush threads of the output write by.
@@ -208,19 +199,6 @@ impl BufferedOutput for FileOutput {
         if let Some(link) = &self.link {
             link.follow(metadata, id, file);
         }
-    }
-}
-
-impl BatchFormatter for Formatter {
-    fn format(
-        &self,
-        tag: &str,
-        events: Events<'_>,
-        out: &mut Vec<u8>,
-        ends: &mut Vec<usize>,
-    ) -> u64 {
-        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        format_events(&*self.formatter, tag, events, &mut scratch, out, ends)
     }
 }
 

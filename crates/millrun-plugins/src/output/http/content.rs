@@ -9,13 +9,11 @@
 //!
 //! That is also how Fluentd keeps them, so that either program can send the other's chunks.
 
-use std::sync::{Mutex, PoisonError};
-
 use memchr::memchr;
 use millrun_core::BatchFormatter;
 use millrun_event::{Cursor, Entry, Events};
 
-use crate::formatter::{EventFormatter, FormatError, Scratch, format_events};
+use crate::formatter::{Batches, EventFormatter, FormatError, Scratch};
 
 /// How events follow each other in a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +30,21 @@ pub(super) enum Form {
 
 /// Formats batches for chunks of a form.
 pub(super) struct Formatter {
-    pub(super) form: Form,
-    pub(super) formatter: Box<dyn EventFormatter>,
-    pub(super) scratch: Mutex<Scratch>,
+    form: Form,
+    batches: Batches,
+}
+
+impl Formatter {
+    pub(super) fn new(form: Form, formatter: Box<dyn EventFormatter>) -> Self {
+        let formatter = match form {
+            Form::Array => Box::new(CommaBehind(formatter)),
+            Form::Lines | Form::Values | Form::Whole => formatter,
+        };
+        Self {
+            form,
+            batches: Batches::new(formatter),
+        }
+    }
 }
 
 impl BatchFormatter for Formatter {
@@ -45,16 +55,7 @@ impl BatchFormatter for Formatter {
         out: &mut Vec<u8>,
         ends: &mut Vec<usize>,
     ) -> u64 {
-        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.form {
-            Form::Array => {
-                let formatter = CommaBehind(&*self.formatter);
-                format_events(&formatter, tag, events, &mut scratch, out, ends)
-            }
-            Form::Lines | Form::Values | Form::Whole => {
-                format_events(&*self.formatter, tag, events, &mut scratch, out, ends)
-            }
-        }
+        self.batches.format(tag, events, out, ends)
     }
 
     fn first_event(&self, bytes: &[u8]) -> Option<usize> {
@@ -71,9 +72,9 @@ impl BatchFormatter for Formatter {
 }
 
 /// A formatter of lines whose line ends become commas.
-struct CommaBehind<'a>(&'a dyn EventFormatter);
+struct CommaBehind(Box<dyn EventFormatter>);
 
-impl EventFormatter for CommaBehind<'_> {
+impl EventFormatter for CommaBehind {
     fn format(
         &self,
         tag: &str,
@@ -119,11 +120,7 @@ mod tests {
                 write::uint(record, number);
             });
         }
-        let formatter = Formatter {
-            form,
-            formatter,
-            scratch: Mutex::default(),
-        };
+        let formatter = Formatter::new(form, formatter);
         let (mut out, mut ends) = (Vec::new(), Vec::new());
         assert_eq!(
             formatter.format("t", events.as_events(), &mut out, &mut ends),

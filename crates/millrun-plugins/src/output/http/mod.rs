@@ -26,7 +26,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use millrun_config::{Diagnostic, Element};
 use millrun_core::{Assembly, BufferDefaults, BufferedOutput, Content, Node, PluginId, Sender};
@@ -56,11 +56,7 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
     let format = format.and_then(Element::plugin_type).unwrap_or(FORMAT);
     let plan = parameters.plan(element, id, format, reading.zone.clone(), assembly)?;
     let output = Http {
-        formatter: Formatter {
-            form: plan.form,
-            formatter,
-            scratch: Mutex::default(),
-        },
+        formatter: Formatter::new(plan.form, formatter),
         plan,
     };
     Some(assembly.buffered(id, Arc::new(output), reading))
