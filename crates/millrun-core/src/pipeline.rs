@@ -118,7 +118,7 @@ impl Pipeline {
         let log_shard = parts.graph.log.as_ref().map(|_| inputs);
         let shards = (inputs + usize::from(log_shard.is_some())).max(1);
         let worker = system.worker as usize;
-        let mut state = open_state(&disk, state_root, worker, shards, durability)
+        let mut state = open_state(&disk, state_root, worker, shards, durability, wake)
             .map_err(|error| StartError::new(error.to_string()))?;
         if worker == 0 {
             state
@@ -343,25 +343,41 @@ impl Pipeline {
     }
 }
 
-/// How long a worker waits until another one has taken over what it left when there were fewer workers.
-const TAKE_OVER_WAIT: Duration = Duration::from_secs(30);
-const TAKE_OVER_POLL: Duration = Duration::from_millis(50);
+/// How long a worker waits for a state directory that another process uses: an older generation that makes its last commits
+/// (a drain may take [`SHUTDOWN_FLUSH_MAX`]), or a worker that takes over what this one left when there were fewer workers.
+const STATE_WAIT: Duration = Duration::from_secs(45);
+const STATE_POLL: Duration = Duration::from_millis(20);
 
-/// Opens the state of a worker.
+/// Opens the state of a worker. State directories have one owner: where two generations overlap, the new one waits here, its
+/// sockets queue what arrives, and it reads the ledgers once the old one has made its last commit or was killed.
 fn open_state(
     disk: &SharedDisk,
     root: &Path,
     worker: usize,
     shards: usize,
     durability: Durability,
+    stop: &Stop,
 ) -> Result<StateDirectory, StateError> {
     let since = Instant::now();
+    let mut is_told = false;
     loop {
-        match StateDirectory::open(disk, root, worker, shards, durability) {
-            Err(StateError::LeftBehind { .. }) if since.elapsed() < TAKE_OVER_WAIT => {
-                std::thread::sleep(TAKE_OVER_POLL);
+        let opened = StateDirectory::open(disk, root, worker, shards, durability);
+        let is_late = since.elapsed() >= STATE_WAIT;
+        match opened {
+            Err(StateError::LeftBehind { .. }) if !is_late => {}
+            Err(StateError::Locked { directory, owner }) if !is_late => {
+                if !is_told {
+                    let directory = directory.display();
+                    tracing::info!(
+                        "waiting for the state directory {directory}, which process {owner} uses still"
+                    );
+                    is_told = true;
+                }
             }
             opened => return opened,
+        }
+        if stop.wait(STATE_POLL) {
+            return StateDirectory::open(disk, root, worker, shards, durability);
         }
     }
 }

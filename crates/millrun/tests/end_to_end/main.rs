@@ -18,6 +18,7 @@ mod crash;
 mod editor;
 mod exactly_once;
 mod examples;
+mod generations;
 mod helpers;
 mod hostile_pattern;
 mod http;
