@@ -142,7 +142,9 @@ impl Hooks {
     }
 }
 
-/// Calls hooks, one after the other, for as long as the worker lives.
+/// Calls hooks, one after the other, for as long as the worker lives. In the backtrace of a dump its name says what the
+/// thread is for.
+#[inline(never)]
 fn run<W: Worker>(
     worker: &Arc<W>,
     context: &WorkerContext,
