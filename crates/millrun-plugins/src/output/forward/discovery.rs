@@ -8,9 +8,18 @@
 //!                                        standby: true
 //! ```
 //!
+//! ```text
+//! <service_discovery>                  _forward._tcp.example.com  SRV  10 60 24224 a.example.com
+//!   @type srv                                                          20 60 24224 b.example.com
+//!   service forward
+//!   hostname example.com
+//! </service_discovery>
+//! ```
+//!
 //! `static` has `<service>` sections in the place of the file. A file, in YAML or JSON, is read again when it
 //! changes; one that cannot be read or understood changes nothing, and is told once. Its servers come
-//! behind those of the `<server>` sections.
+//! behind those of the `<server>` sections, and then those that `srv` finds: of the records of DNS, those of the
+//! lowest priority are used, and the others stand by. Without an answer the servers stay as they are.
 
 use std::fs::{self, File, Metadata};
 use std::io::Read as _;
@@ -24,6 +33,7 @@ use millrun_core::{PluginId, Stop};
 
 use super::fleet::Fleet;
 use super::parameters::{SecurityParameters, Server, ServerParameters};
+use super::service::Services;
 
 words! {
     /// Where servers are named.
@@ -32,7 +42,7 @@ words! {
         Static = "static",
         /// In a file.
         File = "file",
-        /// In DNS. Not supported.
+        /// In DNS.
         Srv = "srv",
     }
 }
@@ -50,12 +60,30 @@ parameters! {
 parameters! {
     /// Where further servers are named.
     pub struct DiscoveryParameters in "service_discovery" {
-        /// How they are found. `srv`, records of DNS, is not supported.
+        /// How they are found.
         kind: DiscoveryType = required, key = "@type";
         /// The file of `@type file`, a list in YAML or JSON; it is read again when it changes.
         path: Option<PathBuf>;
         /// The encoding of the file; only UTF-8 is read.
         conf_encoding: String = "utf-8";
+        /// The service that `@type srv` asks DNS for, without its underscore.
+        asked: Option<String>, key = "service";
+        /// Its protocol, without its underscore.
+        proto: String = "tcp";
+        /// The name of the domain that offers it.
+        hostname: Option<String>;
+        /// The address of the name server to ask, with a port where it is another than 53; without it, the system's.
+        dns_server_host: Option<String>;
+        /// Pause between two questions.
+        interval: Duration = "60";
+        /// Use the address of a server's name at the time of the question; if not, the name.
+        dns_lookup: bool = "true";
+        /// The key of the handshakes with the servers found.
+        shared_key: Option<Secret<String>>, secret;
+        /// The user of these handshakes.
+        username: String = "";
+        /// The password of these handshakes.
+        password: Secret<String> = "", secret;
     }
     sections {
         /// A receiver of `@type static`.
@@ -75,6 +103,7 @@ pub(super) struct Discovery {
     /// The servers of the configuration.
     pub(super) fixed: Vec<Server>,
     files: Vec<PathBuf>,
+    services: Services,
     security: Option<SecurityParameters>,
 }
 
@@ -90,6 +119,7 @@ impl Discovery {
         let mut discovery = Self {
             fixed,
             files: Vec::new(),
+            services: Services::default(),
             security: security.cloned(),
         };
         let mut is_sound = true;
@@ -122,10 +152,11 @@ impl Discovery {
                     }
                     discovery.files.push(path.clone());
                 }
-                (DiscoveryType::Srv, _) => fault(
-                    "servers are not looked for in SRV records of DNS".to_owned(),
-                    "name them in <server> sections, or in a file with @type file",
-                ),
+                (DiscoveryType::Srv, _) => {
+                    if let Err((text, hint)) = discovery.services.add(section, security) {
+                        fault(text, hint);
+                    }
+                }
             }
         }
         is_sound.then_some(discovery)
@@ -138,23 +169,28 @@ impl Discovery {
             let found = self.read(path);
             servers.extend(found.map_err(|error| format!("{}: {error}", path.display()))?);
         }
+        servers.extend(self.services.found());
         Ok(servers)
     }
 
     /// Whether servers may come and go.
     pub(super) fn changes(&self) -> bool {
-        !self.files.is_empty()
+        !self.files.is_empty() || !self.services.is_empty()
     }
 
     /// Keeps `fleet` at what the files say, until `stop`.
-    pub(super) fn watch(&self, fleet: &Fleet, id: &PluginId, stop: &Stop) {
+    pub(super) fn watch(&mut self, fleet: &Fleet, id: &PluginId, stop: &Stop) {
         let mut seen = self.stamps();
-        while !stop.wait(POLL) {
-            let now = self.stamps();
-            if now == seen {
+        loop {
+            let is_news = self.services.ask(id, Instant::now());
+            let stamps = self.stamps();
+            if !is_news && stamps == seen {
+                if stop.wait(POLL) {
+                    return;
+                }
                 continue;
             }
-            seen = now;
+            seen = stamps;
             match self.servers() {
                 Ok(servers) => fleet.set(servers, id, Instant::now()),
                 Err(error) => tracing::error!(
@@ -271,7 +307,7 @@ fn parameters(item: Json) -> Result<ServerParameters, String> {
 
 /// The work of a thread that keeps `fleet` at what the files say.
 pub(super) fn watcher(
-    discovery: Discovery,
+    mut discovery: Discovery,
     fleet: Arc<Fleet>,
     id: PluginId,
 ) -> impl FnOnce(Stop) + Send {

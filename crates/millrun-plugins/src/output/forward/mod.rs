@@ -42,6 +42,7 @@ mod fleet;
 mod parameters;
 mod parcel;
 mod resolver;
+mod service;
 #[cfg(test)]
 mod tests;
 mod whole_seconds;
