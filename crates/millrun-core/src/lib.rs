@@ -45,6 +45,7 @@ mod log_lines;
 mod loss;
 mod obsolete;
 mod passage;
+mod monitoring;
 mod pipeline;
 mod placeholder;
 mod plugin;

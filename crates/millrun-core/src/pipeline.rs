@@ -29,6 +29,7 @@ use crate::held::stages;
 use crate::listeners::Listeners;
 use crate::log;
 use crate::log_lines::{self, LogLines};
+use crate::monitoring;
 use crate::plugin::{AtEnd, StartError};
 use crate::release::{self, Workplaces};
 use crate::stop::Stop;
@@ -45,7 +46,7 @@ const RELEASE_MAX: Duration = Duration::from_secs(2);
 /// How often the end looks whether the flush threads are done.
 const SHUTDOWN_POLL: Duration = Duration::from_millis(2);
 
-/// The buffers of a pipeline, to flush them on demand.
+/// The buffers of a pipeline, to flush them or to hear of them on demand.
 #[derive(Clone)]
 pub struct FlushHandle {
     buffered: Arc<[Arc<BufferedNode>]>,
@@ -59,6 +60,11 @@ impl FlushHandle {
         for buffer in self.buffered.iter().filter_map(|node| node.buffer()) {
             buffer.enqueue_all();
         }
+    }
+
+    /// Says in the log what each output has done and what its buffer holds, a line each.
+    pub fn report(&self) {
+        self.buffered.iter().for_each(|node| monitoring::report(node));
     }
 }
 

@@ -17,6 +17,7 @@ use crate::worker::{EXIT_UNRECOVERABLE, Requests, work};
 /// ```text
 /// TERM INT   stop
 /// USR1       flush all buffers
+/// CONT       say in the log what the outputs have done
 /// ```
 pub(crate) fn run(configuration: Configuration) -> ExitCode {
     if configuration.system.parameters.workers > 1 {
@@ -43,7 +44,7 @@ pub(crate) fn run(configuration: Configuration) -> ExitCode {
 /// Blocks the signals before any other thread exists, which then inherits the mask, and takes
 /// them one by one on a thread of their own.
 fn watch_signals(requests: &Requests) -> std::io::Result<()> {
-    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1]
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGCONT]
         .into_iter()
         .collect();
     signals.thread_block()?;
@@ -52,6 +53,7 @@ fn watch_signals(requests: &Requests) -> std::io::Result<()> {
         loop {
             match signals.wait() {
                 Ok(Signal::SIGUSR1) => requests.flush(),
+                Ok(Signal::SIGCONT) => requests.report(),
                 Ok(_) => requests.stop.set(),
                 Err(error) => {
                     tracing::error!("cannot take signals any more: {error}");

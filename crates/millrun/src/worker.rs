@@ -45,6 +45,13 @@ impl Requests {
         }
     }
 
+    /// Says in the log what the outputs have done, if the worker has them open.
+    pub(crate) fn report(&self) {
+        if let Some(handle) = &*self.flush.lock().unwrap_or_else(PoisonError::into_inner) {
+            handle.report();
+        }
+    }
+
     fn can_flush(&self, handle: Option<FlushHandle>) {
         *self.flush.lock().unwrap_or_else(PoisonError::into_inner) = handle;
     }
@@ -72,6 +79,10 @@ impl Worker for CollectorWorker {
 
     fn stop(&self) {
         self.requests.stop.set();
+    }
+
+    fn dump(&self) {
+        self.requests.report();
     }
 
     fn signal(&self, signal: Signal) {

@@ -162,6 +162,8 @@ impl Mill {
             .args(arguments)
             .current_dir(self.directory.path())
             .env("TZ", "UTC")
+            // Where dumps go.
+            .env("XDG_RUNTIME_DIR", self.directory.path())
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output);

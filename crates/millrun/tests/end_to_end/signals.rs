@@ -45,6 +45,31 @@ fn usr1_flushes_the_buffers_and_keeps_the_worker() {
 }
 
 #[test]
+fn cont_says_what_each_output_has_done_and_holds() {
+    for flags in [&[][..], &["--no-supervisor"]] {
+        let mut mill = Mill::idle(LAZY);
+        mill.start_unready_with(flags);
+        mill.wait_until_ready();
+        send(&mill, "1");
+        send(&mill, "2");
+        mill.signal(Signal::SIGCONT);
+        mill.wait_for_log("statistics of an output", 1);
+        let log = mill.log();
+        for part in [
+            " buffer_queue_length=0 ",
+            " buffer_stage_length=1 ",
+            " retry_count=0 emit_count=2 emit_records=2 ",
+            " write_count=0 ",
+        ] {
+            assert!(log.contains(part), "no{part}in {log}");
+        }
+        mill.signal(Signal::SIGUSR1);
+        mill.wait_for_lines("got", 2);
+        assert_eq!(mill.stop().code(), Some(0));
+    }
+}
+
+#[test]
 fn hup_and_usr2_put_a_new_configuration_to_work_and_keep_what_is_buffered() {
     for signal in [Signal::SIGHUP, Signal::SIGUSR2] {
         let mut mill = Mill::with_conf(LAZY);
