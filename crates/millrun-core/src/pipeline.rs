@@ -64,7 +64,9 @@ impl FlushHandle {
 
     /// Says in the log what each output has done and what its buffer holds, a line each.
     pub fn report(&self) {
-        self.buffered.iter().for_each(|node| monitoring::report(node));
+        self.buffered
+            .iter()
+            .for_each(|node| monitoring::report(node));
     }
 }
 

@@ -44,9 +44,14 @@ pub(crate) fn run(configuration: Configuration) -> ExitCode {
 /// Blocks the signals before any other thread exists, which then inherits the mask, and takes
 /// them one by one on a thread of their own.
 fn watch_signals(requests: &Requests) -> std::io::Result<()> {
-    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGCONT]
-        .into_iter()
-        .collect();
+    let signals: SigSet = [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGUSR1,
+        Signal::SIGCONT,
+    ]
+    .into_iter()
+    .collect();
     signals.thread_block()?;
     let requests = requests.clone();
     let watch = move || {
