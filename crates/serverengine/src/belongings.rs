@@ -12,9 +12,10 @@ use crate::pid_file::PidFile;
 pub(crate) struct Belongings {
     /// Where command words come from.
     pub(crate) commands: Option<Arc<OwnedFd>>,
+    /// Goes before the next one does: who waits for the server hears of its end when the file is gone.
+    pub(crate) pid_file: Option<PidFile>,
     /// Who waits for this server to be ready.
     pub(crate) readiness: Option<Readiness>,
-    pub(crate) pid_file: Option<PidFile>,
     /// Listening sockets from a service manager.
     pub(crate) sockets: Vec<(SocketKey, OwnedFd)>,
     /// The name under which it hands out listening sockets.

@@ -214,7 +214,7 @@ where
     .and_then(|control| control.with_belongings(belongings, config.daemonize))
     .and_then(Control::run)
     {
-        Ok((mut role, code, _pid_file)) => {
+        Ok((mut role, code, _last)) => {
             // Whatever it does, the workers have ended, and this process does.
             let ended = guarded("after_run", || {
                 role.server.after_run();

@@ -83,6 +83,13 @@ use sharing::Sharing;
 use survivors::Survivors;
 pub(crate) use upstream::Upstream;
 
+/// What a control process keeps to its very end. In this order: who waits for the server hears of its end when the
+/// file is gone.
+pub(crate) struct Last {
+    _pid_file: Option<PidFile>,
+    _readiness: Option<Readiness>,
+}
+
 /// One control process: the core's state and everything it acts on.
 pub(crate) struct Control<R: Role> {
     role: R,
@@ -99,8 +106,9 @@ pub(crate) struct Control<R: Role> {
     commands: Option<CommandPipe>,
     /// The name under which others get listening sockets. The topmost process only.
     sharing: Option<Sharing>,
-    readiness: Option<Readiness>,
+    /// Goes before the next one does: who waits for the server hears of its end when the file is gone.
     pid_file: Option<PidFile>,
+    readiness: Option<Readiness>,
     /// Whether standard error is somebody else's until this process is ready.
     loud: bool,
     dump_rules: DumpRules,
@@ -228,9 +236,8 @@ impl<R: Role> Control<R> {
         }
     }
 
-    /// Runs until everything has ended. Returns the role, the exit code, and the pid file, which is to go
-    /// last.
-    pub(crate) fn run(mut self) -> io::Result<(R, i32, Option<PidFile>)> {
+    /// Runs until everything has ended. Returns the role, the exit code, and what is to go last.
+    pub(crate) fn run(mut self) -> io::Result<(R, i32, Last)> {
         if let Some(upstream) = &self.upstream {
             upstream.say_ready();
         }
@@ -278,7 +285,11 @@ impl<R: Role> Control<R> {
                     self.listeners.close();
                 }
                 self.listeners.leave();
-                return Ok((self.role, code, self.pid_file));
+                let last = Last {
+                    _pid_file: self.pid_file,
+                    _readiness: self.readiness,
+                };
+                return Ok((self.role, code, last));
             }
         }
     }
