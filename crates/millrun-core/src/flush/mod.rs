@@ -127,10 +127,13 @@ impl Flusher {
     /// Delivers until the stop.
     pub(crate) fn run(mut self) {
         while !self.stop.end.is_set() {
+            // Asked before the look: what is queued before the end is asked for, this look or a later one finds.
+            let draining = self.stop.drain.is_set();
             self.buffer.enqueue_due(Timestamp::now());
             match self.next_chunk() {
                 Some(chunk) => self.begin(chunk),
-                None if self.is_done() => break,
+                // Everything that could be delivered is.
+                None if draining && self.under_way.is_empty() => break,
                 None => {}
             }
             self.collect_answers();
@@ -140,11 +143,6 @@ impl Flusher {
         for chunk in under_way.chain(held) {
             self.buffer.give_back(chunk);
         }
-    }
-
-    /// Everything that could be delivered is, and the end was asked for.
-    fn is_done(&self) -> bool {
-        self.stop.drain.is_set() && self.under_way.is_empty()
     }
 
     /// A chunk to begin with; waits for one if there is nothing else to do.
