@@ -21,6 +21,9 @@ const PURE_CASE_MAX: Duration = Duration::from_secs(10);
 /// wait for a program that does not stop for forty.
 const LIVE_CASE_MAX: Duration = Duration::from_secs(150);
 
+/// Differences of a case that are told beside the first that no rule knows.
+const OTHERS_SHOWN: usize = 7;
+
 /// What to play.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -208,7 +211,13 @@ fn judge(case: &Case, kind: Kind, name: &str, world: &World) -> Verdict {
         match rules::recognise(name, case, difference) {
             Some(rule) if names.contains(&rule.name) => {}
             Some(rule) => names.push(rule.name),
-            None => return Verdict::Disagrees(difference.to_string()),
+            None => {
+                // The one that no rule knows, and the others, which may tell why.
+                let others = differences.iter().filter(|other| *other != difference);
+                let all = std::iter::once(difference).chain(others.take(OTHERS_SHOWN));
+                let all: Vec<String> = all.map(ToString::to_string).collect();
+                return Verdict::Disagrees(all.join("\n  "));
+            }
         }
     }
     if names.is_empty() {

@@ -34,7 +34,7 @@ pub struct Disagreement {
     pub label: String,
     /// Its line in the file.
     pub line: usize,
-    /// The first difference, or why it cannot be played.
+    /// The first difference that no rule knows and some of the others, a line each, or why it cannot be played.
     pub why: String,
     /// The whole case.
     pub case: String,

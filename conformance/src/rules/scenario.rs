@@ -322,8 +322,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "one attempt for each server",
-        reason: "a flush tries each server once; Fluentd tries each place of its weighted list, which is \
-                 six times the same server",
+        reason: "a flush tries a server that cannot be reached once, and the times of its log lines are those of its own \
+                 tries; Fluentd tries each place of its weighted list, which is six times the same server",
         kinds: &["out_forward"],
         explains: |case, difference| {
             // Only a failed attempt is made again.
