@@ -87,27 +87,46 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn read(cursor: &mut Cursor<'a>) -> Result<Self, Malformed> {
         let start = cursor.position();
-        let entry = Self::read_parts(cursor, start);
+        let entry = EntryHead::read(cursor).and_then(|head| head.entry(cursor));
         if entry.is_err() {
             cursor.rewind(start);
         }
         entry
     }
+}
 
+/// What stands before the record of an entry. Who reads the record to its end anyway, to print it,
+/// begins with this and spares the walk that [`Entry::read`] takes.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryHead {
+    /// When the event happened.
+    pub time: EntryTime,
+    /// As [`Entry::has_metadata`].
+    pub has_metadata: bool,
+    /// Where in the cursor's bytes the entry begins.
+    start: usize,
+}
+
+impl EntryHead {
+    /// Reads the head of the entry at the cursor, which then stands before the record. On an error
+    /// it may stand behind a part of the entry.
     #[inline]
-    fn read_parts(cursor: &mut Cursor<'a>, start: usize) -> Result<Self, Malformed> {
-        const SHAPE: &str = "an entry [time, record]";
+    pub fn read(cursor: &mut Cursor<'_>) -> Result<Self, Malformed> {
+        let start = cursor.position();
         // What every current client writes.
         if let Some([0x92, 0xd7, 0x00, payload @ ..]) = cursor.rest().first_chunk::<HEAD>() {
             cursor.advance(HEAD);
-            cursor.skip()?;
             return Ok(Self {
                 time: EntryTime::Event(EventTime::from_payload(*payload)),
                 has_metadata: false,
-                bytes: cursor.since(start),
-                record_at: HEAD,
+                start,
             });
         }
+        Self::read_other(cursor, start)
+    }
+
+    fn read_other(cursor: &mut Cursor<'_>, start: usize) -> Result<Self, Malformed> {
+        const SHAPE: &str = "an entry [time, record]";
         if cursor.token()? != Token::Array(2) {
             return Err(Malformed::Unexpected {
                 expected: SHAPE,
@@ -134,12 +153,22 @@ impl<'a> Entry<'a> {
         if has_metadata {
             cursor.skip()?;
         }
-        let record_at = cursor.position() - start;
-        cursor.skip()?;
         Ok(Self {
             time,
             has_metadata,
-            bytes: cursor.since(start),
+            start,
+        })
+    }
+
+    /// The whole entry, whose record stands at the cursor it was read with and is passed over.
+    #[inline]
+    pub fn entry<'a>(self, cursor: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
+        let record_at = cursor.position().saturating_sub(self.start);
+        cursor.skip()?;
+        Ok(Entry {
+            time: self.time,
+            has_metadata: self.has_metadata,
+            bytes: cursor.since(self.start),
             record_at,
         })
     }

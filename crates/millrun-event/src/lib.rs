@@ -34,7 +34,7 @@ mod time;
 pub mod write;
 
 pub use cursor::{Cursor, MAX_DEPTH, Malformed, Token};
-pub use entry::{Entries, Entry, EntryTime, count_entries};
+pub use entry::{Entries, Entry, EntryHead, EntryTime, count_entries};
 pub use events::{EventBuffer, Events};
 pub use record::{Fields, Record, Value};
 pub use time::EventTime;

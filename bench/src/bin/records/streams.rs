@@ -3,8 +3,10 @@
 use std::hint::black_box;
 use std::rc::Rc;
 
-use millrun_event::json::{FloatText, transcode, write_value};
-use millrun_event::{Entries, EventBuffer, EventTime, Events, Record, count_entries, write};
+use millrun_event::json::{FloatText, transcode, write_next};
+use millrun_event::{
+    Cursor, Entries, EntryHead, EventBuffer, EventTime, Events, Record, count_entries, write,
+};
 
 use crate::parsers::{JSON, validate};
 use crate::{Goal, Loop, Work};
@@ -47,13 +49,7 @@ pub(crate) fn loops() -> Vec<Loop> {
                 let stream = records(events);
                 let same = Rc::clone(&stream);
                 let mut text = Vec::new();
-                let print = move || {
-                    each_record(stream.as_events(), |record| {
-                        text.clear();
-                        let _ = write_value(record.bytes(), FloatText::Oj, &mut text);
-                        text.len()
-                    })
-                };
+                let print = move || print(stream.as_events(), &mut text);
                 (Box::new(print), Box::new(move || walk(same.as_events())))
             },
         ),
@@ -116,6 +112,18 @@ fn each_record(events: Events<'_>, mut work: impl FnMut(Record<'_>) -> usize) ->
         .filter_map(Result::ok)
         .map(|entry| work(entry.record()))
         .sum()
+}
+
+/// Checks and prints a stream in one pass, as the json formatter does.
+fn print(events: Events<'_>, text: &mut Vec<u8>) -> usize {
+    let mut cursor = Cursor::new(black_box(events.bytes));
+    let mut total = 0;
+    while EntryHead::read(&mut cursor).is_ok() {
+        text.clear();
+        let _ = write_next(&mut cursor, FloatText::Oj, text);
+        total += text.len();
+    }
+    total
 }
 
 /// The floor of anything that reads: every byte once.

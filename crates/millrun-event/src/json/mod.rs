@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! transcode     JSON text      → one msgpack value   containers' headers patched when their end is seen
-//! write_value   msgpack value  → JSON text           as Fluentd's json formatter prints it
+//! write_value   msgpack value  → JSON text           as Fluentd's json formatter prints it; write_next in a stream
 //! ```
 //!
 //! The reader is our own because the dialect is: Fluentd's reader (Oj) takes comments, raw control
@@ -28,7 +28,7 @@ pub use float::{FloatText, write_float};
 pub use read::{
     DUPLICATE_SCAN_KEYS, MAX_DUPLICATES, Wanted, transcode, transcode_prefix, transcode_wanting,
 };
-pub use write::{write_str, write_value};
+pub use write::{write_next, write_str, write_value};
 
 #[cfg(test)]
 mod tests;

@@ -126,6 +126,34 @@ proptest! {
     }
 
     #[test]
+    fn values_of_a_stream_are_printed_as_each_alone(values in vec(any_json(), 0..6), cut in any::<prop::sample::Index>()) {
+        let mut stream = Vec::new();
+        let mut expected = Vec::new();
+        let mut ends = vec![0];
+        for value in &values {
+            let mut bytes = Vec::new();
+            rmpv::encode::write_value(&mut bytes, &to_msgpack(value)).unwrap();
+            write_value(&bytes, FloatText::Oj, &mut expected).unwrap();
+            stream.extend_from_slice(&bytes);
+            ends.push(stream.len());
+        }
+        let (mut cursor, mut out) = (Cursor::new(&stream), Vec::new());
+        for end in ends.iter().skip(1) {
+            write_next(&mut cursor, FloatText::Oj, &mut out).unwrap();
+            prop_assert_eq!(cursor.position(), *end);
+        }
+        prop_assert_eq!(&out, &expected);
+
+        // Cut off anywhere, what is whole before the cut is printed, and nothing else is touched.
+        let cut = cut.index(stream.len() + 1);
+        let (mut cursor, mut out) = (Cursor::new(&stream[..cut]), Vec::new());
+        while write_next(&mut cursor, FloatText::Oj, &mut out).is_ok() {}
+        let whole = ends.iter().filter(|end| **end <= cut).max().unwrap();
+        prop_assert_eq!(cursor.position(), *whole);
+        prop_assert!(expected.starts_with(&out));
+    }
+
+    #[test]
     fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..200)) {
         let _ = read(&bytes);
         let mut out = Vec::new();

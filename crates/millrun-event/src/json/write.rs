@@ -30,57 +30,109 @@ use crate::json::sheet::{Sheet, Window};
 /// # Errors
 /// [`Malformed`] where the bytes are no sound value.
 pub fn write_value(value: &[u8], floats: FloatText, out: &mut Vec<u8>) -> Result<(), Malformed> {
-    let start = out.len();
+    write_next(&mut Cursor::new(value), floats, out)
+}
+
+/// Appends the value at the cursor to `out` as compact JSON text, and steps over it: whoever prints
+/// the values of a stream need not pass over them before. On an error `out` and the cursor are as
+/// they were.
+///
+/// # Errors
+/// [`Malformed`] where no sound value stands at the cursor.
+pub fn write_next(
+    cursor: &mut Cursor<'_>,
+    floats: FloatText,
+    out: &mut Vec<u8>,
+) -> Result<(), Malformed> {
+    let (start, at) = (out.len(), cursor.position());
     let mut sheet = Sheet::new(out);
-    let written = write_next(&mut Cursor::new(value), floats, 0, &mut sheet);
+    let written = write_any(cursor, floats, 0, &mut sheet);
     sheet.finish();
     if written.is_err() {
         out.truncate(start);
+        cursor.rewind(at);
     }
     written
 }
 
-/// One value. Strings are most of them, and written without a call.
+/// One value. The forms that most values have are told by their first byte and written without a
+/// call; to build a token and take it apart again costs as much as to print it.
 #[inline(always)]
-fn write_next(
+fn write_any(
+    cursor: &mut Cursor<'_>,
+    floats: FloatText,
+    depth: usize,
+    out: &mut Sheet<'_>,
+) -> Result<(), Malformed> {
+    let len = match cursor.rest() {
+        [marker @ 0xa0..=0xbf, behind @ ..] => {
+            let len = usize::from(marker & 0x1f);
+            match Window::<VALUE>::new(behind, len) {
+                Some(text) if out.quoted_window(text) => 1 + len,
+                _ => return write_other(cursor, floats, depth, out),
+            }
+        }
+        [0xd9, len, behind @ ..] => {
+            let len = usize::from(*len);
+            match behind.get(..len) {
+                Some(text) if out.quoted(text) => 2 + len,
+                _ => return write_other(cursor, floats, depth, out),
+            }
+        }
+        [number @ 0x00..=0x7f, ..] | [0xcc, number, ..] => {
+            out.number(u32::from(*number));
+            // The marker of the long form has its highest bit.
+            1 + usize::from(cursor.rest().first() == Some(&0xcc))
+        }
+        [0xcd, a, b, ..] => {
+            out.number(u32::from_be_bytes([0, 0, *a, *b]));
+            3
+        }
+        [0xce, a, b, c, d, ..] => {
+            out.number(u32::from_be_bytes([*a, *b, *c, *d]));
+            5
+        }
+        [0xcb, a, b, c, d, e, f, g, h, ..] => {
+            write_number(
+                out,
+                f64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+                floats,
+            );
+            9
+        }
+        [0xc0, ..] => {
+            out.word(b"null");
+            1
+        }
+        [0xc2, ..] => {
+            out.word(b"false");
+            1
+        }
+        [0xc3, ..] => {
+            out.word(b"true");
+            1
+        }
+        _ => return write_other(cursor, floats, depth, out),
+    };
+    cursor.advance(len);
+    Ok(())
+}
+
+/// The longest keys and values that are copied with what stands behind them: most keys, and all
+/// strings of the shortest form.
+const KEY: usize = LANES;
+const VALUE: usize = 2 * LANES;
+
+/// A value of a rarer form, a container, or a string that needs escapes.
+#[inline(never)]
+fn write_other(
     cursor: &mut Cursor<'_>,
     floats: FloatText,
     depth: usize,
     out: &mut Sheet<'_>,
 ) -> Result<(), Malformed> {
     let at = cursor.position();
-    let behind = cursor.rest();
-    match cursor.token()? {
-        Token::Str(text) | Token::Bin(text) => {
-            match window(behind, text) {
-                Some(window) if out.quoted_window(window) => {}
-                _ => write_string(out, text),
-            }
-            Ok(())
-        }
-        token => write_other(token, at, cursor, floats, depth, out),
-    }
-}
-
-/// The string `text`, whose marker is the first byte of `at`, with what stands behind it, if it is short.
-#[inline]
-fn window<'a>(at: &'a [u8], text: &[u8]) -> Option<Window<'a>> {
-    match at {
-        [0xa0..=0xb0, behind @ ..] => Window::new(behind, text.len()),
-        _ => None,
-    }
-}
-
-/// A value that is no string, of which the head, at `at`, is read.
-#[inline(never)]
-fn write_other(
-    token: Token<'_>,
-    at: usize,
-    cursor: &mut Cursor<'_>,
-    floats: FloatText,
-    depth: usize,
-    out: &mut Sheet<'_>,
-) -> Result<(), Malformed> {
+    let token = cursor.token()?;
     if depth >= MAX_DEPTH && token.children() > 0 {
         return Err(Malformed::TooDeep { at });
     }
@@ -98,7 +150,7 @@ fn write_other(
                 if index > 0 {
                     out.byte(b',');
                 }
-                write_next(cursor, floats, depth + 1, out)?;
+                write_any(cursor, floats, depth + 1, out)?;
             }
             out.byte(b']');
         }
@@ -106,7 +158,7 @@ fn write_other(
             let mut before = b'{';
             for _ in 0..len {
                 write_key(cursor, floats, depth + 1, before, out)?;
-                write_next(cursor, floats, depth + 1, out)?;
+                write_any(cursor, floats, depth + 1, out)?;
                 before = b',';
             }
             if len == 0 {
@@ -123,7 +175,7 @@ fn write_other(
 }
 
 /// A key with what is before it, and its colon.
-#[inline]
+#[inline(always)]
 fn write_key(
     cursor: &mut Cursor<'_>,
     floats: FloatText,
@@ -131,25 +183,37 @@ fn write_key(
     before: u8,
     out: &mut Sheet<'_>,
 ) -> Result<(), Malformed> {
-    let at = cursor.position();
-    let behind = cursor.rest();
-    let token = cursor.token()?;
-    if let Token::Str(text) | Token::Bin(text) = token {
-        let is_written = match window(behind, text) {
-            Some(window) => out.key_window(before, window),
-            None => out.key(before, text),
-        };
-        if is_written {
+    if let [marker @ 0xa0..=0xb0, behind @ ..] = cursor.rest() {
+        let len = usize::from(marker & 0x1f);
+        if Window::<KEY>::new(behind, len).is_some_and(|text| out.key_window(before, text)) {
+            cursor.advance(1 + len);
             return Ok(());
         }
     }
-    out.byte(before);
-    if let Token::Str(text) | Token::Bin(text) = token {
-        write_string(out, text);
-    } else {
-        cursor.rewind(at);
-        write_odd_key(cursor, floats, depth, out)?;
+    write_other_key(cursor, floats, depth, before, out)
+}
+
+/// A key that is longer, needs escapes or is no string.
+#[inline(never)]
+fn write_other_key(
+    cursor: &mut Cursor<'_>,
+    floats: FloatText,
+    depth: usize,
+    before: u8,
+    out: &mut Sheet<'_>,
+) -> Result<(), Malformed> {
+    let at = cursor.position();
+    if let Token::Str(text) | Token::Bin(text) = cursor.token()? {
+        if !out.key(before, text) {
+            out.byte(before);
+            write_string(out, text);
+            out.byte(b':');
+        }
+        return Ok(());
     }
+    out.byte(before);
+    cursor.rewind(at);
+    write_odd_key(cursor, floats, depth, out)?;
     out.byte(b':');
     Ok(())
 }
@@ -171,7 +235,7 @@ fn write_odd_key(
     if cursor.token()? != Token::Nil {
         cursor.rewind(at);
         let mut sheet = Sheet::new(&mut text);
-        write_next(cursor, floats, depth + ODD_KEY_DEPTH, &mut sheet)?;
+        write_any(cursor, floats, depth + ODD_KEY_DEPTH, &mut sheet)?;
         sheet.finish();
     }
     write_string(out, &text);
@@ -213,23 +277,23 @@ pub fn write_str(out: &mut Vec<u8>, text: &[u8]) {
 #[inline]
 fn write_string(out: &mut Sheet<'_>, text: &[u8]) {
     if !out.quoted(text) {
-        out.append(|out| write_with_escapes(out, text));
+        write_with_escapes(out, text);
     }
 }
 
-fn write_with_escapes(out: &mut Vec<u8>, text: &[u8]) {
-    out.push(b'"');
+fn write_with_escapes(out: &mut Sheet<'_>, text: &[u8]) {
+    out.byte(b'"');
     let mut rest = text;
     loop {
         let (plain, tail) = rest.split_at(plain_len(rest));
-        out.extend_from_slice(plain);
+        out.plain(plain);
         let Some((byte, tail)) = tail.split_first() else {
             break;
         };
         write_escape(out, *byte);
         rest = tail;
     }
-    out.push(b'"');
+    out.byte(b'"');
 }
 
 /// How many bytes stand before the first that needs an escape.
@@ -245,7 +309,7 @@ fn plain_len(text: &[u8]) -> usize {
     text.len() - tail.len() + plain.count()
 }
 
-fn write_escape(out: &mut Vec<u8>, byte: u8) {
+fn write_escape(out: &mut Sheet<'_>, byte: u8) {
     let short = match byte {
         b'"' | b'\\' => byte,
         0x08 => b'b',
@@ -259,9 +323,9 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
                 .get(usize::from(byte & 0x0f))
                 .copied()
                 .unwrap_or(b'0');
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), low]);
+            out.word(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), low]);
             return;
         }
     };
-    out.extend_from_slice(&[b'\\', short]);
+    out.word(&[b'\\', short]);
 }

@@ -139,7 +139,7 @@ impl Injecting {
         last: &mut LastTime,
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
-        let time = time_of(entry)?;
+        let time = time_of(entry.time)?;
         let record = entry.record_bytes();
         let before_record = entry.bytes.len().saturating_sub(record.len());
         out.extend_from_slice(entry.bytes.get(..before_record).unwrap_or_default());

@@ -1,7 +1,7 @@
 //! The `json` formatter: the record as one line of JSON.
 
-use millrun_event::Entry;
-use millrun_event::json::{FloatText, write_value};
+use millrun_event::json::{FloatText, write_next};
+use millrun_event::{Cursor, Entry, EntryHead};
 
 use super::{EventFormatter, FormatError, LineEnd, Scratch};
 
@@ -29,7 +29,25 @@ impl EventFormatter for Json {
         _scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
-        write_value(entry.record_bytes(), self.floats, out)?;
+        self.line(&mut Cursor::new(entry.record_bytes()), out)
+    }
+
+    fn format_next(
+        &self,
+        _tag: &str,
+        _head: EntryHead,
+        cursor: &mut Cursor<'_>,
+        _scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        self.line(cursor, out)
+    }
+}
+
+impl Json {
+    /// The line of the record at the cursor.
+    fn line(&self, record: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        write_next(record, self.floats, out)?;
         out.extend_from_slice(self.line_end.bytes());
         Ok(())
     }

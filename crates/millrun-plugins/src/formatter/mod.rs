@@ -33,7 +33,7 @@ mod tsv;
 #[cfg(test)]
 mod tests;
 
-use millrun_event::{Entries, Entry, Events, Malformed};
+use millrun_event::{Cursor, Entry, EntryHead, Events, Malformed};
 use thiserror::Error;
 
 pub(crate) use batch::Batches;
@@ -66,6 +66,22 @@ pub(crate) trait EventFormatter: Send + Sync {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError>;
+
+    /// As [`format`](EventFormatter::format), of the entry whose head was read and whose record stands at the cursor,
+    /// which is stepped over. Who prints all of the record does both in one pass.
+    ///
+    /// # Errors
+    /// As [`format`](EventFormatter::format); the cursor may then stand anywhere behind the head.
+    fn format_next(
+        &self,
+        tag: &str,
+        head: EntryHead,
+        cursor: &mut Cursor<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        self.format(tag, &head.entry(cursor)?, scratch, out)
+    }
 }
 
 /// Why an event cannot be formatted. All are the sender's fault.
@@ -131,15 +147,24 @@ pub(crate) fn format_events(
 ) -> u64 {
     let mut formatted = 0u64;
     let mut read = 0u64;
-    for entry in Entries::new(events.bytes).map_while(Result::ok) {
-        read += 1;
-        let start = out.len();
-        if formatter.format(tag, &entry, scratch, out).is_ok() {
+    let mut cursor = Cursor::new(events.bytes);
+    while !cursor.is_at_end() {
+        let (at, start) = (cursor.position(), out.len());
+        let printed = EntryHead::read(&mut cursor)
+            .map_err(FormatError::from)
+            .and_then(|head| formatter.format_next(tag, head, &mut cursor, scratch, out));
+        if printed.is_ok() {
             formatted += 1;
             ends.push(out.len());
         } else {
             out.truncate(start);
+            // A sound entry that cannot be printed is passed over; nothing is known behind an unsound one.
+            cursor.rewind(at);
+            if Entry::read(&mut cursor).is_err() {
+                break;
+            }
         }
+        read += 1;
     }
     read.max(u64::from(events.count)) - formatted
 }

@@ -1,7 +1,7 @@
 //! The `out_file` formatter: time, tag and record, the default of files.
 
-use millrun_event::Entry;
-use millrun_event::json::{FloatText, write_value};
+use millrun_event::json::{FloatText, write_next};
+use millrun_event::{Cursor, Entry, EntryHead, EntryTime};
 use millrun_pattern::Zone;
 
 use super::time_text::time_of;
@@ -64,8 +64,34 @@ impl EventFormatter for OutFile {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
-        if let Some(time) = &self.time {
-            let text = time.text(time_of(entry)?, &mut scratch.inner_time);
+        let mut record = Cursor::new(entry.record_bytes());
+        self.line(tag, entry.time, &mut record, scratch, out)
+    }
+
+    fn format_next(
+        &self,
+        tag: &str,
+        head: EntryHead,
+        cursor: &mut Cursor<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        self.line(tag, head.time, cursor, scratch, out)
+    }
+}
+
+impl OutFile {
+    /// The line of an event whose record stands at the cursor.
+    fn line(
+        &self,
+        tag: &str,
+        time: EntryTime,
+        record: &mut Cursor<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        if let Some(form) = &self.time {
+            let text = form.text(time_of(time)?, &mut scratch.inner_time);
             out.extend_from_slice(text.as_bytes());
             out.push(self.delimiter);
         }
@@ -73,7 +99,7 @@ impl EventFormatter for OutFile {
             out.extend_from_slice(tag.as_bytes());
             out.push(self.delimiter);
         }
-        write_value(entry.record_bytes(), self.floats, out)?;
+        write_next(record, self.floats, out)?;
         out.extend_from_slice(self.line_end.bytes());
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The `stdout` formatter: what a person watches.
 
-use millrun_event::Entry;
+use millrun_event::{Cursor, Entry, EntryHead, EntryTime};
 use millrun_pattern::{TimeFormatError, Zone};
 
 use super::time_text::time_of;
@@ -47,7 +47,33 @@ impl EventFormatter for Stdout {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
-        let time = time_of(entry)?;
+        self.before_record(tag, entry.time, scratch, out)?;
+        self.record.format(tag, entry, scratch, out)
+    }
+
+    fn format_next(
+        &self,
+        tag: &str,
+        head: EntryHead,
+        cursor: &mut Cursor<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        self.before_record(tag, head.time, scratch, out)?;
+        self.record.format_next(tag, head, cursor, scratch, out)
+    }
+}
+
+impl Stdout {
+    /// Time and tag.
+    fn before_record(
+        &self,
+        tag: &str,
+        time: EntryTime,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        let time = time_of(time)?;
         let head = self.head.text(time, &mut scratch.time).as_bytes();
         let (date, offset) = head.split_at_checked(FRACTION_AT).unwrap_or((head, b""));
         out.extend_from_slice(date);
@@ -55,7 +81,7 @@ impl EventFormatter for Stdout {
         out.extend_from_slice(offset);
         out.extend_from_slice(tag.as_bytes());
         out.extend_from_slice(b": ");
-        self.record.format(tag, entry, scratch, out)
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use millrun_event::{Entry, EventTime};
+use millrun_event::{EntryTime, EventTime};
 use millrun_pattern::{TimeFormat, TimeFormatError, Zone};
 
 use super::FormatError;
@@ -109,6 +109,6 @@ pub(crate) struct LastTime {
 }
 
 /// The time of `entry` for those who print it.
-pub(super) fn time_of(entry: &Entry<'_>) -> Result<EventTime, FormatError> {
-    entry.time.to_event_time().ok_or(FormatError::Time)
+pub(super) fn time_of(time: EntryTime) -> Result<EventTime, FormatError> {
+    time.to_event_time().ok_or(FormatError::Time)
 }

@@ -11,7 +11,7 @@
 
 use memchr::memchr;
 use millrun_core::BatchFormatter;
-use millrun_event::{Cursor, Entry, Events};
+use millrun_event::{Cursor, Entry, EntryHead, Events};
 
 use crate::formatter::{Batches, EventFormatter, FormatError, Scratch};
 
@@ -83,11 +83,31 @@ impl EventFormatter for CommaBehind {
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
         self.0.format(tag, entry, scratch, out)?;
+        Self::comma(out);
+        Ok(())
+    }
+
+    fn format_next(
+        &self,
+        tag: &str,
+        head: EntryHead,
+        cursor: &mut Cursor<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        self.0.format_next(tag, head, cursor, scratch, out)?;
+        Self::comma(out);
+        Ok(())
+    }
+}
+
+impl CommaBehind {
+    /// Puts the comma in the place of the line end.
+    fn comma(out: &mut Vec<u8>) {
         while out.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
             out.pop();
         }
         out.push(b',');
-        Ok(())
     }
 }
 
