@@ -56,6 +56,25 @@ pub fn str(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
+/// The longest string of the shortest form, and so what [`str_head`] copies in two registers.
+const SHORT: usize = 32;
+
+/// Appends as a string the first `len` bytes of `text`; all of it, if it is shorter. Where enough stands behind a short
+/// string, that is copied with it and cut off again: two registers are copied faster than a number of bytes that is
+/// known only then.
+#[inline]
+pub fn str_head(out: &mut Vec<u8>, text: &[u8], len: usize) {
+    match text.first_chunk::<SHORT>() {
+        Some(window) if len < SHORT => {
+            out.push(0xa0 | len as u8);
+            let end = out.len() + len;
+            out.extend_from_slice(window);
+            out.truncate(end);
+        }
+        _ => str(out, text.get(..len).unwrap_or(text)),
+    }
+}
+
 /// Appends the header of a string of `len` bytes; the bytes themselves follow.
 #[inline]
 pub fn str_header(out: &mut Vec<u8>, len: u32) {
@@ -119,4 +138,22 @@ fn tagged<const N: usize>(out: &mut Vec<u8>, marker: u8, bytes: &[u8; N]) {
 
 fn cut_to_u32(bytes: &[u8]) -> &[u8] {
     bytes.get(..u32::MAX as usize).unwrap_or(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_head_of_a_text_is_written_as_a_text_of_its_own(
+            text in prop::collection::vec(any::<u8>(), 0..80),
+            len in 0..90_usize,
+        ) {
+            let (mut head, mut whole) = (vec![7], vec![7]);
+            super::str_head(&mut head, &text, len);
+            super::str(&mut whole, &text[..len.min(text.len())]);
+            prop_assert_eq!(head, whole);
+        }
+    }
 }

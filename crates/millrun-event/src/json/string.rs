@@ -7,9 +7,6 @@ use crate::json::lanes::{LANES, ends};
 use crate::json::scan::Reader;
 use crate::write;
 
-/// The longest string that is copied with what stands behind it: most keys, and many values.
-const SHORT: usize = LANES;
-
 /// How many bytes stand before the first quote or backslash. The search of long strings has to be
 /// called, and most are over before it would begin.
 #[inline]
@@ -35,16 +32,7 @@ impl Reader<'_, '_> {
         let text = end.and_then(|end| rest.get(..end));
         match (text, end.and_then(|end| rest.get(end))) {
             (Some(text), Some(b'"')) => {
-                match rest.first_chunk::<SHORT>() {
-                    // A register is copied faster than so many bytes.
-                    Some(words) if text.len() <= SHORT => {
-                        self.out.push(0xa0 | text.len() as u8);
-                        let end = self.out.len() + text.len();
-                        self.out.extend_from_slice(words);
-                        self.out.truncate(end);
-                    }
-                    _ => write::str(self.out, text),
-                }
+                write::str_head(self.out, rest, text.len());
                 self.at += text.len() + 2;
                 Ok(())
             }

@@ -38,7 +38,7 @@ pub enum LtsvDelimiter {
 struct Pair {
     label: (usize, usize),
     value: (usize, usize),
-    /// The same for equal labels.
+    /// The same for equal labels, seldom so for others.
     hash: u32,
 }
 
@@ -107,7 +107,7 @@ impl LtsvParser {
 }
 
 /// The usual form: single bytes between parts and behind labels.
-fn split_at_bytes(line: &[u8], (tab, colon): (u8, u8), seen: &mut u128, pairs: &mut Vec<Pair>) {
+fn split_at_bytes(line: &[u8], (tab, colon): (u8, u8), seen: &mut u64, pairs: &mut Vec<Pair>) {
     let mut start = 0;
     while let Some(rest) = line.get(start..) {
         let end = start + find_byte(tab, rest).unwrap_or(rest.len());
@@ -129,7 +129,7 @@ fn push_part(
     line: &[u8],
     (start, end): (usize, usize),
     labels: &memmem::Finder<'_>,
-    seen: &mut u128,
+    seen: &mut u64,
     pairs: &mut Vec<Pair>,
 ) {
     let part = line.get(start..end).unwrap_or_default();
@@ -145,39 +145,56 @@ fn push_part(
     }
 }
 
-#[inline]
+/// Notes a pair, or the value for a label that was there before. `seen` has a bit for some of a hash.
+#[inline(always)]
 fn push(
     line: &[u8],
     label: (usize, usize),
     value: (usize, usize),
-    seen: &mut u128,
+    seen: &mut u64,
     pairs: &mut Vec<Pair>,
 ) {
-    let name = line.get(label.0..label.1).unwrap_or_default();
-    let hash = hash(name);
-    let bit = 1 << (hash >> 25);
-    if *seen & bit != 0 {
-        let mut earlier = pairs.iter_mut().take(LTSV_UNIQUE_LABELS_MAX);
-        let same = |pair: &&mut Pair| {
-            pair.hash == hash && line.get(pair.label.0..pair.label.1) == Some(name)
-        };
-        if let Some(pair) = earlier.find(same) {
-            pair.value = value;
-            return;
-        }
+    let hash = hash(line, label);
+    let bit = 1 << (hash >> 26);
+    if *seen & bit != 0
+        && let Some(pair) = earlier(line, label, hash, pairs)
+    {
+        pair.value = value;
+        return;
     }
     *seen |= bit;
     pairs.push(Pair { label, value, hash });
 }
 
-/// The same for equal labels, and seldom so for others.
-#[inline]
-fn hash(label: &[u8]) -> u32 {
-    let end = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or(0));
-    let middle = end(label.get(label.len() / 2));
-    let mixed =
-        (label.len() as u32) << 24 ^ end(label.first()) << 16 ^ middle << 8 ^ end(label.last());
-    mixed.wrapping_mul(0x9e37_79b1)
+/// The pair that has this label already.
+#[inline(never)]
+fn earlier<'p>(
+    line: &[u8],
+    label: (usize, usize),
+    hash: u32,
+    pairs: &'p mut [Pair],
+) -> Option<&'p mut Pair> {
+    let name = line.get(label.0..label.1);
+    let mut earlier = pairs.iter_mut().take(LTSV_UNIQUE_LABELS_MAX);
+    earlier.find(|pair| pair.hash == hash && line.get(pair.label.0..pair.label.1) == name)
+}
+
+/// Mixes the first eight bytes of a label, its last one and its length.
+#[inline(always)]
+fn hash(line: &[u8], (start, end): (usize, usize)) -> u32 {
+    let label = line.get(start..end).unwrap_or_default();
+    let last = u64::from(label.last().copied().unwrap_or(0));
+    let word = match line.get(start..).and_then(<[u8]>::first_chunk) {
+        // What stands behind the label is shifted out.
+        Some(word) if label.len() < 8 => u64::from_le_bytes(*word) & ((1 << (label.len() * 8)) - 1),
+        Some(word) => u64::from_le_bytes(*word),
+        None => {
+            let bytes = label.iter().take(8).rev();
+            bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
+        }
+    };
+    let mixed = word ^ last << 40 ^ (label.len() as u64) << 56;
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
 impl LineParser for LtsvParser {
@@ -208,6 +225,14 @@ impl LineParser for LtsvParser {
         let left_out = time_pair.filter(|_| !rules.keep_time_key);
         let count = self.pairs.len() - usize::from(left_out.is_some());
         write::map(record, u32::try_from(count).unwrap_or(u32::MAX));
+        if left_out.is_none() && rules.leaves_text() {
+            let from = |start: usize| line.get(start..).unwrap_or_default();
+            for Pair { label, value, .. } in &self.pairs {
+                write::str_head(record, from(label.0), label.1 - label.0);
+                write::str_head(record, from(value.0), value.1 - value.0);
+            }
+            return Ok(Parsed::Event { time });
+        }
         for (index, pair) in self.pairs.iter().enumerate() {
             if Some(index) == left_out {
                 continue;
@@ -218,5 +243,47 @@ impl LineParser for LtsvParser {
             rules.write_text(text(pair.value), conversion, now, record);
         }
         Ok(Parsed::Event { time })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrun_event::json::{FloatText, write_value};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Part by part and label by label.
+    fn naive(line: &str) -> String {
+        let mut pairs: Vec<(&str, &str)> = Vec::new();
+        for part in line.split('\t') {
+            let Some((label, value)) = part.split_once(':') else {
+                continue;
+            };
+            match pairs.iter_mut().find(|pair| pair.0 == label) {
+                Some(pair) => pair.1 = value,
+                None => pairs.push((label, value)),
+            }
+        }
+        let text = |text| serde_json::to_string(text).unwrap();
+        let pairs = pairs
+            .iter()
+            .map(|(label, value)| format!("{}:{}", text(label), text(value)));
+        format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_read_as_part_by_part(
+            parts in prop::collection::vec("[a-c]{0,2}|[a-c]{0,9}:[a-z:é]{0,40}|commonpref[ab]?:x", 0..24),
+        ) {
+            let line = parts.join("\t");
+            let tab = LtsvDelimiter::Text("\t".to_owned());
+            let mut parser = LtsvParser::new(tab, ":", Settings::default()).unwrap();
+            let (mut record, mut shown) = (Vec::new(), Vec::new());
+            parser.parse(line.as_bytes(), EventTime::default(), &mut record).unwrap();
+            write_value(&record, FloatText::Oj, &mut shown).unwrap();
+            prop_assert_eq!(String::from_utf8(shown).unwrap(), naive(&line));
+        }
     }
 }

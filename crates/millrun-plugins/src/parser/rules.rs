@@ -53,6 +53,11 @@ impl Rules {
         self.conversions.is_empty() && self.null_value_pattern.is_none() && !self.null_empty_string
     }
 
+    /// Whether what the line has as text goes to the record as strings.
+    pub(super) fn leaves_text(&self) -> bool {
+        self.leave_values() && matches!(self.text, TextKind::Str)
+    }
+
     /// The key that tells the time.
     pub(super) fn time_key(&self) -> Option<&[u8]> {
         self.time_key.as_ref().map(|key| key.as_bytes())
