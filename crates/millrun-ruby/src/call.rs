@@ -16,6 +16,9 @@ impl Machine<'_> {
         if call.safe && matches!(receiver, Value::Nil) {
             return Ok(Value::Nil);
         }
+        if call.arguments.is_empty() && call.block.is_none() {
+            return self.invoke(receiver, call.method, &[], None, at);
+        }
         let arguments = self.arguments(&call.arguments)?;
         if call.block.is_none() {
             return self.invoke(receiver, call.method, arguments.as_slice(), None, at);

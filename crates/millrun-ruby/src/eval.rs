@@ -200,6 +200,7 @@ impl Machine<'_> {
                 let argument = self.eval(argument)?;
                 return self.index(receiver, argument, node.at);
             }
+            Kind::Field(key) => return self.record_field(*key, node.at),
             Kind::SetIndex(receiver, nodes, value) => {
                 let receiver = self.eval(receiver)?;
                 let mut arguments = self.arguments(nodes)?;

@@ -77,6 +77,8 @@ pub(crate) enum Kind {
     Function(Function, Vec<Node>, Option<Box<Block>>),
     Operation(Method, Box<Node>, Box<Node>),
     Index(Box<Node>, Box<Node>),
+    /// `record["…"]`, which is what most expressions begin with.
+    Field(Literal),
     SetIndex(Box<Node>, Vec<Node>, Box<Node>),
     /// `target[arguments] op= value`; the method of `||=` and `&&=` is none.
     UpdateIndex(Box<Node>, Vec<Node>, Update, Box<Node>),

@@ -4,7 +4,7 @@ use crate::{
     error::Span,
     limits::NESTING_MAX,
     method::Method,
-    node::{Block, Call, Kind, Node, Target},
+    node::{Block, Call, Kind, Node, Target, Variable},
     parser::{Parsed, Parser, is_update},
     token::{Keyword, TokenKind},
 };
@@ -189,6 +189,11 @@ impl Parser<'_> {
                 Some(Kind::Splat(_))
             );
         if single && let Some(argument) = arguments.pop() {
+            if let (Kind::Variable(Variable::Record), Kind::Text(key)) =
+                (&receiver.kind, &argument.kind)
+            {
+                return Ok(Node::new(Kind::Field(*key), at));
+            }
             return Ok(Node::new(
                 Kind::Index(Box::new(receiver), Box::new(argument)),
                 at,
@@ -521,6 +526,6 @@ impl Parser<'_> {
 fn indexes_spaced(node: &Node) -> bool {
     matches!(
         node.kind,
-        Kind::Local(_) | Kind::Variable(_) | Kind::Index(..) | Kind::Array(_)
+        Kind::Local(_) | Kind::Variable(_) | Kind::Index(..) | Kind::Field(_) | Kind::Array(_)
     )
 }

@@ -7,8 +7,9 @@ use crate::{
     error::Span,
     heap::Object,
     machine::Machine,
+    node::Literal,
     time_value::{TimeKind, TimeValue, TimeZone},
-    value::{Id, Place, Run, Text, Value},
+    value::{Id, Place, Run, Source, Text, Value},
 };
 
 impl Machine<'_> {
@@ -97,6 +98,30 @@ impl Machine<'_> {
         let len = value.bytes().len();
         self.charge(0)?;
         self.decode_sized(at, Some(len)).map(Some)
+    }
+
+    /// `record[key]`: found in the record's bytes, as long as nothing stands for them.
+    pub(crate) fn record_field(&mut self, key: Literal, at: Span) -> Run<Value> {
+        if !self.heap.promoted.is_empty() {
+            let record = self.decode_record()?;
+            let place = Place {
+                start: key.start,
+                len: key.len,
+            };
+            let source = Source::Literals;
+            return self.index(record, Value::Text(Text::Slice { source, place }), at);
+        }
+        let start = key.start as usize;
+        let name = self
+            .program
+            .literals
+            .get(start..start + key.len as usize)
+            .unwrap_or_default();
+        let Some(value) = Record::new(self.inputs.record).field(name) else {
+            return Ok(Value::Nil);
+        };
+        let at = offset_in(self.inputs.record, value.bytes());
+        self.decode_sized(at, Some(value.bytes().len()))
     }
 
     /// What stands for an array or map of the record now.

@@ -27,6 +27,8 @@ pub(super) struct Edit {
     fields: Vec<Field>,
     /// A key hangs on the record, or a value is an expression: all fields are written before the record is walked.
     is_dynamic: bool,
+    /// The keys do not hang on the record.
+    has_fixed_keys: bool,
     /// Keys that are taken out of the record itself.
     removed: Vec<Vec<u8>>,
     removed_lengths: Lengths,
@@ -171,9 +173,13 @@ impl Edit {
             field.value.programs(&mut programs);
             field.key.changes() == Changes::WithRecord || !programs.is_empty()
         });
+        let has_fixed_keys = fields
+            .iter()
+            .all(|field| field.key.changes() < Changes::WithRecord);
         Edit {
             fields,
             is_dynamic,
+            has_fixed_keys,
             removed,
             removed_lengths,
             removed_within,
@@ -189,7 +195,15 @@ impl Edit {
     /// Begins a batch: what is the same for all its events is written now.
     pub(super) fn begin(&self, tag: &str, workspace: &mut Workspace) {
         workspace.tag.set(tag);
-        if self.is_dynamic {
+        self.name_fields(workspace);
+        if !self.is_dynamic {
+            workspace.appendix = self.write_appendix(workspace);
+        }
+    }
+
+    /// Writes what is known of the fields without a record: their names, if these are fixed.
+    fn name_fields(&self, workspace: &mut Workspace) {
+        if !self.has_fixed_keys {
             return;
         }
         let nothing = Context {
@@ -207,7 +221,6 @@ impl Edit {
             bytes,
             &mut workspace.fields,
         );
-        workspace.appendix = self.write_appendix(workspace);
     }
 
     /// Writes the pairs that every record of the batch gets; `None`: more than that is to be done.
@@ -287,16 +300,22 @@ impl Edit {
             out.extend(entry.bytes, 1);
             return Ok(());
         };
-        if self.is_dynamic {
+        let pairs_at = cursor.position();
+        if self.is_dynamic && !self.has_fixed_keys {
             cursor
                 .skip_values(u64::from(pairs) * 2)
                 .map_err(|_| Unusable::Malformed)?;
             let record = record_at..cursor.position();
-            return self.rewrite_dynamic(stream, Place { time, record }, workspace, out);
+            let place = Place { time, record };
+            return self.rewrite_dynamic(stream, place, None, workspace, out);
         }
-        let pairs_at = cursor.position();
         self.find_hits(cursor, pairs, workspace)
             .ok_or(Unusable::Malformed)?;
+        if self.is_dynamic {
+            let record = record_at..cursor.position();
+            let place = Place { time, record };
+            return self.rewrite_dynamic(stream, place, Some((pairs, pairs_at)), workspace, out);
+        }
         if let (Some(appendix), []) = (workspace.appendix, workspace.hits.as_slice()) {
             let kept = cursor.since(pairs_at);
             out.push(time, |out| {
@@ -317,11 +336,12 @@ impl Edit {
     }
 
     /// The same where the fields hang on the record: they are written first, and what expressions did to the record's
-    /// values on the way shows in the record.
+    /// values on the way shows in the record. `walked` tells of the pairs, if they were walked for hits already.
     fn rewrite_dynamic(
         &self,
         stream: &[u8],
         place: Place,
+        walked: Option<(u32, usize)>,
         workspace: &mut Workspace,
         out: &mut EventBuffer,
     ) -> Result<(), Unusable> {
@@ -348,7 +368,14 @@ impl Edit {
             Some(mut event) if event.may_have_changed() => event.record_as_it_came(&mut changed),
             _ => Ok(()),
         });
+        if filled.is_err() {
+            // What the next event is walked for.
+            self.name_fields(workspace);
+        }
         let written = filled.map_err(Unusable::Expression).and_then(|()| {
+            if let (Some(pairs), true) = (walked, changed.is_empty()) {
+                return self.write_entry(stream, place, pairs, workspace, out);
+            }
             let (source, record) = match changed.is_empty() {
                 true => (stream, place.record),
                 false => (changed.as_slice(), 0..changed.len()),

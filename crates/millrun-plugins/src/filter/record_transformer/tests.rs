@@ -125,3 +125,33 @@ fn a_name_that_nothing_defines_is_warned_of() {
         "warning: undefined local variable or method `nope'\n --> f.conf:5:5\n  |\n5 | r ${nope}\n  |     ^^^^ here\n  |\n  = help: a field of the event is `record[\"nope\"]`"
     );
 }
+
+#[test]
+fn what_one_event_does_is_nothing_to_the_walk_over_the_next() {
+    // The fields' names are known before the record is walked, also behind an event whose expression raised.
+    let records = [
+        json!({"k": "a", "x": 1}),
+        json!({"k": 5, "x": 2}),
+        json!({"x": 3, "k": "b"}),
+        json!({"k": "c"}),
+    ];
+    let fields = "y ${record[\"k\"].upcase}\nx ${record[\"k\"]}";
+    let (events, errors) = transformed("remove_keys k", fields, &records);
+    assert_eq!(
+        events,
+        [
+            json!({"x": "a", "y": "A"}),
+            json!({"x": "b", "y": "B"}),
+            json!({"y": "C", "x": "c"}),
+        ]
+    );
+    assert_eq!(errors, [json!({"k": 5, "x": 2})]);
+    // A change within the record moves its pairs; they are walked anew.
+    let record = json!({"a": {"b": 1}, "x": 0, "z": 2});
+    let fields = "x ${record[\"a\"][\"b\"] = \"long text\"; record[\"a\"][\"b\"]}";
+    let (events, _) = transformed("", fields, &[record]);
+    assert_eq!(
+        events,
+        [json!({"a": {"b": "long text"}, "x": "long text", "z": 2})]
+    );
+}
