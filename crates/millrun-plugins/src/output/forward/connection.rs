@@ -139,11 +139,6 @@ impl Connection {
         Ok(self.protocol.handle_timeout(now)?)
     }
 
-    /// When the next acknowledgement is overdue.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.protocol.poll_timeout()
-    }
-
     /// How many chunks wait for their acknowledgement.
     pub(super) fn in_flight(&self) -> usize {
         self.protocol.in_flight()

@@ -11,6 +11,7 @@ use millrun_forward::{Compression, SendError};
 use super::balance::{Balance, Candidate};
 use super::connection::{Broken, Connection, wait_readable};
 use super::fleet::{Fleet, Member, Members};
+use super::looks::Looks;
 use super::parameters::{CHUNKS_IN_FLIGHT_MAX, Plan};
 use super::parcel::{Addressed, Parcel};
 use super::resolver::Resolver;
@@ -28,6 +29,7 @@ pub(super) struct Deliverer {
     /// One for each server, by its number.
     resolvers: Vec<Resolver>,
     connections: Vec<Connection>,
+    looks: Looks,
     /// What became of chunks while something else was done.
     settled: Vec<Settled>,
     acked: Vec<ChunkId>,
@@ -71,6 +73,7 @@ impl Deliverer {
             balance: Balance::new(random),
             resolvers: Vec::new(),
             connections: Vec::new(),
+            looks: Looks::new(plan.sender.ack_response_timeout),
             settled: Vec::new(),
             acked: Vec::new(),
             scratch: Vec::new(),
@@ -344,14 +347,12 @@ impl Deliverer {
     /// Looks at every connection once, after waiting up to `timeout` for something to look at.
     fn collect(&mut self, timeout: Duration) {
         let now = Instant::now();
-        let deadline = self
-            .connections
-            .iter()
-            .filter_map(Connection::deadline)
-            .min();
+        let is_owed = self.connections.iter().any(|open| open.in_flight() > 0);
+        let deadline = self.looks.next().filter(|_| is_owed);
         let left = deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(now));
         let ready = wait_readable(&self.connections, timeout.min(left));
         let now = Instant::now();
+        let judged = self.looks.judge(now);
         // From the back, as connections drop out on the way.
         for (at, is_ready) in ready.into_iter().enumerate().rev() {
             let Some(connection) = self.connections.get_mut(at) else {
@@ -362,7 +363,9 @@ impl Deliverer {
                 false => Ok(true),
             };
             let looked = read.and_then(|is_open| {
-                connection.check_deadline(now)?;
+                if let Some(judged) = judged {
+                    connection.check_deadline(judged)?;
+                }
                 Ok(is_open)
             });
             let is_used_up = connection.in_flight() == 0 && !self.plan.keepalive;
@@ -461,6 +464,9 @@ impl Sender for Deliverer {
         };
         self.scratch = scratch;
         self.rounded = rounded;
+        if sent.is_ok() {
+            self.looks.sent(now);
+        }
         sent.map(|()| match self.plan.sender.require_ack {
             true => Progress::UnderWay,
             false => Progress::Delivered,

@@ -39,6 +39,7 @@ mod connection;
 mod deliverer;
 mod discovery;
 mod fleet;
+mod looks;
 mod parameters;
 mod parcel;
 mod resolver;
