@@ -65,6 +65,9 @@ impl Conversion {
     /// # Errors
     /// [`ValueError::Integer`] if strict, [`ValueError::Range`] beyond 64 bits.
     pub fn integer(&mut self, text: &str) -> Result<i64, ValueError> {
+        if let Some(plain) = number::plain_integer(text) {
+            return Ok(plain);
+        }
         let range = |_| range(text, "a 64-bit integer");
         match number::strict_integer(text) {
             Some(value) if self.is_strict() => value.map_err(range),
@@ -84,6 +87,9 @@ impl Conversion {
     /// # Errors
     /// [`ValueError::Float`] if strict.
     pub fn float(&mut self, text: &str) -> Result<f64, ValueError> {
+        if let Some(plain) = number::plain_float(text) {
+            return Ok(plain);
+        }
         let strict = number::strict_float(text);
         if self.is_strict() {
             return strict.ok_or_else(|| ValueError::Float(text.to_owned()));

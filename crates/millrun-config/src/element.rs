@@ -30,7 +30,7 @@ pub struct Element {
     argument: String,
     parameters: Vec<Entry>,
     /// Where each parameter stands, once there are many.
-    index: HashMap<String, usize>,
+    index: Option<HashMap<String, usize>>,
     elements: Vec<Element>,
     span: Span,
     extent: Span,
@@ -55,7 +55,7 @@ impl Element {
             name: name.into(),
             argument: argument.into(),
             parameters: Vec::new(),
-            index: HashMap::new(),
+            index: None,
             elements: Vec::new(),
             span,
             extent: span,
@@ -123,18 +123,17 @@ impl Element {
     }
 
     fn place_of(&self, name: &str) -> Option<usize> {
-        match self.index.is_empty() {
-            true => self.parameters.iter().position(|entry| entry.name == name),
-            false => self.index.get(name).copied(),
+        match &self.index {
+            None => self.parameters.iter().position(|entry| entry.name == name),
+            Some(index) => index.get(name).copied(),
         }
     }
 
     fn build_index(&mut self) {
-        self.index.clear();
-        if self.parameters.len() > INDEXED_FROM {
+        self.index = (self.parameters.len() > INDEXED_FROM).then(|| {
             let names = self.parameters.iter().map(|entry| entry.name.clone());
-            self.index = names.zip(0..).collect();
-        }
+            names.zip(0..).collect()
+        });
     }
 
     /// The value of a parameter.
@@ -168,11 +167,11 @@ impl Element {
         if let Some(old) = place.and_then(|place| self.parameters.get_mut(place)) {
             return Some(std::mem::replace(old, entry));
         }
-        if !self.index.is_empty() {
-            self.index.insert(entry.name.clone(), self.parameters.len());
+        if let Some(index) = &mut self.index {
+            index.insert(entry.name.clone(), self.parameters.len());
         }
         self.parameters.push(entry);
-        if self.index.is_empty() {
+        if self.index.is_none() {
             self.build_index();
         }
         None

@@ -3,7 +3,7 @@
 use crate::{
     Content, Diagnostic, EvaluateError, Evaluated, Json, Notation, Span,
     parser::Parser,
-    token::{Literal, Part},
+    token::{Literal, Part, Written},
 };
 
 /// A literal's text with its expressions evaluated.
@@ -17,14 +17,22 @@ pub(crate) struct Text {
 }
 
 /// Puts the parts of a literal together. Errors are reported; their expression gives no text.
-pub(crate) fn text(parser: &mut Parser<'_>, literal: &Literal) -> Text {
+pub(crate) fn text(parser: &mut Parser<'_>, literal: &Literal<'_>) -> Text {
     let mut whole = Text {
         text: String::new(),
         marker: None,
         origins: Vec::new(),
         is_broken: literal.is_broken,
     };
-    for part in &literal.parts {
+    let parts = match &literal.content {
+        // Its bytes are those of the file, and no message is about some of them.
+        Written::Verbatim(text) => {
+            whole.text = (*text).to_owned();
+            return whole;
+        }
+        Written::Parts(parts) => parts,
+    };
+    for part in parts {
         let origin = match part {
             Part::Text { text, span } => {
                 whole.text.push_str(text);
@@ -51,7 +59,7 @@ pub(crate) fn text(parser: &mut Parser<'_>, literal: &Literal) -> Text {
 }
 
 /// The content of a parameter's value.
-pub(crate) fn content(parser: &mut Parser<'_>, literal: &Literal, span: Span) -> Content {
+pub(crate) fn content(parser: &mut Parser<'_>, literal: &Literal<'_>, span: Span) -> Content {
     let whole = text(parser, literal);
     if whole.is_broken {
         return Content::Broken;

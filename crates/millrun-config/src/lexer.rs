@@ -9,7 +9,7 @@
 use crate::{
     Diagnostic, FileId, MAX_DIAGNOSTICS, Notation, Span,
     literal::{self, Broken},
-    token::{Literal, Part, Token, TokenKind},
+    token::{Literal, Token, TokenKind, Written},
 };
 
 /// Texts without an end are each read up to the end of the file. After this many the lexer gives
@@ -17,7 +17,7 @@ use crate::{
 const MAX_UNCLOSED: usize = 16;
 
 /// Cuts the whole text. The errors are at most [`MAX_DIAGNOSTICS`]; the lexer gives up there.
-pub(crate) fn tokenize(file: FileId, text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
+pub(crate) fn tokenize(file: FileId, text: &str) -> (Vec<Token<'_>>, Vec<Diagnostic>) {
     let mut lexer = Lexer {
         file,
         text,
@@ -43,7 +43,7 @@ struct Lexer<'a> {
     depth: usize,
     /// Texts so far that the end of the file cut.
     unclosed: usize,
-    tokens: Vec<Token>,
+    tokens: Vec<Token<'a>>,
     errors: Vec<Diagnostic>,
 }
 
@@ -56,7 +56,7 @@ impl<'a> Lexer<'a> {
         self.rest().chars().next()
     }
 
-    fn push(&mut self, kind: TokenKind, range: std::ops::Range<usize>) {
+    fn push(&mut self, kind: TokenKind<'a>, range: std::ops::Range<usize>) {
         let span = Span::new(self.file, range.start, range.end);
         self.tokens.push(Token { kind, span });
     }
@@ -87,14 +87,14 @@ impl<'a> Lexer<'a> {
         let start = self.offset;
         if self.rest().starts_with("</") {
             self.offset += 2;
-            let name = self.take_while(is_name).to_owned();
+            let name = self.take_while(is_name);
             self.depth = self.depth.saturating_sub(1);
             self.push(TokenKind::CloseTag(name), start..self.offset);
             self.tag_end();
             self.tag_line_end();
         } else if self.rest().starts_with('<') {
             self.offset += 1;
-            let name = self.take_while(is_name).to_owned();
+            let name = self.take_while(is_name);
             self.depth += 1;
             self.push(TokenKind::OpenTag(name), start..self.offset);
             self.argument();
@@ -117,7 +117,7 @@ impl<'a> Lexer<'a> {
                     .take_while(|c| c != '>' && !is_line_end(c))
                     .trim_end_matches(is_white);
                 self.offset = start + text.len();
-                self.bare(text, start)
+                bare(text)
             }
         };
         self.push(TokenKind::Argument(literal), start..self.offset);
@@ -142,7 +142,7 @@ impl<'a> Lexer<'a> {
                 let key = self.take_while(|c| !is_white(c));
                 let has_operand = self.peek().is_some();
                 let is_include = key == "@include" || (key == "include" && self.depth == 0);
-                (self.bare(key, start), is_include && has_operand)
+                (bare(key), is_include && has_operand)
             }
         };
         let kind = if is_include {
@@ -165,7 +165,7 @@ impl<'a> Lexer<'a> {
 
     /// A value without quotes: up to the end of the line or a `#` after white space. A `#` as the
     /// very first character belongs to the value, a habit of Fluentd that files rely on.
-    fn bare_value(&mut self) -> Literal {
+    fn bare_value(&mut self) -> Literal<'a> {
         let start = self.offset;
         let line = self.take_while(|c| !is_line_end(c));
         let mut after_blank = false;
@@ -179,23 +179,10 @@ impl<'a> Lexer<'a> {
         }
         let text = line.get(..end).unwrap_or(line).trim_end_matches(is_blank);
         self.offset = start + text.len();
-        self.bare(text, start)
+        bare(text)
     }
 
-    fn bare(&self, text: &str, start: usize) -> Literal {
-        let span = Span::new(self.file, start, start + text.len());
-        let parts = vec![Part::Text {
-            text: text.to_owned(),
-            span,
-        }];
-        Literal {
-            notation: Notation::Bare,
-            parts,
-            is_broken: false,
-        }
-    }
-
-    fn quoted(&mut self) -> Literal {
+    fn quoted(&mut self) -> Literal<'a> {
         if self.peek() == Some('"') {
             self.finish(
                 Notation::Double,
@@ -209,14 +196,14 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn json(&mut self) -> Literal {
+    fn json(&mut self) -> Literal<'a> {
         self.finish(
             Notation::Json,
             literal::json(self.file, self.text, self.offset),
         )
     }
 
-    fn finish(&mut self, notation: Notation, scanned: literal::Scanned) -> Literal {
+    fn finish(&mut self, notation: Notation, scanned: literal::Scanned) -> Literal<'a> {
         let is_broken = !scanned.errors.is_empty();
         self.errors.extend(scanned.errors);
         match scanned.end {
@@ -232,7 +219,7 @@ impl<'a> Lexer<'a> {
         }
         Literal {
             notation,
-            parts: scanned.parts,
+            content: Written::Parts(scanned.parts),
             is_broken,
         }
     }
@@ -276,6 +263,14 @@ impl<'a> Lexer<'a> {
             _ => {}
         }
         self.push(TokenKind::LineEnd, self.offset..self.offset);
+    }
+}
+
+fn bare(text: &str) -> Literal<'_> {
+    Literal {
+        notation: Notation::Bare,
+        content: Written::Verbatim(text),
+        is_broken: false,
     }
 }
 

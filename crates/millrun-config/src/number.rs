@@ -5,6 +5,36 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
+/// A text of nothing but a few decimal digits, which all ways to read it read alike: nearly every number that is written,
+/// and all defaults. A zero before others makes it octal for one of them.
+pub(crate) fn plain_integer(text: &str) -> Option<i64> {
+    let is_plain = match text.as_bytes() {
+        [b'0'] => true,
+        [b'1'..=b'9', rest @ ..] => {
+            rest.len() < PLAIN_DIGITS_MAX && rest.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    };
+    if is_plain { text.parse().ok() } else { None }
+}
+
+/// The same of a float: digits, perhaps with a point among them.
+pub(crate) fn plain_float(text: &str) -> Option<f64> {
+    let (whole, fraction) = match text.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (text, None),
+    };
+    plain_integer(whole)?;
+    let is_plain = fraction.is_none_or(|digits| {
+        let length = digits.len();
+        (1..=PLAIN_DIGITS_MAX).contains(&length) && digits.bytes().all(|it| it.is_ascii_digit())
+    });
+    if is_plain { text.parse().ok() } else { None }
+}
+
+/// Most digits of a number that is read without a second look; it fits into 64 bits.
+const PLAIN_DIGITS_MAX: usize = 15;
+
 /// Ruby's `String#to_i`: blanks, a sign, decimal digits with single underscores between them;
 /// 0 when there is none.
 pub(crate) fn leading_integer(text: &str) -> Result<i64, TooLarge> {
@@ -132,7 +162,56 @@ fn has_single_underscores(digits: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// What is plain is read as all the other ways read it.
+        #[test]
+        fn plain_numbers_are_what_the_slow_ways_make_of_them(text in "[-+ _0]?[0-9_]{0,17}([.][0-9_]{0,17})?[e5m]?") {
+            if let Some(plain) = plain_integer(&text) {
+                prop_assert_eq!(leading_integer(&text), Ok(plain));
+                prop_assert_eq!(strict_integer(&text), Some(Ok(plain)));
+            }
+            if let Some(plain) = plain_float(&text) {
+                prop_assert_eq!(leading_float(&text), plain);
+                prop_assert_eq!(strict_float(&text), Some(plain));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_every_day_is_plain() {
+        for text in ["0", "24224", "999999999999999"] {
+            assert!(
+                plain_integer(text).is_some() && plain_float(text).is_some(),
+                "{text}"
+            );
+        }
+        for text in ["0.5", "20.0", "1.25"] {
+            assert!(
+                plain_integer(text).is_none() && plain_float(text).is_some(),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "08",
+            "-1",
+            "1_0",
+            ".5",
+            "1.",
+            "1e3",
+            " 1",
+            "9999999999999999",
+        ] {
+            assert!(
+                plain_integer(text).is_none() && plain_float(text).is_none(),
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn lax_numbers_take_what_they_can() {

@@ -112,9 +112,9 @@ impl Parser<'_> {
 
     /// Reads items up to the end of the section, or of the file where none is open. Returns where
     /// they end.
-    fn items(
+    fn items<'t>(
         &mut self,
-        tokens: &mut Tokens,
+        tokens: &mut Tokens<'t>,
         element: &mut Element,
         open: Option<&Open<'_>>,
         depth: usize,
@@ -148,11 +148,11 @@ impl Parser<'_> {
         tokens.end
     }
 
-    fn element(
+    fn element<'t>(
         &mut self,
-        tokens: &mut Tokens,
+        tokens: &mut Tokens<'t>,
         parent: &mut Element,
-        (name, name_span): (String, Span),
+        (name, name_span): (&'t str, Span),
         outer: Option<&Open<'_>>,
         depth: usize,
     ) {
@@ -195,22 +195,17 @@ impl Parser<'_> {
             tokens.cut_off();
             return;
         }
-        let name = element.name().to_owned();
-        let open = Open {
-            name: &name,
-            span,
-            outer,
-        };
+        let open = Open { name, span, outer };
         let end = self.items(tokens, &mut element, Some(&open), depth + 1);
         element.close(end);
         parent.push(element);
     }
 
     /// Reads a closing tag; whether it ends the innermost section.
-    fn close(
+    fn close<'t>(
         &mut self,
-        tokens: &mut Tokens,
-        name: String,
+        tokens: &mut Tokens<'t>,
+        name: &'t str,
         span: Span,
         open: Option<&Open<'_>>,
     ) -> bool {
@@ -225,7 +220,7 @@ impl Parser<'_> {
             let error = Diagnostic::error("unmatched end tag").at(span, expected);
             self.diagnostics
                 .push(error.and(open.span, "this section is open"));
-            if open.outer.is_some_and(|outer| outer.is_open(&name)) {
+            if open.outer.is_some_and(|outer| outer.is_open(name)) {
                 // The outer section sees the same tag again.
                 tokens.tokens.push_front(Token {
                     kind: TokenKind::CloseTag(name),
@@ -251,9 +246,9 @@ impl Parser<'_> {
 
     fn parameter(
         &mut self,
-        tokens: &mut Tokens,
+        tokens: &mut Tokens<'_>,
         element: &mut Element,
-        (key, name_span): (Literal, Span),
+        (key, name_span): (Literal<'_>, Span),
         open: Option<&Open<'_>>,
     ) {
         let name = self.text(&key);
@@ -315,7 +310,7 @@ impl Parser<'_> {
     }
 
     /// `k  # note` has the comment as its value, in Fluentd too. Nobody means that.
-    fn check_comment(&mut self, name: &str, literal: &Literal, span: Span) {
+    fn check_comment(&mut self, name: &str, literal: &Literal<'_>, span: Span) {
         let text = self.sources.text(span);
         let is_comment = literal.notation == Notation::Bare
             && (text == "#" || text.starts_with("# ") || text.starts_with("#\t"));
@@ -327,7 +322,13 @@ impl Parser<'_> {
         }
     }
 
-    fn include(&mut self, tokens: &mut Tokens, element: &mut Element, span: Span, depth: usize) {
+    fn include(
+        &mut self,
+        tokens: &mut Tokens<'_>,
+        element: &mut Element,
+        span: Span,
+        depth: usize,
+    ) {
         let operand = match tokens.next_if(|kind| matches!(kind, TokenKind::Value(_))) {
             Some(Token {
                 kind: TokenKind::Value(literal),
@@ -350,7 +351,7 @@ impl Parser<'_> {
         }
     }
 
-    fn line_end(&mut self, tokens: &mut Tokens, message: &str) {
+    fn line_end(&mut self, tokens: &mut Tokens<'_>, message: &str) {
         let span = tokens.span();
         match tokens.tokens.front().map(|token| &token.kind) {
             None | Some(TokenKind::LineEnd | TokenKind::End) => tokens.skip_line(),
@@ -365,7 +366,7 @@ impl Parser<'_> {
     }
 
     /// A text that is no value: a key, an argument, a path.
-    fn text(&mut self, literal: &Literal) -> String {
+    fn text(&mut self, literal: &Literal<'_>) -> String {
         let Text { text, .. } = evaluation::text(self, literal);
         text
     }

@@ -15,25 +15,25 @@ use crate::{Notation, Span};
 
 /// A token and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Token {
-    pub(crate) kind: TokenKind,
+pub(crate) struct Token<'t> {
+    pub(crate) kind: TokenKind<'t>,
     pub(crate) span: Span,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TokenKind {
+pub(crate) enum TokenKind<'t> {
     /// `<` and the name; the name may be missing.
-    OpenTag(String),
+    OpenTag(&'t str),
     /// `</` and the name; the name may be missing.
-    CloseTag(String),
+    CloseTag(&'t str),
     /// `>`
     TagEnd,
     /// What stands between the name and `>`.
-    Argument(Literal),
+    Argument(Literal<'t>),
     /// The first word of a parameter.
-    Key(Literal),
+    Key(Literal<'t>),
     /// What follows a key or an include.
-    Value(Literal),
+    Value(Literal<'t>),
     /// `@include`, at the top of a file also `include`.
     Include,
     /// `#` to the end of the line.
@@ -48,11 +48,20 @@ pub(crate) enum TokenKind {
 
 /// A text before its embedded Ruby is evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Literal {
+pub(crate) struct Literal<'t> {
     pub(crate) notation: Notation,
-    pub(crate) parts: Vec<Part>,
+    pub(crate) content: Written<'t>,
     /// The lexer has reported an error inside; nobody needs to complain about the content again.
     pub(crate) is_broken: bool,
+}
+
+/// What a literal says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Written<'t> {
+    /// These characters of the file, as they stand there. Most literals are such, and cost no memory of their own.
+    Verbatim(&'t str),
+    /// Parts, put together.
+    Parts(Vec<Part>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,18 +74,21 @@ pub(crate) enum Part {
 }
 
 /// The tokens of a file that are still to come.
-pub(crate) struct Tokens {
+pub(crate) struct Tokens<'t> {
     /// What is still to come, without comments.
-    pub(crate) tokens: VecDeque<Token>,
+    pub(crate) tokens: VecDeque<Token<'t>>,
     /// Where the file ends, for what is missing there.
     pub(crate) end: Span,
     /// The rest was given up.
     pub(crate) is_cut_off: bool,
 }
 
-impl Tokens {
+impl<'t> Tokens<'t> {
     /// Takes the next token if it fits.
-    pub(crate) fn next_if(&mut self, fits: impl FnOnce(&TokenKind) -> bool) -> Option<Token> {
+    pub(crate) fn next_if(
+        &mut self,
+        fits: impl FnOnce(&TokenKind<'t>) -> bool,
+    ) -> Option<Token<'t>> {
         self.tokens.pop_front_if(|token| fits(&token.kind))
     }
 

@@ -73,6 +73,8 @@ pub struct Assembly<'a> {
     pub(crate) worker: u32,
     /// How many workers run the plugin that is being made.
     pub(crate) workers: u32,
+    /// Nothing of what is made will run.
+    pub(crate) is_rehearsal: bool,
     depth: usize,
     /// How often plugins may still be looked at again, and whether one just is.
     pub(crate) looks_left: usize,
@@ -111,6 +113,22 @@ pub fn assemble_all(
     first.unwrap_or_default()
 }
 
+/// Makes the plugins of all workers only to hear what they have to say.
+pub(crate) fn rehearse(
+    root: &Element,
+    registry: &Registry,
+    system: &System,
+    state_root: &Path,
+    diagnostics: &mut Diagnostics,
+) {
+    check_workers(root, system.parameters.workers, diagnostics);
+    let mut assembly = Assembly::new(registry, system, state_root, diagnostics);
+    assembly.is_rehearsal = true;
+    for view in views(root, system.parameters.workers) {
+        assembly.rehearse(&view);
+    }
+}
+
 impl<'a> Assembly<'a> {
     fn new(
         registry: &'a Registry,
@@ -131,6 +149,7 @@ impl<'a> Assembly<'a> {
             primary: None,
             worker: system.worker,
             workers: system.parameters.workers,
+            is_rehearsal: false,
             depth: 0,
             looks_left: ALL_LOOKS_MAX,
             looks_again: 0,
@@ -140,12 +159,7 @@ impl<'a> Assembly<'a> {
     /// The plugins of a view. What is unique in a process begins anew; what is shared on disk does
     /// not.
     fn parts(&mut self, view: &View<'_>) -> Parts {
-        self.worker = view.worker;
-        self.labels.clear();
-        self.ids.clear();
-        self.unnamed.clear();
-        self.buffered.clear();
-        let labels = self.collect_labels(view);
+        let labels = self.begin(view);
         let error = self.labels.get("@ERROR").map(|(router, _)| *router);
         let mut routers = vec![self.router(view.seats().iter().copied())];
         for Seat { element, workers } in labels {
@@ -154,11 +168,9 @@ impl<'a> Assembly<'a> {
         }
         let mut inputs = Vec::new();
         if !self.system.without_source {
-            for seat in view.seats() {
-                if seat.element.name() == "source" {
-                    self.workers = seat.workers;
-                    inputs.extend(self.input(seat.element));
-                }
+            for seat in view.source_seats() {
+                self.workers = seat.workers;
+                inputs.extend(self.input(seat.element));
             }
         }
         let mut graph = Graph {
@@ -174,6 +186,33 @@ impl<'a> Assembly<'a> {
             buffered: std::mem::take(&mut self.buffered),
         }
     }
+
+    /// As [`parts`](Self::parts), and each part is gone before the next one is made: a long configuration would otherwise
+    /// fill the memory with plugins that nobody runs, at a cost that grows faster than its length.
+    fn rehearse(&mut self, view: &View<'_>) {
+        let labels = self.begin(view);
+        drop(self.router(view.seats().iter().copied()));
+        for Seat { element, workers } in labels {
+            let inner = element.elements().iter();
+            drop(self.router(inner.map(|element| Seat { element, workers })));
+        }
+        if !self.system.without_source {
+            for seat in view.source_seats() {
+                self.workers = seat.workers;
+                drop(self.input(seat.element));
+            }
+        }
+    }
+
+    /// Begins with a view; its labels, which any plugin may name.
+    fn begin<'e>(&mut self, view: &View<'e>) -> Vec<Seat<'e>> {
+        self.worker = view.worker;
+        self.labels.clear();
+        self.ids.clear();
+        self.unnamed.clear();
+        self.buffered.clear();
+        self.collect_labels(view)
+    }
 }
 
 impl Assembly<'_> {
@@ -181,6 +220,15 @@ impl Assembly<'_> {
     #[must_use]
     pub fn worker(&self) -> u32 {
         self.worker
+    }
+
+    /// How many helpers of the worker a plugin makes parts for; none while plugins are only made to hear what they have to say.
+    #[must_use]
+    pub fn helpers(&self) -> usize {
+        match self.is_rehearsal {
+            true => 0,
+            false => self.system.helpers(),
+        }
     }
 
     /// Makes the output that `element`, a `<match>` or `<store>`, describes.

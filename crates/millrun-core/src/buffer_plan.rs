@@ -133,7 +133,7 @@ impl Assembly<'_> {
         let node = BufferedNode::new(id.clone(), output, secondary, keys, plan);
         let node = Arc::new(node);
         // A secondary one has no buffer to open.
-        if !self.is_secondary() {
+        if !self.is_secondary() && !self.is_rehearsal {
             self.buffered.push(Arc::clone(&node));
         }
         Node::Buffered(node)
@@ -322,7 +322,8 @@ impl Assembly<'_> {
         let number = self.worker as usize;
         let has_several = self.workers > 1;
         let mut left_behind = Vec::new();
-        if number == 0 || !has_several {
+        // Whoever only checks takes nothing over, and a look at a directory is what the rest of a section costs.
+        if !self.is_rehearsal && (number == 0 || !has_several) {
             let first = if has_own_path && !has_several {
                 0
             } else {

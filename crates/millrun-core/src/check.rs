@@ -4,7 +4,7 @@ use std::path::Path;
 
 use millrun_config::{Diagnostics, Element, Parsed, Sources, Strictness, modernise};
 
-use crate::assembly::assemble_all;
+use crate::assembly::rehearse;
 use crate::lint::lint;
 use crate::promise::{Promise, PromiseName, promises};
 use crate::registry::Registry;
@@ -46,14 +46,7 @@ pub fn check(
         if system.parameters.strict_config_value {
             diagnostics.set_strictness(Strictness::Strict);
         }
-        // What the plugins are is of no use here, what they had to say is in the diagnostics.
-        drop(assemble_all(
-            &root,
-            registry,
-            &system,
-            state_root,
-            &mut diagnostics,
-        ));
+        rehearse(&root, registry, &system, state_root, &mut diagnostics);
     }
     let workers = workers_of(&root);
     lint(&root, registry, workers, &mut diagnostics);

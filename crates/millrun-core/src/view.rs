@@ -115,7 +115,13 @@ impl<'a> View<'a> {
 
     /// The sources, in file order.
     pub(crate) fn sources(&self) -> impl Iterator<Item = &'a Element> {
-        self.elements().filter(|element| element.name() == "source")
+        self.source_seats().map(|seat| seat.element)
+    }
+
+    /// The sources with who runs them, in file order.
+    pub(crate) fn source_seats(&self) -> impl Iterator<Item = Seat<'a>> {
+        let seats = self.seats.iter().copied();
+        seats.filter(|seat| seat.element.name() == "source")
     }
 
     /// The labels, in file order.

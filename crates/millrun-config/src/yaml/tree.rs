@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::{
     Content, Diagnostic, Element, Entry, Json, Notation, Span, Value, evaluation, literal, nearest,
     parser::Parser,
-    token::{Literal, Part},
+    token::{Literal, Part, Written},
     yaml::{
         MAX_NODES,
         node::{Kind, Node, Tag},
@@ -321,7 +321,7 @@ impl<'a, 'p> Builder<'a, 'p> {
         });
         let literal = Literal {
             notation: Notation::Double,
-            parts: parts.collect(),
+            content: Written::Parts(parts.collect()),
             is_broken,
         };
         match evaluation::content(self.parser, &literal, span) {

@@ -36,13 +36,17 @@ fn output(element: &Element, schema: &'static Schema, diagnostics: &mut Diagnost
 }
 
 fn placeholders(entry: &Entry, keys: &[&str], diagnostics: &mut Diagnostics) {
+    let text = entry.value.as_text().filter(|text| text.contains("${"));
+    let Some(text) = text else { return };
     // The output itself knows more; what it said is enough.
     let is_reported = diagnostics.iter().any(|finding| {
         let primary = finding.primary.as_ref();
         primary.is_some_and(|label| label.span == entry.value.span)
     });
-    let text = entry.value.as_text().filter(|_| !is_reported);
-    for name in text.into_iter().flat_map(names) {
+    if is_reported {
+        return;
+    }
+    for name in names(text) {
         let key = name.split('[').next().unwrap_or(name);
         let is_answered = name == "chunk_id" || keys.contains(&name) || keys.contains(&key);
         if is_answered {

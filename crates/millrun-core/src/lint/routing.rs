@@ -19,16 +19,29 @@ const TAKERS_MAX: usize = 16;
 
 /// Filters and matches behind the matches that take all their tags.
 fn order(scope: &Scope<'_>, diagnostics: &mut Diagnostics) {
+    // Nothing is dead before a match, and most labels end with their first one.
+    let is_match = |rule: &&Element| rule.name() == "match";
+    if scope
+        .rules
+        .iter()
+        .position(is_match)
+        .is_none_or(|first| first + 1 == scope.rules.len())
+    {
+        return;
+    }
     // A pattern that does not compile is reported where plugins are made.
     let rules = scope.rules.iter();
     let compiled =
         rules.filter_map(|rule| Some((*rule, TagPatterns::compile(rule.argument()).ok()?)));
     let compiled: Vec<(&Element, TagPatterns)> = compiled.collect();
+    let Some(first_match) = compiled.iter().position(|(rule, _)| is_match(rule)) else {
+        return;
+    };
     let rules = Rules {
         index: TagIndex::new(compiled.iter().map(|(_, patterns)| patterns)),
         compiled: &compiled,
     };
-    for (number, (rule, patterns)) in compiled.iter().enumerate() {
+    for (number, (rule, patterns)) in compiled.iter().enumerate().skip(first_match + 1) {
         if let Some(takers) = rules.takers(number, patterns) {
             diagnostics.push(dead(rule, &takers));
         }

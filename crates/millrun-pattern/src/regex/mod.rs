@@ -84,7 +84,10 @@ impl Regex {
         let names = syntax
             .names
             .into_iter()
-            .map(|(name, numbers)| CaptureName { name, numbers })
+            .map(|(name, numbers)| CaptureName {
+                name: name.into(),
+                numbers: numbers.into(),
+            })
             .collect();
         Ok(Regex {
             names,

@@ -1,5 +1,7 @@
 //! Where the captures of a match lie, in memory that the caller keeps.
 
+use std::sync::Arc;
+
 use pcre2::bytes::CaptureLocations;
 
 use super::splitter_run::{UNSET, Way};
@@ -54,11 +56,11 @@ impl std::fmt::Debug for Spans {
     }
 }
 
-/// The name of one or several groups.
+/// The name of one or several groups; cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureName {
-    pub(super) name: String,
-    pub(super) numbers: Vec<usize>,
+    pub(super) name: Arc<str>,
+    pub(super) numbers: Arc<[usize]>,
 }
 
 impl CaptureName {

@@ -58,7 +58,8 @@ impl RegexpParser {
             .into_iter()
             .chain(kept)
             .map(|name| {
-                let mut key = Vec::new();
+                // Names are shorter than what has a longer header than this.
+                let mut key = Vec::with_capacity(3 + name.as_str().len());
                 write::str(&mut key, name.as_str().as_bytes());
                 Field {
                     conversion: rules.conversion(name.as_str().as_bytes()),

@@ -77,13 +77,7 @@ pub(crate) fn build(
     else {
         return None;
     };
-    let team = team(
-        element,
-        id,
-        &parameters,
-        &encoder,
-        assembly.system.helpers(),
-    );
+    let team = team(element, id, &parameters, &encoder, assembly.helpers());
     let pump = Pump {
         files: System,
         encoder,

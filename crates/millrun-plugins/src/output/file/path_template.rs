@@ -99,22 +99,26 @@ impl TemplateParts<'_> {
             ..
         } = self;
         let ending = format!("{index}{suffix}{compression_suffix}");
-        let template = match (path.split_once('*'), keys.time.map(|key| key.seconds)) {
+        let timekey = keys.time.map(|key| key.seconds);
+        // Whether the time was written into the template as the timekey needs it.
+        let mut is_told = false;
+        let mut format = |timekey| {
+            is_told = time_slice_format.is_none();
+            time_slice_format.unwrap_or(time_format(timekey))
+        };
+        let template = match (path.split_once('*'), timekey) {
             (Some(_), None) => return Err(TemplateError::StarWithoutTime),
             (Some((before, after)), Some(timekey)) => {
-                let format = time_slice_format.unwrap_or(time_format(timekey));
+                let format = format(timekey);
                 format!("{before}{format}{index}{after}{compression_suffix}")
             }
             (None, Some(timekey)) => match times_told_apart(path, timekey) {
-                Told::None => {
-                    let format = time_slice_format.unwrap_or(time_format(timekey));
-                    format!("{path}.{format}{ending}")
-                }
+                Told::None => format!("{path}.{}{ending}", format(timekey)),
                 Told::All | Told::Some => format!("{path}{ending}"),
             },
             (None, None) => format!("{path}{ending}"),
         };
-        if let Some(timekey) = keys.time.map(|key| key.seconds)
+        if let Some(timekey) = timekey.filter(|_| !is_told)
             && !matches!(times_told_apart(&template, timekey), Told::All)
         {
             return Err(TemplateError::Insufficient {
@@ -157,6 +161,9 @@ fn times_told_apart(path: &str, timekey: u32) -> Told {
         (3600, 60),
         (60, 1),
     ];
+    if !path.contains('%') {
+        return Told::None;
+    }
     let Ok(format) = TimeFormat::compile(path) else {
         return Told::None;
     };
