@@ -18,7 +18,7 @@ pub struct TimeError {
 pub enum TimeFormatError {
     /// A directive that cannot be read from text.
     #[error(
-        "at byte {offset}: the time format has `{directive}`, which cannot be parsed; known are %Y %C %y %m %b %B %h %d %e %j %H %k %I %l %p %P %M %S %L %N %z %Z %s %Q %a %A %u %w %F %T %D %R %r %c %x %X %n %t %%"
+        "at byte {offset}: the time format has `{directive}`, which cannot be parsed; known are %Y %C %y %m %b %B %h %d %e %j %H %k %I %l %p %P %M %S %L %N %z %Z %s %Q %a %A %u %w %U %W %V %G %g %F %T %D %R %r %c %x %X %n %t %%"
     )]
     Directive {
         /// Bytes before the directive in the format.

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! 2024-01-01 00:00:00 UTC        2024/01/01 1:02 pm        20240101T000000Z
-//! Thu Feb 01 03:04:05 2024       Thu, 01 Feb 2024 03:04:05 +0900
+//! Thu Feb 01 03:04:05 2024       Thu, 01 Feb 2024 03:04:05 +0900      2 Jan 24 3pm
+//! 2024-060 (day of the year)     24-01-02 and 24/01/02 (year first)   2024.01.02
 //! 01/Feb/2024:03:04:05 +0900     01/02/2024 (day first)    12:34
 //! ```
 
 use super::{
     offset::take_offset,
-    parts::{MONTHS, Parts, WEEKDAYS, take_fraction, take_name, take_number},
+    parts::{MONTHS, Parts, WEEKDAYS, of_century, take_fraction, take_name, take_number},
 };
 
 /// Reads a text; nothing if there is no date and no time in it, or one that cannot be.
@@ -35,7 +36,7 @@ pub(super) fn parse(text: &[u8]) -> Option<Parts> {
         || parts.month.is_some()
         || parts.day.is_some()
         || parts.hour.is_some();
-    found.then_some(parts)
+    (found && parts.is_possible()).then_some(parts)
 }
 
 fn take_digits<'t>(text: &'t [u8], parts: &mut Parts) -> Option<&'t [u8]> {
@@ -43,12 +44,27 @@ fn take_digits<'t>(text: &'t [u8], parts: &mut Parts) -> Option<&'t [u8]> {
     let (number, rest) = text.split_at_checked(length)?;
     match (length, rest) {
         (1 | 2, [b':', b'0'..=b'9', ..]) if parts.hour.is_none() => take_time(text, parts),
-        (4, [b'-' | b'/', ..]) => {
+        (1 | 2, _) if parts.hour.is_none() && meridian(rest).is_some() => {
+            let (afternoon, rest) = meridian(rest)?;
+            let (hour, _) = take_number(number, 2)?;
+            set_time(parts, hour, 0, 0)?;
+            parts.afternoon = Some(afternoon);
+            Some(rest)
+        }
+        (4, [b'-', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', tail @ ..])
+            if !tail.first().is_some_and(u8::is_ascii_digit) =>
+        {
+            let (year, _) = take_number(number, 4)?;
+            let (day, rest) = take_number(rest.get(1..)?, 3)?;
+            (parts.year, parts.day_of_year) = (Some(i64::from(year)), Some(day));
+            (1..=366).contains(&day).then_some(rest)
+        }
+        (4, [b'-' | b'/', ..]) | (4, [b'.', b'0'..=b'9', ..]) => {
             let (year, _) = take_number(number, 4)?;
             let (month, rest) = take_number(rest.get(1..)?, 2)?;
             set_date(parts, i64::from(year), month, 1)?;
             match rest {
-                [b'-' | b'/', rest @ ..] => {
+                [b'-' | b'/' | b'.', rest @ ..] => {
                     let (day, rest) = take_number(rest, 2)?;
                     set_date(parts, i64::from(year), month, day)?;
                     Some(rest)
@@ -62,9 +78,14 @@ fn take_digits<'t>(text: &'t [u8], parts: &mut Parts) -> Option<&'t [u8]> {
             let [b'/' | b'-' | b'.', rest @ ..] = rest else {
                 return None;
             };
-            let (year, rest) = take_number(rest, 4)?;
-            set_date(parts, i64::from(year), month, day)?;
-            Some(rest)
+            let (year, behind) = take_number(rest, 4)?;
+            if rest.len() - behind.len() > 2 {
+                set_date(parts, i64::from(year), month, day)?;
+            } else {
+                // Without a long number the first one is the year.
+                set_date(parts, of_century(day), month, year)?;
+            }
+            Some(behind)
         }
         (8 | 14, _) => {
             let (year, after) = take_number(number, 4)?;
@@ -88,6 +109,22 @@ fn take_digits<'t>(text: &'t [u8], parts: &mut Parts) -> Option<&'t [u8]> {
             parts.day = Some(take_number(number, 2)?.0).filter(|day| (1..=31).contains(day));
             parts.day?;
             Some(rest)
+        }
+        (2, _) if parts.month.is_some() && parts.year.is_none() => {
+            parts.year = Some(of_century(take_number(number, 2)?.0));
+            Some(rest)
+        }
+        _ => None,
+    }
+}
+
+/// `am` or `pm`, maybe behind a blank: whether it is afternoon, and what follows.
+fn meridian(text: &[u8]) -> Option<(bool, &[u8])> {
+    match text.trim_ascii_start() {
+        [first @ (b'a' | b'A' | b'p' | b'P'), b'm' | b'M', rest @ ..]
+            if !rest.first().is_some_and(u8::is_ascii_alphanumeric) =>
+        {
+            Some((matches!(first, b'p' | b'P'), rest))
         }
         _ => None,
     }

@@ -36,7 +36,7 @@ pub(super) fn parse(text: &[u8]) -> Option<Parts> {
         && hour <= 24
         && minute <= 59
         && second <= 60;
-    valid.then_some(Parts {
+    let parts = Parts {
         year: Some(i64::from(year)),
         month: Some(month),
         day: Some(day),
@@ -46,7 +46,8 @@ pub(super) fn parse(text: &[u8]) -> Option<Parts> {
         nanoseconds,
         offset,
         ..Parts::default()
-    })
+    };
+    (valid && parts.is_possible()).then_some(parts)
 }
 
 fn fixed(text: &[u8], digits: usize) -> Option<(u32, &[u8])> {
@@ -70,6 +71,8 @@ mod tests {
             ("2024-1-1T00:00:00Z", None),
             ("2024-13-01T00:00:00Z", None),
             ("2024-01-01", None),
+            ("2024-01-01T24:00:00Z", Some(Some(0))),
+            ("2024-01-01T24:00:01Z", None),
         ] {
             assert_eq!(
                 parse(text.as_bytes()).map(|parts| parts.offset),

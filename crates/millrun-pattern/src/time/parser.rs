@@ -266,6 +266,82 @@ mod tests {
         assert_eq!(parse("%Y %j", "2024 60"), Some((1_709_164_800, 0)));
     }
 
+    /// What Ruby 3.1 answered.
+    #[test]
+    fn weeks_centuries_and_other_calendars_are_read_as_ruby_does() {
+        for (format, text, seconds) in [
+            ("%G-W%V-%u", "2024-W05-4", Some(1_706_745_600)),
+            ("%G-W%V-%u", "2020-W53-7", Some(1_609_632_000)),
+            ("%Y %U %w", "2024 05 4", Some(1_707_350_400)),
+            ("%Y %W %u", "2024 05 4", Some(1_706_745_600)),
+            ("%Y W%W", "2024 W05", Some(1_706_486_400)),
+            ("%C%y-%m-%d", "2024-01-02", Some(1_704_153_600)),
+            ("%Ey-%Om-%Od", "24-01-02", Some(1_704_153_600)),
+            ("%Y-%j", "2024-366", Some(1_735_603_200)),
+            ("%Y-%j", "2023-366", None),
+            ("%F %T", "2024-01-01 24:00:00", Some(1_704_153_600)),
+            ("%F %T", "2024-01-01 24:00:01", None),
+            ("%F %z", "2024-01-01 +25:00", None),
+        ] {
+            assert_eq!(
+                parse(format, text),
+                seconds.map(|seconds| (seconds, 0)),
+                "{format} {text}"
+            );
+        }
+    }
+
+    /// What Ruby 3.1 answered.
+    #[test]
+    fn times_without_a_format_have_days_of_years_and_short_forms() {
+        let mut parser = TimeParser::new(TimeType::Text, None, &[], Zone::UTC).unwrap();
+        for (text, seconds) in [
+            ("2024-01-01 3pm", Some(1_704_121_200)),
+            ("2024-01-01 12am", Some(1_704_067_200)),
+            ("2024-060", Some(1_709_164_800)),
+            ("2024.01.02", Some(1_704_153_600)),
+            ("99-01-02", Some(915_235_200)),
+            ("Mon, 02 Jan 06 15:04:05 -0700", Some(1_136_239_445)),
+            ("02/01/2024", Some(1_706_745_600 - 30 * 86_400)),
+            ("5/23/1999 12:00", None),
+            ("2024-01-01 24:00:01", None),
+        ] {
+            let read = parser.parse_text(text.as_bytes(), NOW).ok();
+            assert_eq!(read.map(|time| time.seconds), seconds, "{text}");
+        }
+    }
+
+    /// What Ruby 3.1 answered.
+    #[test]
+    fn rare_directives_are_written_as_ruby_does() {
+        let utc = [
+            (
+                "%:::z|%_z|%_10z|%_:z|%-z",
+                "+00| +000|      +000| +0:00|-0000",
+            ),
+            ("%#Z %#p %5p %-10a|", "utc pm    PM Tue|"),
+            (
+                "%10n|%3t|%10%|%10D|%^c",
+                "         \n|  \t|         %|  11/14/23|TUE NOV 14 22:13:20 2023",
+            ),
+            ("%Ey %EY %Od %Om %Ed %OY %E", "23 2023 14 11 %Ed %OY %E"),
+            ("%+ %Q %:S %+z %::::z", "%+ %Q %:S %+z %::::z"),
+        ];
+        let east = [(
+            "%:::z|%_z|%_10::z|%-z|%10z",
+            "+05:45| +545|  +5:45:00|+0545|+000000545",
+        )];
+        for (zone, table) in [
+            (Zone::UTC, &utc[..]),
+            (Zone::parse("+05:45").unwrap(), &east[..]),
+        ] {
+            for (format, text) in table {
+                let format = crate::TimeFormat::compile(format).unwrap();
+                assert_eq!(format.to_string(1_700_000_000, 0, &zone), *text);
+            }
+        }
+    }
+
     #[test]
     fn what_depends_on_today_is_not_remembered() {
         let mut parser = TimeParser::new(TimeType::Text, Some("%H:%M"), &[], Zone::UTC).unwrap();

@@ -1,7 +1,8 @@
 //! Time formats for writing: Ruby's strftime, compiled to a list of steps.
 //!
 //! ```text
-//! % flags width directive      flags: - no padding, _ spaces, 0 zeros, ^ capitals, # changed case, : colons in %z
+//! % flags width directive      flags: - no padding, _ spaces, 0 zeros, ^ capitals, # changed case, : colons in %z;
+//!                              E and O before some directives change nothing
 //! ```
 //! What is no directive is written as it stands, as Ruby does.
 
@@ -26,6 +27,8 @@ pub struct TimeFormat {
 enum Step {
     Literal(String),
     Field(Field),
+    /// A directive that stands for several, as one field.
+    Group(Field, Vec<Step>),
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,12 +72,7 @@ impl TimeFormat {
     /// Appends a time as text to `out`.
     pub fn write(&self, seconds: i64, nanoseconds: u32, zone: &Zone, out: &mut String) {
         let moment = Moment::new(seconds, nanoseconds, zone);
-        for step in &self.steps {
-            match step {
-                Step::Literal(text) => out.push_str(text),
-                Step::Field(field) => moment.write(*field, out),
-            }
-        }
+        moment.write_steps(&self.steps, out);
     }
 
     /// The time as a text of its own.
@@ -111,7 +109,6 @@ fn compile_into(format: &str, steps: &mut Vec<Step>) {
             b'r' => "%I:%M:%S %p",
             b'c' => "%a %b %e %H:%M:%S %Y",
             b'v' => "%e-%^b-%Y",
-            b'+' => "%a %b %e %H:%M:%S %Z %Y",
             _ => {
                 if !literal.is_empty() {
                     steps.push(Step::Literal(std::mem::take(&mut literal)));
@@ -120,14 +117,30 @@ fn compile_into(format: &str, steps: &mut Vec<Step>) {
                 continue;
             }
         };
-        if expansion.len() == 1 {
+        let is_plain = field.width.is_none() && !field.upper;
+        if is_plain && expansion.len() == 1 {
             literal.push_str(expansion);
             continue;
         }
         if !literal.is_empty() {
             steps.push(Step::Literal(std::mem::take(&mut literal)));
         }
-        compile_into(expansion, steps);
+        if is_plain {
+            compile_into(expansion, steps);
+        } else {
+            let mut group = Vec::new();
+            if expansion.len() == 1 {
+                group.push(Step::Literal(expansion.to_owned()));
+            } else {
+                compile_into(expansion, &mut group);
+            }
+            // Only text changes its case, and within a group all of it goes to capitals or none.
+            let field = Field {
+                swap: false,
+                ..field
+            };
+            steps.push(Step::Group(field, group));
+        }
     }
     literal.push_str(rest);
     if !literal.is_empty() {
@@ -139,6 +152,7 @@ fn compile_into(format: &str, steps: &mut Vec<Step>) {
 fn read_field(text: &[u8]) -> Option<(Field, usize)> {
     let mut field = Field::default();
     let mut length = 0;
+    let mut modifier = None;
     for &byte in text {
         length += 1;
         match byte {
@@ -152,10 +166,16 @@ fn read_field(text: &[u8]) -> Option<(Field, usize)> {
                 field.width = Some(width).filter(|&width| width <= WIDTH_MAX);
                 field.width?;
             }
+            b'E' | b'O' if modifier.is_none() => modifier = Some(byte),
             _ => {
                 field.directive = byte;
-                return b"aAbBcCdDeFgGhHIjklLmMnNpPQrRsStTuUvVwWxXyYzZ%+"
-                    .contains(&byte)
+                let known: &[u8] = match modifier {
+                    None => b"aAbBcCdDeFgGhHIjklLmMnNpPrRsStTuUvVwWxXyYzZ%",
+                    Some(b'E') => b"cCxXyY",
+                    Some(_) => b"deHkIlmMSuUVwWy",
+                };
+                let colons_max = if byte == b'z' { 3 } else { 0 };
+                return (known.contains(&byte) && field.colons <= colons_max)
                     .then_some((field, length));
             }
         }
@@ -196,6 +216,20 @@ impl<'z> Moment<'z> {
         }
     }
 
+    fn write_steps(&self, steps: &[Step], out: &mut String) {
+        for step in steps {
+            match step {
+                Step::Literal(text) => out.push_str(text),
+                Step::Field(field) => self.write(*field, out),
+                Step::Group(field, steps) => {
+                    let mut group = String::new();
+                    self.write_steps(steps, &mut group);
+                    text(*field, group, out);
+                }
+            }
+        }
+    }
+
     fn write(&self, field: Field, out: &mut String) {
         let hour = self.second_of_day / 3600;
         let hour12 = (hour + 11) % 12 + 1;
@@ -228,13 +262,6 @@ impl<'z> Moment<'z> {
             b'M' => pad(field, self.second_of_day / 60 % 60, b'0', 2, out),
             b'S' => pad(field, self.second_of_day % 60, b'0', 2, out),
             b's' => pad(field, self.seconds, b'0', 1, out),
-            b'Q' => {
-                let millis = self
-                    .seconds
-                    .saturating_mul(1000)
-                    .saturating_add(i64::from(self.nanoseconds / 1_000_000));
-                pad(field, millis, b'0', 1, out);
-            }
             b'u' => pad(field, if weekday == 0 { 7 } else { weekday }, b'0', 1, out),
             b'w' => pad(field, weekday, b'0', 1, out),
             b'U' => pad(field, (day_of_year + 7 - weekday) / 7, b'0', 2, out),
@@ -264,7 +291,17 @@ impl<'z> Moment<'z> {
             ),
             b'p' => text(field, meridian(hour).to_owned(), out),
             b'P' => text(field, meridian(hour).to_lowercase(), out),
-            b'Z' => text(field, self.zone.abbreviation_at(self.seconds), out),
+            b'Z' => {
+                let mut name = self.zone.abbreviation_at(self.seconds);
+                if field.swap {
+                    name.make_ascii_lowercase();
+                }
+                let field = Field {
+                    swap: false,
+                    ..field
+                };
+                text(field, name, out);
+            }
             b'z' => self.offset(field, out),
             ISO_OFFSET if self.zone.is_utc() => out.push('Z'),
             ISO_OFFSET => self.offset(Field { colons: 1, ..field }, out),
@@ -278,18 +315,41 @@ impl<'z> Moment<'z> {
     }
 
     fn offset(&self, field: Field, out: &mut String) {
-        let sign = if self.offset < 0 { '-' } else { '+' };
+        // RFC 3339 writes an unknown place that way, and Ruby UTC where no padding is asked for.
+        let is_unknown = self.zone.is_utc() && field.padding == Some(b'-');
+        let sign = if self.offset < 0 || is_unknown {
+            '-'
+        } else {
+            '+'
+        };
         let seconds = self.offset.unsigned_abs();
         let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        let value = match field.colons {
-            0 => format!("{hours:02}{minutes:02}"),
-            1 => format!("{hours:02}:{minutes:02}"),
-            _ => format!("{hours:02}:{minutes:02}:{seconds:02}"),
+        let behind = match field.colons {
+            0 => format!("{minutes:02}"),
+            1 => format!(":{minutes:02}"),
+            2 => format!(":{minutes:02}:{seconds:02}"),
+            _ if seconds > 0 => format!(":{minutes:02}:{seconds:02}"),
+            _ if minutes > 0 => format!(":{minutes:02}"),
+            _ => String::new(),
         };
-        out.push(sign);
-        let width = field.width.unwrap_or(0).saturating_sub(1);
-        out.extend(std::iter::repeat_n('0', width.saturating_sub(value.len())));
-        out.push_str(&value);
+        let spaces = field.padding == Some(b'_');
+        let hours = if spaces {
+            hours.to_string()
+        } else {
+            format!("{hours:02}")
+        };
+        // Two digits of hours always have their place.
+        let width = field.width.unwrap_or(0).max(behind.len() + 3);
+        let missing = width.saturating_sub(1 + hours.len() + behind.len());
+        if spaces {
+            out.extend(std::iter::repeat_n(' ', missing));
+            out.push(sign);
+        } else {
+            out.push(sign);
+            out.extend(std::iter::repeat_n('0', missing));
+        }
+        out.push_str(&hours);
+        out.push_str(&behind);
     }
 
     /// Year and week of ISO 8601: weeks begin on Monday, the first has the first Thursday.
@@ -331,7 +391,8 @@ fn text(field: Field, value: String, out: &mut String) {
     } else {
         value
     };
-    let missing = field.width.unwrap_or(0).saturating_sub(value.len());
+    let width = field.width.filter(|_| field.padding != Some(b'-'));
+    let missing = width.unwrap_or(0).saturating_sub(value.len());
     let padding = if field.padding == Some(b'0') {
         '0'
     } else {

@@ -5,7 +5,7 @@
 use super::{
     TimeFormatError,
     offset::take_offset,
-    parts::{MONTHS, Parts, WEEKDAYS, take_fraction, take_name, take_number},
+    parts::{MONTHS, Parts, WEEKDAYS, Week, of_century, take_fraction, take_name, take_number},
 };
 
 /// The longest format accepted, in bytes.
@@ -33,6 +33,11 @@ enum Step {
     DayOfYear,
     WeekdayName,
     WeekdayNumber,
+    WeekFromSunday,
+    WeekFromMonday,
+    IsoWeek,
+    IsoYear,
+    IsoYearOfCentury,
     Hour,
     Hour12,
     Meridian,
@@ -67,7 +72,7 @@ impl Strptime {
         for step in &self.steps {
             rest = step.take(rest, &mut parts)?;
         }
-        Some(parts)
+        parts.is_possible().then_some(parts)
     }
 }
 
@@ -90,9 +95,21 @@ fn compile_into(format: &str, steps: &mut Vec<Step>) -> Result<(), TimeFormatErr
         at += flags
             .take_while(|byte| matches!(byte, b'-' | b'0'..=b'9' | b':' | b'_' | b'^' | b'#'))
             .count();
+        let width = bytes.get(start + 1..at).unwrap_or_default();
+        // Other calendars and digits, which there are none of.
+        if let Some([b'E', b'c' | b'C' | b'x' | b'X' | b'y' | b'Y'])
+        | Some(
+            [
+                b'O',
+                b'd' | b'e' | b'H' | b'I' | b'k' | b'l' | b'm' | b'M' | b'S' | b'u' | b'U' | b'V'
+                | b'w' | b'W' | b'y',
+            ],
+        ) = bytes.get(at..at + 2)
+        {
+            at += 1;
+        }
         let directive = bytes.get(at).copied().unwrap_or(b' ');
         at += 1;
-        let width = bytes.get(start + 1..at - 1).unwrap_or_default();
         steps.push(match directive {
             b'Y' => Step::Year { digits_max: 9 },
             b'y' => Step::YearOfCentury,
@@ -103,6 +120,11 @@ fn compile_into(format: &str, steps: &mut Vec<Step>) -> Result<(), TimeFormatErr
             b'j' => Step::DayOfYear,
             b'a' | b'A' => Step::WeekdayName,
             b'u' | b'w' => Step::WeekdayNumber,
+            b'U' => Step::WeekFromSunday,
+            b'W' => Step::WeekFromMonday,
+            b'V' => Step::IsoWeek,
+            b'G' => Step::IsoYear,
+            b'g' => Step::IsoYearOfCentury,
             b'H' | b'k' => Step::Hour,
             b'I' | b'l' => Step::Hour12,
             b'p' | b'P' => Step::Meridian,
@@ -193,8 +215,7 @@ impl Step {
             }
             Step::YearOfCentury => {
                 let (value, rest) = number(2, 0..=99)?;
-                // 69 and later belong to the last century.
-                parts.year = Some(i64::from(value) + if value >= 69 { 1900 } else { 2000 });
+                parts.year = Some(of_century(value));
                 rest
             }
             Step::Century => {
@@ -222,8 +243,41 @@ impl Step {
                 parts.day_of_year = Some(value);
                 rest
             }
-            Step::WeekdayName => take_name(text, &WEEKDAYS)?.1,
-            Step::WeekdayNumber => number(1, 0..=7)?.1,
+            Step::WeekdayName => {
+                let (index, rest) = take_name(text, &WEEKDAYS)?;
+                parts.weekday = u32::try_from(index).ok();
+                rest
+            }
+            Step::WeekdayNumber => {
+                let (value, rest) = number(1, 0..=7)?;
+                parts.weekday = Some(value % 7);
+                rest
+            }
+            Step::WeekFromSunday => {
+                let (value, rest) = number(2, 0..=53)?;
+                parts.week = Some(Week::Sunday(value));
+                rest
+            }
+            Step::WeekFromMonday => {
+                let (value, rest) = number(2, 0..=53)?;
+                parts.week = Some(Week::Monday(value));
+                rest
+            }
+            Step::IsoWeek => {
+                let (value, rest) = number(2, 1..=53)?;
+                parts.week = Some(Week::Iso(value));
+                rest
+            }
+            Step::IsoYear => {
+                let (value, rest) = take_number(text, 4)?;
+                parts.week_year = Some(i64::from(value));
+                rest
+            }
+            Step::IsoYearOfCentury => {
+                let (value, rest) = number(2, 0..=99)?;
+                parts.week_year = Some(of_century(value));
+                rest
+            }
             Step::Hour => {
                 let (value, rest) = padded(0..=24)?;
                 parts.hour = Some(value);
