@@ -102,8 +102,30 @@ fn ruby_shows_text_in_ascii() {
     assert_eq!(
         format(&Hash::default(), events.as_events()),
         concat!(
-            r##"{"a"=>"\u00E9\u{1F600}\u0001\e\x7F\#{x} #", "##,
+            r##"{"a"=>"\u00E9\u{1F600}\u0001\e\u007F\#{x} #", "##,
             r#""b"=>[true, nil, -1.5e-07], "c"=>{}}"#,
+            "\n"
+        )
+    );
+}
+
+#[test]
+fn ruby_shows_byte_strings_byte_by_byte() {
+    let mut events = EventBuffer::default();
+    events.push(EventTime::default(), |out| {
+        write::map(out, 3);
+        write::str(out, b"a");
+        write::bin(out, "é\u{7f}\n\"#{x".as_bytes());
+        write::str(out, b"b");
+        write::str(out, b"\x7f\xff");
+        // Floats as `to_s` has them: without an exponent up to fifteen digits.
+        write::str(out, b"c");
+        write::float(out, 1e15);
+    });
+    assert_eq!(
+        format(&Hash::default(), events.as_events()),
+        concat!(
+            r##"{"a"=>"\xC3\xA9\x7F\n\"\#{x", "b"=>"\u007F\xFF", "c"=>1.0e+15}"##,
             "\n"
         )
     );

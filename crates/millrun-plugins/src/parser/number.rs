@@ -25,14 +25,14 @@ pub(crate) fn leading_float(text: &[u8]) -> f64 {
     let text = text.trim_ascii_start();
     let (negative, unsigned) = sign(text);
     let whole = digits_length(unsigned);
-    if whole == 0 {
-        return 0.0;
-    }
     let mut length = whole;
     let after = |length: usize| unsigned.get(length..).unwrap_or_default();
     if let [b'.', fraction @ ..] = after(length) {
         let digits = digits_length(fraction);
         length += if digits > 0 { digits + 1 } else { 0 };
+    }
+    if length == 0 {
+        return 0.0;
     }
     if let [b'e' | b'E', exponent @ ..] = after(length) {
         let signed = usize::from(matches!(exponent.first(), Some(b'+' | b'-')));
@@ -118,7 +118,10 @@ mod tests {
             ("-2.", -2.0),
             ("1_0.2_5e1_0x", 10.25e10),
             ("3e", 3.0),
-            (".5", 0.0),
+            (".5", 0.5),
+            ("-.5e1x", -5.0),
+            (".e1", 0.0),
+            (".", 0.0),
             ("x", 0.0),
             ("1e-2", 0.01),
         ] {
