@@ -491,15 +491,20 @@ impl Sender for Deliverer {
     fn probe(&mut self, now: Instant) -> Option<bool> {
         let timeout = self.plan.connect_timeout.min(PROBE_TIMEOUT);
         self.follow_fleet();
-        let mut is_there = false;
+        // A server has several turns in the order, and is looked at once.
+        let mut looked_at: Vec<usize> = Vec::new();
         for server in self.order(now) {
-            let connected = self
-                .resolvers
-                .get_mut(server)
-                .is_some_and(|resolver| resolver.probe(timeout, now));
-            is_there |= connected;
+            if looked_at.contains(&server) {
+                continue;
+            }
+            looked_at.push(server);
+            if let Some(resolver) = self.resolvers.get_mut(server)
+                && resolver.probe(timeout, now)
+            {
+                return Some(true);
+            }
         }
-        Some(is_there)
+        Some(false)
     }
 
     /// Connections have a deadline of their own, for each chunk.
