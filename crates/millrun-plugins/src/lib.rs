@@ -19,6 +19,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod charset;
 mod filter;
 pub mod formatter;
 mod input;

@@ -31,6 +31,7 @@ use millrun_pattern::{Accessor, Segment};
 use millrun_ruby::{Evaluator, Place, Program, RubyError, SystemWorld};
 
 use super::{delete::delete, expression};
+use crate::charset::{Charset, Repertoire, Unreadable, is_ascii};
 
 parameters! {
     /// A text that is put in another's place.
@@ -51,7 +52,8 @@ parameters! {
         remove_keys: Vec<String> = "";
         /// Fields to keep; all others go. Without effect beside remove_keys.
         whitelist_keys: Option<Vec<String>>;
-        /// How texts are encoded: `utf-8`, or `from:to`, of `utf-8`, `us-ascii`, `ascii-8bit` and `iso-8859-1`.
+        /// How texts are encoded, or `from:to`: `utf-8`, `euc-jp:utf-8`. Texts of events are UTF-8 in any case; what is
+        /// wrong becomes U+FFFD, or a question mark as all that the second one lacks.
         char_encoding: Option<String>;
         /// Not supported: code that runs once. `#{…}` in a value is evaluated at the start.
         prepare_value: Option<String>;
@@ -79,7 +81,7 @@ pub(super) fn build(
         return None;
     }
     let encoding = match &parameters.char_encoding {
-        Some(text) => Some(encoding(text, element, assembly.diagnostics)?),
+        Some(text) => encoding(text, element, assembly.diagnostics)?,
         None => None,
     };
     let mut fields = Vec::new();
@@ -187,50 +189,62 @@ fn replacing(replace: &ReplaceParameters) -> Result<Program, RubyError> {
 }
 
 /// What texts are encoded in, and what to do with them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Encoding {
-    /// Bytes that are what they are.
-    AsIs,
-    /// UTF-8 or less of each byte.
-    Latin1,
-    /// Bytes beyond ASCII become question marks.
-    Ascii,
-    /// What is no UTF-8 becomes question marks.
-    Utf8,
+#[derive(Clone, Debug)]
+struct Encoding {
+    from: From,
+    to: Repertoire,
 }
 
-fn encoding(text: &str, element: &Element, diagnostics: &mut Diagnostics) -> Option<Encoding> {
-    let lower = text.to_ascii_lowercase();
-    let (from, to) = match lower.split_once(':') {
-        Some((from, to)) => (from, to),
-        // The bytes are only called something else.
-        None => (lower.as_str(), ""),
+/// What texts are encoded in.
+#[derive(Clone, Debug)]
+enum From {
+    /// ASCII: each other byte is wrong.
+    Ascii,
+    /// Anything that is read as characters.
+    Charset(Charset),
+}
+
+/// The parameter `char_encoding`; `Some(None)` where texts stay as they are.
+fn encoding(
+    text: &str,
+    element: &Element,
+    diagnostics: &mut Diagnostics,
+) -> Option<Option<Encoding>> {
+    let (from, to) = match text.split_once(':') {
+        Some((from, to)) => (from, Some(to)),
+        None => (text, None),
     };
-    let known = [
-        "utf-8",
-        "utf8",
-        "us-ascii",
-        "ascii",
-        "ascii-8bit",
-        "binary",
-        "iso-8859-1",
-        "latin1",
-    ];
-    let is_utf8 = matches!(to, "" | "utf-8" | "utf8");
-    if !known.contains(&from) || !is_utf8 {
-        let fault = Diagnostic::error(format!("char_encoding `{text}` is not supported"));
-        let place = fault.at(element.span_of("char_encoding"), "here");
-        let hint =
-            "it is utf-8, or iso-8859-1, us-ascii, ascii-8bit or utf-8 with `:utf-8` behind it";
-        diagnostics.push(place.hint(hint));
-        return None;
+    let read = match to {
+        // The bytes are only called something else. They are UTF-8 from then on, as all text in events.
+        None => Charset::new(Some(from), None)
+            .map(|charset| charset.map(|charset| (From::Charset(charset), Repertoire::Unicode))),
+        Some(to) => Repertoire::named(to).and_then(|to| {
+            if is_ascii(from) {
+                return Ok(Some((From::Ascii, to)));
+            }
+            let charset = Charset::new(None, Some(from))?;
+            Ok(charset.map(|charset| (From::Charset(charset), to)))
+        }),
+    };
+    match read {
+        Ok(read) => Some(read.map(|(from, to)| Encoding { from, to })),
+        Err(error) => {
+            let fault = Diagnostic::error(match error {
+                Unreadable::Unknown => {
+                    format!("char_encoding `{text}` names an encoding that nobody knows")
+                }
+                Unreadable::Wide => {
+                    format!(
+                        "char_encoding `{text}`: texts of events cannot be read as UTF-16 or UTF-32"
+                    )
+                }
+            });
+            let place = fault.at(element.span_of("char_encoding"), "here");
+            let hint = "write a name such as utf-8, or two such as shift_jis:utf-8";
+            diagnostics.push(place.hint(hint));
+            None
+        }
     }
-    Some(match (from, to) {
-        (_, "") => Encoding::AsIs,
-        ("iso-8859-1" | "latin1", _) => Encoding::Latin1,
-        ("us-ascii" | "ascii" | "ascii-8bit" | "binary", _) => Encoding::Ascii,
-        _ => Encoding::Utf8,
-    })
 }
 
 struct RecordModifier {
@@ -252,6 +266,8 @@ struct Workspace {
     evaluator: Evaluator<SystemWorld>,
     record: Vec<u8>,
     next: Vec<u8>,
+    encoding: Option<Encoding>,
+    text: String,
 }
 
 impl Filter for RecordModifier {
@@ -266,6 +282,8 @@ impl Filter for RecordModifier {
             evaluator: expression::evaluator(self.worker),
             record: Vec::new(),
             next: Vec::new(),
+            encoding: self.encoding.clone(),
+            text: String::new(),
         });
         for (seen, entry) in (0..).zip(Entries::new(batch.events.bytes)) {
             let Ok(entry) = entry else {
@@ -302,6 +320,8 @@ impl RecordModifier {
             evaluator,
             record: changed,
             next,
+            encoding,
+            text,
         } = workspace;
         changed.clear();
         let mut event = evaluator.event(record, tag, time);
@@ -312,9 +332,14 @@ impl RecordModifier {
         for path in &self.removed_paths {
             delete(changed, 0, path);
         }
-        if !self.removed.is_empty() || self.kept.is_some() || self.encoding.is_some() {
+        if !self.removed.is_empty() || self.kept.is_some() {
             next.clear();
             self.write_kept(Record::new(changed), next);
+            std::mem::swap(changed, next);
+        }
+        if let Some(encoding) = encoding {
+            next.clear();
+            encoding.convert(changed, text, next);
             std::mem::swap(changed, next);
         }
         for (key, program) in &self.replaced {
@@ -351,48 +376,53 @@ impl RecordModifier {
             .filter(|(key, _)| stays(key.text()));
         write::map(out, u32::try_from(count.count()).unwrap_or(u32::MAX));
         for (key, value) in fields.flatten().filter(|(key, _)| stays(key.text())) {
-            match self.encoding {
-                None | Some(Encoding::AsIs) => {
-                    out.extend_from_slice(key.bytes());
-                    out.extend_from_slice(value.bytes());
-                }
-                Some(encoding) => {
-                    encode(encoding, key.bytes(), out);
-                    encode(encoding, value.bytes(), out);
-                }
-            }
+            out.extend_from_slice(key.bytes());
+            out.extend_from_slice(value.bytes());
         }
     }
 }
 
-/// Writes a value with its texts as UTF-8.
-fn encode(encoding: Encoding, value: &[u8], out: &mut Vec<u8>) {
-    let mut cursor = Cursor::new(value);
-    let mut text = String::new();
-    while !cursor.is_at_end() {
-        let start = cursor.position();
-        let Ok(token) = cursor.token() else {
-            return;
-        };
-        match token {
-            Token::Str(bytes) | Token::Bin(bytes) if !bytes.is_ascii() => {
-                text.clear();
-                match encoding {
-                    Encoding::Latin1 => text.extend(bytes.iter().map(|byte| char::from(*byte))),
-                    Encoding::Ascii => text.extend(bytes.iter().map(|byte| match byte {
-                        0..=0x7f => char::from(*byte),
-                        _ => '?',
-                    })),
-                    Encoding::AsIs | Encoding::Utf8 => {
-                        for chunk in bytes.utf8_chunks() {
-                            text.push_str(chunk.valid());
-                            text.extend((!chunk.invalid().is_empty()).then_some('?'));
-                        }
-                    }
+impl Encoding {
+    /// Writes a value with its texts as UTF-8, made in `text`.
+    fn convert(&mut self, value: &[u8], text: &mut String, out: &mut Vec<u8>) {
+        let mut cursor = Cursor::new(value);
+        while !cursor.is_at_end() {
+            let start = cursor.position();
+            let Ok(token) = cursor.token() else {
+                return;
+            };
+            match token {
+                // ASCII is the same in all encodings but those that switch sets by escapes.
+                Token::Str(bytes) | Token::Bin(bytes)
+                    if !bytes.is_ascii() || bytes.contains(&0x1b) =>
+                {
+                    text.clear();
+                    self.read(bytes, text);
+                    write::str(out, text.as_bytes());
                 }
-                write::str(out, text.as_bytes());
+                Token::Bin(bytes) => write::str(out, bytes),
+                _ => out.extend_from_slice(cursor.since(start)),
             }
-            _ => out.extend_from_slice(cursor.since(start)),
+        }
+    }
+
+    fn read(&mut self, bytes: &[u8], text: &mut String) {
+        let to = self.to;
+        let mut push = |character| {
+            text.push(if to.has(character) { character } else { '?' });
+        };
+        match &mut self.from {
+            From::Ascii => bytes.iter().for_each(|byte| {
+                push(match byte {
+                    0..=0x7f => char::from(*byte),
+                    _ => char::REPLACEMENT_CHARACTER,
+                });
+            }),
+            From::Charset(charset) => {
+                for chunk in charset.utf8(bytes).utf8_chunks() {
+                    chunk.valid().chars().for_each(&mut push);
+                }
+            }
         }
     }
 }
@@ -475,9 +505,15 @@ mod tests {
     fn texts_become_utf_8() {
         use millrun_event::{EventBuffer, EventTime, write};
         for (encoding, expected) in [
+            // What Ruby 3.1 answered.
             ("iso-8859-1:utf-8", "é"),
-            ("ascii-8bit:utf-8", "?"),
-            ("utf-8:utf-8", "?"),
+            ("ascii-8bit:utf-8", "\u{fffd}"),
+            ("utf-8:utf-8", "\u{fffd}"),
+            ("iso-8859-1", "é"),
+            ("iso-8859-1:iso-8859-15", "é"),
+            ("iso-8859-1:us-ascii", "?"),
+            ("koi8-r:windows-1251", "И"),
+            ("koi8-r:iso-8859-1", "?"),
         ] {
             let mut given = EventBuffer::default();
             given.push(EventTime::new(1, 0), |out| {
@@ -499,8 +535,13 @@ mod tests {
     #[test]
     fn what_is_not_supported_is_said() {
         assert_eq!(
-            said("@type record_modifier\nchar_encoding utf-8:euc-jp"),
-            "error: char_encoding `utf-8:euc-jp` is not supported\n --> f.conf:3:15\n  |\n3 | char_encoding utf-8:euc-jp\n  |               ^^^^^^^^^^^^ here\n  |\n  = help: it is utf-8, or iso-8859-1, us-ascii, ascii-8bit or utf-8 with `:utf-8` behind it"
+            said("@type record_modifier\nchar_encoding klingon:utf-8"),
+            "error: char_encoding `klingon:utf-8` names an encoding that nobody knows\n --> f.conf:3:15\n  |\n3 | char_encoding klingon:utf-8\n  |               ^^^^^^^^^^^^^ here\n  |\n  = help: write a name such as utf-8, or two such as shift_jis:utf-8"
+        );
+        let text = said("@type record_modifier\nchar_encoding utf-16le:utf-8");
+        assert!(
+            text.contains("error: char_encoding `utf-16le:utf-8`: texts of events cannot be read as UTF-16 or UTF-32\n"),
+            "{text}"
         );
         let text = said("@type record_modifier\nprepare_value @x = 1");
         assert!(

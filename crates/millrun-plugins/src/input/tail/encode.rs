@@ -3,9 +3,9 @@
 use millrun_event::{EventBuffer, EventTime, write};
 use tracing::warn;
 
+use crate::charset::Charset;
 use crate::parser::{LineParser, ParseError, Parsed};
 
-use super::charset::Charset;
 use super::lines::{self, PlainLines};
 use super::sink::Lost;
 use crate::repeats::SharedRepeats;

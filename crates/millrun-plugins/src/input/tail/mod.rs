@@ -35,7 +35,6 @@
 //! a `pos_file` too.
 
 mod block;
-mod charset;
 mod encode;
 mod files;
 mod follow;

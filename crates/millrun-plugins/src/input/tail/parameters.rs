@@ -9,9 +9,9 @@ use millrun_config::{
 use millrun_event::EventTime;
 use millrun_pattern::{Flags, Matcher, Regex, TimeFormat, Zone};
 
-use super::charset::{Charset, Unreadable};
 use super::paths::{GlobPolicy, Paths, split_list};
 use super::throttle::{Groups, Rule, Throttle};
+use crate::charset::{Charset, Unreadable};
 
 words! {
     /// Which paths are patterns.

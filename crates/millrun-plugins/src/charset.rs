@@ -1,4 +1,4 @@
-//! Lines in another encoding than UTF-8: `encoding` and `from_encoding`.
+//! Text in another encoding than UTF-8: `encoding` and `from_encoding` of `tail`, `char_encoding` of `record_modifier`.
 //!
 //! ```text
 //! encoding  from_encoding   what a line is read as        what is written
@@ -11,10 +11,10 @@
 //!
 //! Lines are found before they are converted, so an encoding in which the byte 0A is part of other characters cannot be read.
 
-use encoding_rs::{Encoding, WINDOWS_1252};
+use encoding_rs::{EncoderResult, Encoding, WINDOWS_1252};
 
-/// How lines are converted to UTF-8, in a buffer that is used again.
-#[derive(Debug)]
+/// How text is converted to UTF-8, in a buffer that is used again.
+#[derive(Clone, Debug)]
 pub(crate) struct Charset {
     from: From,
     text: String,
@@ -41,6 +41,7 @@ const RUBY_NAMES: &[(&str, &str)] = &[
     ("cp950", "big5"),
     ("cp65001", "utf-8"),
     ("cp878", "koi8-r"),
+    ("utf8", "utf-8"),
     // What is not ASCII is wrong in it, as it is in UTF-8.
     ("us-ascii", "utf-8"),
     ("ascii", "utf-8"),
@@ -91,13 +92,68 @@ impl Charset {
     }
 }
 
+/// The characters that an encoding has. Text in events is UTF-8 whatever it was converted to, so this is what a
+/// conversion to another encoding comes to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Repertoire {
+    /// All of them.
+    Unicode,
+    /// The first 128 ones.
+    Ascii,
+    /// The first 256 ones.
+    Latin1,
+    /// Those that a table writes. That of EUC-JP reads JIS X 0212 and does not write it.
+    Table(&'static Encoding),
+}
+
+impl Repertoire {
+    /// That of the encoding of this name.
+    pub(crate) fn named(name: &str) -> Result<Self, Unreadable> {
+        if is_ascii(name) {
+            return Ok(Self::Ascii);
+        }
+        Ok(match find(name) {
+            Ok(Some(From::Latin1)) => Self::Latin1,
+            Ok(Some(From::Table(table))) if table != encoding_rs::UTF_8 => Self::Table(table),
+            Ok(_) | Err(Unreadable::Wide) => Self::Unicode,
+            Err(unknown) => return Err(unknown),
+        })
+    }
+
+    /// Whether it has this one.
+    pub(crate) fn has(self, character: char) -> bool {
+        match self {
+            Self::Unicode => true,
+            Self::Ascii => character.is_ascii(),
+            Self::Latin1 => u32::from(character) < 0x100,
+            Self::Table(table) => {
+                let (mut text, mut bytes) = ([0; 4], [0; CHARACTER_BYTES_MAX]);
+                let text = character.encode_utf8(&mut text);
+                let mut encoder = table.new_encoder();
+                let (result, ..) =
+                    encoder.encode_from_utf8_without_replacement(text, &mut bytes, true);
+                result == EncoderResult::InputEmpty
+            }
+        }
+    }
+}
+
+/// The longest form of a character in any table, with what switches to its set and back.
+const CHARACTER_BYTES_MAX: usize = 16;
+
+/// Whether what is not ASCII is wrong in the encoding of this name: it stands for no character.
+pub(crate) fn is_ascii(name: &str) -> bool {
+    let name = name.trim().to_ascii_lowercase();
+    matches!(&*name, "us-ascii" | "ascii" | "ascii-8bit" | "binary")
+}
+
 /// The encoding of this name; `None` for that of bytes.
 fn find(name: &str) -> Result<Option<From>, Unreadable> {
     let name = name.trim().to_ascii_lowercase();
     if matches!(&*name, "ascii-8bit" | "binary") {
         return Ok(None);
     }
-    if matches!(&*name, "iso-8859-1" | "iso8859-1") {
+    if matches!(&*name, "iso-8859-1" | "iso8859-1" | "latin1") {
         return Ok(Some(From::Latin1));
     }
     let known = RUBY_NAMES.iter().find(|(ruby, _)| *ruby == name);
@@ -144,6 +200,28 @@ mod tests {
         assert_eq!(converted("utf-8", b"a\xe2\x82\nb"), "a\u{fffd}\nb");
         // A mark of the byte order is text like other text.
         assert_eq!(converted("utf-8", b"\xef\xbb\xbfa"), "\u{feff}a");
+    }
+
+    #[test]
+    fn a_repertoire_says_what_a_conversion_would_leave() {
+        let left = |name: &str| {
+            let repertoire = Repertoire::named(name).unwrap();
+            let text = "aé日😀".chars();
+            text.filter(|character| repertoire.has(*character))
+                .collect::<String>()
+        };
+        assert_eq!(left("utf-8"), "aé日😀");
+        assert_eq!(left("UTF-16LE"), "aé日😀");
+        assert_eq!(left("us-ascii"), "a");
+        assert_eq!(left("binary"), "a");
+        assert_eq!(left("iso-8859-1"), "aé");
+        assert_eq!(left("windows-31j"), "a日");
+        assert_eq!(left("iso-2022-jp"), "a日");
+        assert_eq!(left("gb18030"), "aé日😀");
+        assert!(matches!(
+            Repertoire::named("klingon"),
+            Err(Unreadable::Unknown)
+        ));
     }
 
     #[test]
