@@ -4,14 +4,20 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
+use crate::scenario::SCENARIOS;
+
 /// Printed by `--help`.
 pub(crate) const USAGE: &str = "\
 Usage: bench/run [OPTIONS]
 
-  --lines N      lines in the generated log, 200 bytes each (default 3000000)
+  --scenario NAMES  what is done: tail, tail-file, nginx, json, relay, to-file
+                 (default all of them)
+  --lines N      lines in a generated log, 208 bytes each (default 3000000);
+                 slow contenders read a tenth of them
   --rounds N     rounds; in each, every contender runs once (default 5)
-  --seed N       seed of the generated log (default 1)
-  --only NAMES   contenders, separated by commas (default millrun,rsyslog)
+  --seed N       seed of the generated logs (default 1)
+  --only NAMES   contenders, separated by commas
+                 (default floor,millrun,rsyslog,syslog-ng)
   --work DIR     directory for the log and the contenders' state
                  (default target/bench, inside cargo's target directory)
   --runs DIR     directory for the raw results (default bench/runs)
@@ -26,6 +32,7 @@ pub(crate) struct Arguments {
     pub(crate) lines: u64,
     pub(crate) rounds: u32,
     pub(crate) seed: u64,
+    pub(crate) scenarios: Vec<String>,
     pub(crate) only: Vec<String>,
     pub(crate) work: PathBuf,
     pub(crate) runs: PathBuf,
@@ -38,8 +45,11 @@ impl Arguments {
             lines: 3_000_000,
             rounds: 5,
             seed: 1,
-            only: vec!["millrun".into(), "rsyslog".into()],
-            work: default_work()?,
+            scenarios: SCENARIOS.iter().map(|one| one.name.to_owned()).collect(),
+            only: ["floor", "millrun", "rsyslog", "syslog-ng"]
+                .map(str::to_owned)
+                .into(),
+            work: work_directory()?,
             runs: PathBuf::from("bench/runs"),
         };
         while let Some(option) = words.next() {
@@ -57,14 +67,15 @@ impl Arguments {
                 "--lines" => arguments.lines = number()?,
                 "--rounds" => arguments.rounds = u32::try_from(number()?)?,
                 "--seed" => arguments.seed = number()?,
-                "--only" => arguments.only = value.split(',').map(str::to_owned).collect(),
+                "--scenario" => arguments.scenarios = names(&value),
+                "--only" => arguments.only = names(&value),
                 "--work" => arguments.work = PathBuf::from(value),
                 "--runs" => arguments.runs = PathBuf::from(value),
                 _ => bail!("unknown option '{option}'\n\n{USAGE}"),
             }
         }
-        if !(1..=LINES_MAX).contains(&arguments.lines) {
-            bail!("--lines must be between 1 and {LINES_MAX}");
+        if !(10..=LINES_MAX).contains(&arguments.lines) {
+            bail!("--lines must be between 10 and {LINES_MAX}");
         }
         if arguments.rounds == 0 {
             bail!("--rounds must be at least 1");
@@ -73,8 +84,59 @@ impl Arguments {
     }
 }
 
+fn names(value: &str) -> Vec<String> {
+    value.split(',').map(str::to_owned).collect()
+}
+
+/// The command line of a measurement that has only numbers to be told: their names and what they are.
+pub(crate) struct Plain {
+    numbers: Vec<(&'static str, u64)>,
+}
+
+impl Plain {
+    /// Numbers with what they are where nothing else is said.
+    pub(crate) fn new<const N: usize>(numbers: [(&'static str, u64); N]) -> Self {
+        Self {
+            numbers: numbers.to_vec(),
+        }
+    }
+
+    /// Reads the options, and `--only` where contenders have a choice; false means that help was asked for.
+    pub(crate) fn parse(&mut self, words: &[String], only: &mut Vec<String>) -> Result<bool> {
+        let mut words = words.iter();
+        while let Some(option) = words.next() {
+            if option == "--help" || option == "-h" {
+                return Ok(false);
+            }
+            let value = words
+                .next()
+                .with_context(|| format!("{option} needs a value"))?;
+            if option == "--only" && !only.is_empty() {
+                *only = names(value);
+                continue;
+            }
+            let known = self.numbers.iter_mut().find(|(name, _)| name == option);
+            let Some((_, number)) = known else {
+                bail!("unknown option '{option}'");
+            };
+            *number = value
+                .parse()
+                .ok()
+                .filter(|number| *number > 0)
+                .with_context(|| format!("{option} needs a whole number, got '{value}'"))?;
+        }
+        Ok(true)
+    }
+
+    /// The number of this name; 0 where there is none.
+    pub(crate) fn get(&self, name: &str) -> u64 {
+        let known = self.numbers.iter().find(|(known, _)| *known == name);
+        known.map_or(0, |(_, number)| *number)
+    }
+}
+
 /// `bench` beside the directory this program was built into.
-fn default_work() -> Result<PathBuf> {
+pub(crate) fn work_directory() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program
         .ancestors()

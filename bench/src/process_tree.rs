@@ -52,8 +52,27 @@ pub(crate) fn cpu_of_ended_children() -> Duration {
         .sum()
 }
 
+/// The memory of a process in KiB, what it shares counted in part: the proportional set size.
+pub(crate) fn pss_kib(pid: u32) -> Option<u64> {
+    number(&format!("/proc/{pid}/smaps_rollup"), "Pss:")
+}
+
+/// How often the threads of a process have gone to sleep, and so been woken, by now.
+pub(crate) fn sleeps(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    let counts = tasks.into_iter().flatten().flatten().filter_map(|task| {
+        let status = task.path().join("status");
+        number(status.to_str()?, "voluntary_ctxt_switches:")
+    });
+    counts.sum()
+}
+
 fn status_number(pid: u32, field: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    number(&format!("/proc/{pid}/status"), field)
+}
+
+fn number(path: &str, field: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
     line.split_whitespace().next()?.parse().ok()
 }

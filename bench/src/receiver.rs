@@ -3,10 +3,14 @@
 //! It knows no protocol. A line travels verbatim inside every framing measured here (plain lines,
 //! the forward protocol uncompressed), so its [`MARKER`] is found in the byte stream wherever it
 //! stands, also across two reads. Each sequence number is one bit; a bit set twice is a doubled line.
-//! Nothing is ever answered. It runs in the benchmark's own process and is not part of any figure.
+//! Nothing is ever answered. Where a work ends in files, these are read as they grow, in the same way. It runs in the
+//! benchmark's own process and is not part of any figure.
 
+use std::collections::HashSet;
+use std::fs::{self, File};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -73,6 +77,31 @@ impl Receiver {
         self.address.port()
     }
 
+    /// Takes what is written to files in `directory` whose names begin with `prefix`, too.
+    pub(crate) fn follow(&self, directory: &Path, prefix: &'static str) {
+        let (directory, tally) = (directory.to_owned(), Arc::clone(&self.tally));
+        thread::spawn(move || {
+            let mut known = HashSet::new();
+            while !tally.closed.load(Ordering::Relaxed) {
+                for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                    let name = entry.file_name();
+                    let is_wanted = name.to_string_lossy().starts_with(prefix);
+                    if !is_wanted || known.contains(&name) {
+                        continue;
+                    }
+                    let Ok(file) = File::open(entry.path()) else {
+                        continue;
+                    };
+                    known.insert(name);
+                    let tally = Arc::clone(&tally);
+                    let end = Arc::clone(&tally);
+                    thread::spawn(move || tally.take(Growing { file, end }));
+                }
+                thread::sleep(POLL);
+            }
+        });
+    }
+
     /// Waits until every line has come; gives the time from the first byte to the last line.
     ///
     /// `alive` is asked while waiting and says why the sender can send no more.
@@ -121,8 +150,26 @@ impl Drop for Receiver {
     }
 }
 
+/// A file whose end is not the end, until the round is over.
+struct Growing {
+    file: File,
+    end: Arc<Tally>,
+}
+
+impl Read for Growing {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            let read = self.file.read(buffer)?;
+            if read > 0 || self.end.closed.load(Ordering::Relaxed) {
+                return Ok(read);
+            }
+            thread::sleep(POLL);
+        }
+    }
+}
+
 impl Tally {
-    fn take(&self, mut stream: TcpStream) {
+    fn take(&self, mut stream: impl Read) {
         let finder = Finder::new(MARKER);
         let needed = MARKER.len() + SEQUENCE_DIGITS;
         let mut buffer = vec![0; READ_BYTES + needed];

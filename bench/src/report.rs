@@ -9,22 +9,30 @@ use anyhow::{Context, Result};
 
 use crate::arguments::Arguments;
 use crate::contender::Contender;
-use crate::log_file::{LINE_BYTES, LogFile};
+use crate::log_file::LINE_BYTES;
 use crate::round::Figures;
+use crate::scenario::Scenario;
 
 /// The figures of all rounds, with what one must know to compare them.
 pub(crate) struct Report {
     /// Members of the JSON document that do not depend on the rounds: name and encoded value.
     facts: Vec<(&'static str, String)>,
     stamp: String,
-    results: Vec<(&'static str, Vec<Figures>)>,
+    scenarios: Vec<Results>,
+}
+
+/// What was measured of one scenario.
+struct Results {
+    scenario: &'static Scenario,
+    /// Each contender's rounds, in the order of their first.
+    rounds: Vec<(&'static str, Vec<Figures>)>,
 }
 
 /// A row group of the summary: its title and which figure it shows.
 type Column = (&'static str, fn(&Figures) -> f64);
 
 impl Report {
-    pub(crate) fn new(arguments: &Arguments, log: &LogFile, contenders: &[Contender]) -> Self {
+    pub(crate) fn new(arguments: &Arguments, contenders: &[Contender]) -> Self {
         let date = said_by("date", &["-u", "+%Y-%m-%dT%H-%M-%SZ"]);
         let commit = said_by("git", &["describe", "--always", "--dirty", "--abbrev=12"]);
         let versions: Vec<_> = contenders
@@ -32,7 +40,6 @@ impl Report {
             .map(|contender| format!("{}: {}", quote(contender.name), quote(&contender.version())))
             .collect();
         let facts = vec![
-            ("scenario", quote("tail→forward, unparsed, memory buffer")),
             ("date", quote(&date)),
             ("commit", quote(&commit)),
             ("processor", quote(&processor())),
@@ -43,42 +50,49 @@ impl Report {
                     .to_string(),
             ),
             ("kernel", quote(&said_by("uname", &["-sr"]))),
-            ("lines", log.lines.to_string()),
+            ("lines", arguments.lines.to_string()),
             ("line_bytes", LINE_BYTES.to_string()),
             ("seed", arguments.seed.to_string()),
             ("versions", format!("{{{}}}", versions.join(", "))),
         ];
-        let results = contenders
-            .iter()
-            .map(|contender| (contender.name, Vec::new()))
-            .collect();
         Self {
             facts,
             stamp: format!("{date}-{commit}"),
-            results,
+            scenarios: Vec::new(),
         }
     }
 
-    /// What was measured where, and the columns' names.
+    /// What is measured where.
     pub(crate) fn heading(&self) -> String {
         let mut text = String::new();
         for (name, value) in &self.facts {
             let _ = writeln!(text, "{name:<10} {value}");
         }
-        let _ = write!(
-            text,
-            "\nround  contender      lines/s  CPU us per line  memory MiB   doubled"
-        );
         text
     }
 
-    pub(crate) fn add(&mut self, name: &str, figures: Figures) {
-        if let Some((_, rounds)) = self.results.iter_mut().find(|(known, _)| *known == name) {
-            rounds.push(figures);
+    /// Begins a scenario; gives its title and the columns' names.
+    pub(crate) fn begin(&mut self, scenario: &'static Scenario) -> String {
+        let rounds = Vec::new();
+        self.scenarios.push(Results { scenario, rounds });
+        format!(
+            "{}: {}\nround  contender      lines/s  CPU us per line  memory MiB   doubled",
+            scenario.name, scenario.title
+        )
+    }
+
+    /// Adds a round of the scenario begun last.
+    pub(crate) fn add(&mut self, name: &'static str, figures: Figures) {
+        let Some(results) = self.scenarios.last_mut() else {
+            return;
+        };
+        match results.rounds.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, rounds)) => rounds.push(figures),
+            None => results.rounds.push((name, vec![figures])),
         }
     }
 
-    /// Minimum, median and maximum of each figure, and every contender's ratio to the first.
+    /// Minimum, median and maximum of each figure of the scenario begun last, and every contender's ratio to the first.
     pub(crate) fn summary(&self) -> String {
         let columns: [Column; 3] = [
             ("lines/s", |figures| figures.lines_per_second),
@@ -87,13 +101,16 @@ impl Report {
                 figures.peak_memory_kib as f64 / 1024.0
             }),
         ];
+        let Some(Results { scenario, rounds }) = self.scenarios.last() else {
+            return String::new();
+        };
         let mut text = format!(
-            "{:<16} {:<9} {:>12} {:>12} {:>12}  ratio of medians\n",
-            "", "contender", "min", "median", "max"
+            "{:<16} {:<9} {:>12} {:>12} {:>12}  ratio of medians   goal {} us\n",
+            scenario.name, "contender", "min", "median", "max", scenario.goal
         );
         for (title, figure) in columns {
             let mut first = None;
-            for (name, rounds) in &self.results {
+            for (name, rounds) in rounds {
                 let Some([min, median, max]) = spread(rounds.iter().map(figure)) else {
                     continue;
                 };
@@ -114,19 +131,11 @@ impl Report {
         for (name, value) in &self.facts {
             let _ = writeln!(text, "  {}: {value},", quote(name));
         }
-        let contenders = self.results.iter().map(|(name, rounds)| {
-            let rounds: Vec<_> = rounds.iter().map(encode).collect();
-            format!(
-                "    {}: [\n      {}\n    ]",
-                quote(name),
-                rounds.join(",\n      ")
-            )
-        });
-        let contenders = contenders.collect::<Vec<_>>();
+        let scenarios: Vec<_> = self.scenarios.iter().map(Results::encode).collect();
         let _ = writeln!(
             text,
-            "  \"rounds\": {{\n{}\n  }}\n}}",
-            contenders.join(",\n")
+            "  \"scenarios\": {{\n{}\n  }}\n}}",
+            scenarios.join(",\n")
         );
 
         let path = directory.join(format!("{}.json", self.stamp));
@@ -134,6 +143,27 @@ impl Report {
             .and_then(|()| fs::write(&path, text))
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
+    }
+}
+
+impl Results {
+    /// A member of a JSON object.
+    fn encode(&self) -> String {
+        let rounds = self.rounds.iter().map(|(name, rounds)| {
+            let rounds: Vec<_> = rounds.iter().map(encode).collect();
+            format!(
+                "        {}: [\n          {}\n        ]",
+                quote(name),
+                rounds.join(",\n          ")
+            )
+        });
+        format!(
+            "    {}: {{\n      \"title\": {},\n      \"goal_us\": {},\n      \"rounds\": {{\n{}\n      }}\n    }}",
+            quote(self.scenario.name),
+            quote(self.scenario.title),
+            self.scenario.goal,
+            rounds.collect::<Vec<_>>().join(",\n"),
+        )
     }
 }
 

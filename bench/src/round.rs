@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
@@ -11,10 +12,12 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::contender::Contender;
+use crate::contender::{COLLECTED, Contender, Task};
+use crate::feeder::feed;
 use crate::log_file::LogFile;
 use crate::process_tree;
 use crate::receiver::Receiver;
+use crate::scenario::{From, Scenario, To};
 
 /// How long a contender may take to end after SIGTERM.
 const STOP_MAX: Duration = Duration::from_secs(20);
@@ -31,42 +34,78 @@ pub(crate) struct Figures {
     pub(crate) doubled: u64,
 }
 
-/// Runs `contender` in the empty `directory` until the receiver has every line of `log`.
-pub(crate) fn run(contender: &Contender, log: &LogFile, directory: &Path) -> Result<Figures> {
+/// Runs `contender` in the empty `directory` until the receiver has every line of `log`; `None` where it cannot do the work.
+pub(crate) fn run(
+    contender: &Contender,
+    scenario: &'static Scenario,
+    log: &LogFile,
+    directory: &Path,
+) -> Result<Option<Figures>> {
     let receiver = Receiver::listen(log.lines)?;
+    if scenario.to == To::File {
+        receiver.follow(directory, COLLECTED);
+    }
+    let input = free_port()?;
+    let task = Task {
+        scenario,
+        log,
+        directory,
+        input,
+        output: receiver.port(),
+    };
+    let Some(mut command) = contender.command(&task)? else {
+        return Ok(None);
+    };
     let output_path = directory.join("output.txt");
     let output = File::create(&output_path)?;
     let cpu_before = process_tree::cpu_of_ended_children();
 
-    let mut child = contender
-        .command(log, directory, receiver.port())?
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
         .spawn()
         .with_context(|| format!("cannot start {}", contender.name))?;
+    let (path, dialect) = (log.path.clone(), contender.dialect);
+    let feeder =
+        (scenario.from == From::Stream).then(|| thread::spawn(move || feed(&path, input, dialect)));
     let took = receiver.wait(|| match child.try_wait()? {
         None => Ok(()),
         Some(status) => bail!("ended early with {status}; see {}", output_path.display()),
     });
     let peak_memory_kib = process_tree::peak_memory_kib(child.id());
-    stop(&mut child)?;
+    let family = process_tree::descendants(child.id());
+    stop(&mut child, &family)?;
+    if let Some(feeder) = feeder {
+        // A fault of the feeder is why a round fails; where it succeeded there was none.
+        let fed = feeder
+            .join()
+            .unwrap_or_else(|_| bail!("the feeder panicked"));
+        if took.is_err() {
+            fed?;
+        }
+    }
 
     let lines = log.lines as f64;
     let seconds = took?.as_secs_f64();
     let cpu = process_tree::cpu_of_ended_children() - cpu_before;
-    Ok(Figures {
+    Ok(Some(Figures {
         seconds,
         lines_per_second: lines / seconds,
         cpu_us_per_line: cpu.as_secs_f64() * 1e6 / lines,
         peak_memory_kib,
         doubled: receiver.doubled(),
-    })
+    }))
+}
+
+/// A port of the loopback that nobody listens on.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
 }
 
 /// Asks the child to end, and kills it and what it started when it does not.
-fn stop(child: &mut Child) -> Result<()> {
-    let family = process_tree::descendants(child.id());
+pub(crate) fn stop(child: &mut Child, family: &[u32]) -> Result<()> {
     if child.try_wait()?.is_none() {
         kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM)?;
     }

@@ -15,7 +15,9 @@ mod announcements;
 mod arguments;
 mod contender;
 mod figures;
-mod kernel;
+#[path = "../../process_tree.rs"]
+#[allow(dead_code, reason = "the other programs of this crate ask for more")]
+mod process_tree;
 mod report;
 mod round;
 mod subject;

@@ -13,7 +13,7 @@ use crate::announcements::Announcements;
 use crate::arguments::Arguments;
 use crate::contender::{Contender, Ground, READY};
 use crate::figures::{Cost, Figures};
-use crate::kernel;
+use crate::process_tree;
 
 /// How long a start or a restart may take. What takes longer has no figure.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -60,12 +60,15 @@ pub(crate) fn play(
 }
 
 fn watch(running: &Running, workers: &[u32], time: Duration, figures: &mut Figures) {
-    let family = kernel::family(running.process.id());
-    let before: Vec<u64> = family.iter().map(|pid| kernel::sleeps(*pid)).collect();
+    let family = process_tree::descendants(running.process.id());
+    let before: Vec<u64> = family
+        .iter()
+        .map(|pid| process_tree::sleeps(*pid))
+        .collect();
     sleep(time);
     for (pid, before) in family.iter().zip(before) {
-        let slept = kernel::sleeps(*pid).saturating_sub(before);
-        let Some(pss_kib) = kernel::pss_kib(*pid) else {
+        let slept = process_tree::sleeps(*pid).saturating_sub(before);
+        let Some(pss_kib) = process_tree::pss_kib(*pid) else {
             continue;
         };
         let cost = Cost {
@@ -75,7 +78,7 @@ fn watch(running: &Running, workers: &[u32], time: Duration, figures: &mut Figur
         if workers.contains(pid) {
             figures.workers.push(cost);
         } else {
-            figures.control.push((kernel::title(*pid), cost));
+            figures.control.push((title(*pid), cost));
         }
     }
 }
@@ -139,7 +142,9 @@ impl Running {
 
     /// Stops it, by force if need be.
     fn stop(&mut self) -> Result<()> {
-        let family: HashSet<u32> = kernel::family(self.process.id()).into_iter().collect();
+        let family: HashSet<u32> = process_tree::descendants(self.process.id())
+            .into_iter()
+            .collect();
         self.signal(Signal::SIGTERM)?;
         let begin = Instant::now();
         while self.process.try_wait()?.is_none() {
@@ -167,4 +172,16 @@ impl Drop for Running {
 
 fn pid(pid: u32) -> Result<Pid> {
     Ok(Pid::from_raw(i32::try_from(pid)?))
+}
+
+/// What `ps` shows as the command line of a process.
+fn title(pid: u32) -> String {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).replace('\0', " ");
+    let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    match comm.trim() {
+        // It keeps the command line of the process that started it.
+        "logger" => "engine logger".to_owned(),
+        _ => text.trim().to_owned(),
+    }
 }
