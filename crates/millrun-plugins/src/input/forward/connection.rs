@@ -25,6 +25,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a connection is silent before its memory is given back.
 const IDLE_SHRINK: Duration = Duration::from_secs(10);
 
+/// How many messages of one connection are stored before the others have their turn.
+const TURN_MESSAGES_MAX: usize = 16;
+
 /// Carries one connection to its end, and says in the log why it ended where that is of interest.
 pub(super) async fn serve<S: Sink>(server: &Server<S>, tcp: TcpStream, from: SocketAddr) {
     let plan = &server.plan;
@@ -37,6 +40,7 @@ pub(super) async fn serve<S: Sink>(server: &Server<S>, tcp: TcpStream, from: Soc
         receiver: receiver(plan, &peer),
         stream,
         peer,
+        is_silent: true,
         answers: Vec::new(),
     };
     let opened = tokio::time::timeout(plan.handshake_timeout, connection.open()).await;
@@ -157,6 +161,8 @@ struct Connection<'a, S> {
     stream: Stream,
     peer: Peer,
     receiver: Receiver,
+    /// Nothing has come yet.
+    is_silent: bool,
     /// Acknowledgements of what was stored and not answered yet.
     answers: Vec<u8>,
 }
@@ -249,23 +255,38 @@ impl<S: Sink> Connection<'_, S> {
                 Err(End::Left { unread })
             }
             Ok(len) => {
+                self.is_silent = false;
                 self.receiver.filled(len);
                 Ok(())
             }
-            Err(error) if is_passing(&error) => Ok(()),
+            Err(error) if is_passing(&error) => {
+                // A new connection is taken for readable until it was tried: ten thousand that say nothing are not to
+                // keep the room for that.
+                if self.is_silent {
+                    self.receiver.shrink();
+                }
+                Ok(())
+            }
             Err(error) => Err(End::Network(error)),
         }
     }
 
     /// Stores what was read and answers it; true when nothing more is taken of this client.
     async fn take_and_answer(&mut self) -> Result<bool, End> {
-        // What was stored is answered also where something behind it is refused.
-        let taken = self.take_messages();
-        self.answer().await?;
-        Ok(taken? > 0 && self.server.plan.deny_keepalive)
+        loop {
+            // What was stored is answered also where something behind it is refused.
+            let taken = self.take_messages();
+            self.answer().await?;
+            let taken = taken?;
+            if taken < TURN_MESSAGES_MAX {
+                return Ok(taken > 0 && self.server.plan.deny_keepalive);
+            }
+            // All connections share one thread, and this one may have sent ten thousand small messages at once.
+            tokio::task::yield_now().await;
+        }
     }
 
-    /// Stores every whole message; says how many there were.
+    /// Stores whole messages, as many as make a turn; says how many there were.
     fn take_messages(&mut self) -> Result<usize, End> {
         let Self {
             server,
@@ -277,7 +298,10 @@ impl<S: Sink> Connection<'_, S> {
         let plan = &server.plan;
         let now = EventTime::now();
         let mut messages = 0;
-        while let Some(received) = receiver.poll(now).map_err(End::Refused)? {
+        while messages < TURN_MESSAGES_MAX {
+            let Some(received) = receiver.poll(now).map_err(End::Refused)? else {
+                break;
+            };
             match received {
                 Received::Message(message) => {
                     store(server, peer, &message)?;

@@ -298,3 +298,28 @@ fn a_name_to_listen_on_is_looked_up_at_the_start_only() {
         "{text}"
     );
 }
+
+/// All connections share a thread: one that sends without end is not to keep the others waiting.
+#[test]
+fn a_client_that_floods_delays_nobody_else() {
+    const FLOOD: usize = 20_000;
+    let running = Running::new("");
+    let mut flood = running.connect();
+    let mut other = running.connect();
+    // Nothing is stored before both have sent.
+    let held = running.list.stored.lock().unwrap();
+    let sent = std::thread::spawn(move || {
+        flood
+            .write_all(&b"\x93\xa5flood\x01\x80".repeat(FLOOD))
+            .unwrap();
+        flood
+    });
+    // The flood stands in the socket, as far as it fits.
+    std::thread::sleep(Duration::from_millis(100));
+    other.write_all(b"\x93\xa5other\x01\x80").unwrap();
+    drop(held);
+    let stored = running.list.wait_for(FLOOD + 1);
+    drop(sent.join().unwrap());
+    let at = stored.iter().position(|(tag, _)| tag == "other").unwrap();
+    assert!(at < FLOOD / 4, "{at} messages came first");
+}
