@@ -172,6 +172,14 @@ impl Emitter {
         self.buffers.iter().all(|node| node.has_room())
     }
 
+    /// Waits until [`has_room`](Self::has_room) may be true again, at most `timeout`.
+    pub fn wait_for_room(&self, timeout: Duration) {
+        let full = self.buffers.iter().find(|node| !node.has_room());
+        if let Some((node, buffer)) = full.and_then(|node| Some((node, node.buffer()?))) {
+            buffer.wait_until(timeout, |_| node.has_room());
+        }
+    }
+
     /// Takes one batch as one transaction.
     ///
     /// Where a buffer is full and its policy is to block, this waits for room, until the stop.

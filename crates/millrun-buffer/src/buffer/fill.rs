@@ -3,6 +3,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::pace::{PACED_BYTES_MAX, PACED_CHUNKS_MAX};
 use super::stage::{Stage, key};
 use super::{Buffer, RESERVE_MAX, lock};
 use crate::chunk::{Body, ChunkStage, FileBody};
@@ -186,16 +187,30 @@ impl Buffer {
             }
         }
         for mut chunk in stage.take_touched() {
+            let is_new = chunk.committed.length == 0;
             settle_chunk(&mut chunk, origin, relayed);
             if chunk.is_empty() {
                 self.abandon(chunk);
-            } else if self.config.flush_mode == FlushMode::Immediate || self.is_full(&chunk.extent)
-            {
+            } else if self.is_flushed(&chunk) || self.is_full(&chunk.extent) {
                 self.enqueue(chunk);
             } else {
                 stage.put_back(chunk);
+                if is_new {
+                    // A flush thread may sleep that knows of nothing that will be due.
+                    self.queue.nudge();
+                }
             }
         }
+    }
+
+    /// Whether a chunk is flushed by the commit that it got something from.
+    fn is_flushed(&self, chunk: &Chunk) -> bool {
+        if self.config.flush_mode != FlushMode::Immediate {
+            return false;
+        }
+        !self.is_file()
+            || chunk.len() >= PACED_BYTES_MAX
+            || (self.queue.len() < PACED_CHUNKS_MAX && lock(&self.pace).passes(chunk.modified))
     }
 
     /// The transaction did not happen.
@@ -335,7 +350,10 @@ impl Buffer {
                 };
                 ledger.note_chunk(&paths.pattern(), id, &born)?;
                 let path = paths.data(ChunkStage::Staged, id, metadata);
-                let created = FileBody::create(self.disk.clone(), path.clone(), paths.has_meta());
+                let created = match self.spares.take(&path) {
+                    Some(body) => Ok(body),
+                    None => FileBody::create(self.disk.clone(), path.clone(), paths.has_meta()),
+                };
                 // If it fails, the ledger goes on knowing an empty chunk, whose remains the next start removes.
                 let body = created.map_err(|source| AppendError::Write {
                     buffer: self.name.clone(),

@@ -1,8 +1,10 @@
 mod aside;
 mod fill;
 mod found;
+mod pace;
 mod queue;
 mod resume;
+mod spares;
 mod split;
 mod stage;
 mod statistics;
@@ -18,7 +20,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use self::pace::{PACE, Pace};
 use self::queue::Queue;
+use self::spares::{SPARES_IDLE_MAX, Spares};
 use self::stage::Stage;
 use crate::chunk::{Body, ChunkStage, FileBody, Packing};
 use crate::chunk_id::ChunkIds;
@@ -56,7 +60,10 @@ pub struct Buffer {
     queue_bytes: AtomicU64,
     pool: Mutex<Vec<Vec<u8>>>,
     ids: Mutex<ChunkIds>,
-    space: (Mutex<()>, Condvar),
+    /// How many wait for room.
+    space: (Mutex<usize>, Condvar),
+    pace: Mutex<Pace>,
+    spares: Spares,
     /// Told of each chunk file that is made.
     watcher: OnceLock<Watcher>,
 }
@@ -105,7 +112,9 @@ impl Buffer {
             queue_bytes: AtomicU64::new(0),
             pool: Mutex::default(),
             ids: Mutex::new(ChunkIds::new(random)),
-            space: (Mutex::new(()), Condvar::new()),
+            space: (Mutex::new(0), Condvar::new()),
+            pace: Mutex::default(),
+            spares: Spares::default(),
             watcher: OnceLock::new(),
         };
         let resumed = match ledgers.first() {
@@ -195,6 +204,7 @@ impl Buffer {
     pub fn take(&self) -> Option<Chunk> {
         let mut chunk = self.queue.pop()?;
         if self.hand_out(&mut chunk).is_ok() {
+            self.tell_of_room();
             return Some(chunk);
         }
         self.queue.push_front(chunk);
@@ -202,10 +212,19 @@ impl Buffer {
     }
 
     /// Takes the head of the queue as [`take`](Self::take) does, waiting at most `timeout`, or until
-    /// [`close`](Self::close).
+    /// [`close`](Self::close), or until [`next_due`](Self::next_due) may be sooner than it was.
     pub fn take_within(&self, timeout: Duration) -> Option<Chunk> {
-        let mut chunk = self.queue.pop_within(timeout)?;
+        // Files that were set aside are gone as soon as there is nothing to do.
+        let timeout = match self.spares.is_empty() {
+            true => timeout,
+            false => timeout.min(SPARES_IDLE_MAX),
+        };
+        let Some(mut chunk) = self.queue.pop_within(timeout) else {
+            self.spares.remove_all();
+            return None;
+        };
         if self.hand_out(&mut chunk).is_ok() {
+            self.tell_of_room();
             return Some(chunk);
         }
         self.queue.push_front_and_wait(chunk, timeout);
@@ -216,6 +235,7 @@ impl Buffer {
     pub fn close(&self) {
         self.queue.close();
         self.space.1.notify_all();
+        self.spares.close();
     }
 
     /// Records that a chunk has arrived, then removes it.
@@ -237,12 +257,28 @@ impl Buffer {
 
     /// Waits until a write would not find the buffer full, at most `timeout`; tells whether it would not.
     pub fn wait_for_space(&self, timeout: Duration) -> bool {
-        let guard = lock(&self.space.0);
-        if self.has_space() {
+        self.wait_until(timeout, Self::has_space)
+    }
+
+    /// Waits until a chunk that ended, or was taken, makes `is_met` true, at most `timeout`; tells whether it is.
+    pub fn wait_until(&self, timeout: Duration, is_met: impl Fn(&Self) -> bool) -> bool {
+        let mut waiters = lock(&self.space.0);
+        if is_met(self) {
             return true;
         }
-        drop(self.space.1.wait_timeout(guard, timeout));
-        self.has_space()
+        *waiters += 1;
+        let woken = self.space.1.wait_timeout(waiters, timeout);
+        *woken.unwrap_or_else(PoisonError::into_inner).0 -= 1;
+        is_met(self)
+    }
+
+    /// Wakes those who wait for room, if there are any.
+    fn tell_of_room(&self) {
+        // A waiter looks with the lock held: it has seen what changed before, or is counted now.
+        let waiters = *lock(&self.space.0);
+        if waiters > 0 {
+            self.space.1.notify_all();
+        }
     }
 
     /// Whether a write would not find the buffer full.
@@ -253,6 +289,11 @@ impl Buffer {
     /// Bytes that are queued or being delivered.
     pub fn queued_bytes(&self) -> u64 {
         self.queue_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that are queued and that no flush thread has taken yet.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.queue.bytes()
     }
 
     fn size(&self) -> u64 {
@@ -293,6 +334,7 @@ impl Buffer {
                 let old = chunk.created + self.config.flush_interval;
                 Some(slice_over.map_or(old, |at| at.min(old)))
             }
+            FlushMode::Immediate if self.is_file() => Some(chunk.created + PACE),
             FlushMode::Immediate => Some(chunk.created),
         }
     }
@@ -354,8 +396,7 @@ impl Buffer {
     ) -> Result<(), LedgerError> {
         self.queue_bytes.fetch_sub(chunk.len(), Ordering::Relaxed);
         let result = end(chunk);
-        drop(lock(&self.space.0));
-        self.space.1.notify_all();
+        self.tell_of_room();
         result
     }
 
@@ -388,7 +429,17 @@ impl Buffer {
         relays.fold(ended, Result::and)
     }
 
-    fn remove_files(&self, ledger: &Ledger, id: ChunkId, mut body: FileBody) {
+    fn remove_files(&self, ledger: &Ledger, id: ChunkId, body: FileBody) {
+        let is_kept = self.config.flush_mode == FlushMode::Immediate
+            && ledger.durability() == Durability::Process
+            && lock(&self.pace).is_busy();
+        let left = match is_kept {
+            true => self.spares.keep(body),
+            false => Err(body),
+        };
+        let Err(mut body) = left else {
+            return ledger.purge(id);
+        };
         let synced = body
             .remove()
             .and_then(|()| match (ledger.durability(), &self.paths) {

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::paths::UNFINISHED;
+use super::paths::{SPARE, UNFINISHED};
 use crate::disk::{self, DiskFile, Open, SharedDisk};
 
 /// The files of a chunk: data and, beside it, metadata. They are open while the chunk is staged.
@@ -181,6 +181,92 @@ impl FileBody {
             None => Ok(()),
         }
     }
+}
+
+/// The files of a chunk that has ended: empty, open, and under names that are nobody's.
+pub(crate) struct Spare {
+    disk: SharedDisk,
+    data_path: PathBuf,
+    data: Box<dyn DiskFile>,
+    meta: Option<(PathBuf, Box<dyn DiskFile>)>,
+}
+
+impl FileBody {
+    /// Empties the files and takes their names. After a failure there may be a part of it under the new names, which the
+    /// next start removes; the rest is given back.
+    pub(crate) fn set_aside(mut self) -> Result<Spare, Self> {
+        self.close();
+        let spare_of = |path: &Path| {
+            let spare = spare_path(path);
+            self.disk.rename(path, &spare)?;
+            let file = self.disk.open(&spare, Open::Truncated)?;
+            Ok::<_, io::Error>((spare, file))
+        };
+        let Ok((data_path, data)) = spare_of(&self.data_path) else {
+            return Err(self);
+        };
+        let meta = match self.meta_path.as_deref().map(spare_of).transpose() {
+            Ok(meta) => meta,
+            Err(_) => {
+                // A missing file is removed like any other.
+                let _ = self.disk.remove(&data_path);
+                return Err(self);
+            }
+        };
+        let disk = self.disk.clone();
+        Ok(Spare {
+            disk,
+            data_path,
+            data,
+            meta,
+        })
+    }
+
+    /// The files of a new chunk, made of those of an old one. After a failure none of them are left.
+    pub(crate) fn reuse(spare: Spare, data_path: PathBuf) -> io::Result<Self> {
+        let has_meta = spare.meta.is_some();
+        let mut body = Self::found(spare.disk.clone(), data_path, has_meta);
+        let renamed = body
+            .disk
+            .rename(&spare.data_path, &body.data_path)
+            .and_then(|()| match (&spare.meta, &body.meta_path) {
+                (Some((from, _)), Some(to)) => body.disk.rename(from, to),
+                _ => Ok(()),
+            });
+        if let Err(error) = renamed {
+            let _ = body.remove();
+            let _ = spare.remove();
+            return Err(error);
+        }
+        body.data = Some(spare.data);
+        body.meta = spare.meta.map(|(_, file)| file);
+        Ok(body)
+    }
+}
+
+impl Spare {
+    /// Removes the files.
+    pub(crate) fn remove(self) -> io::Result<()> {
+        let Self {
+            disk,
+            data_path,
+            meta,
+            ..
+        } = self;
+        disk::remove_if_there(disk.as_ref(), &data_path)?;
+        match meta {
+            Some((path, _)) => disk::remove_if_there(disk.as_ref(), &path),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a file of a chunk that has ended is kept.
+fn spare_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(SPARE);
+    name.into()
 }
 
 /// The meta file of a data file.

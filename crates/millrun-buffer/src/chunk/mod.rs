@@ -6,7 +6,7 @@ mod msgpack;
 mod paths;
 mod single;
 
-pub(crate) use self::file::{FileBody, meta_path};
+pub(crate) use self::file::{FileBody, Spare, meta_path};
 pub(crate) use self::meta::Meta;
 pub(crate) use self::msgpack::{count_lines, count_values};
 pub use self::paths::ChunkPaths;
@@ -194,7 +194,7 @@ impl Chunk {
             Body::File(body) => body.open()?,
         };
         let length = usize::try_from(self.extent.length).map_err(io::Error::other)?;
-        scratch.clear();
+        // What the scratch holds already is written over, not cleared before.
         scratch.resize(length, 0);
         let read = file.read_at(scratch, 0)?;
         scratch.truncate(read);

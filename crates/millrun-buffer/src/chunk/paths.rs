@@ -162,11 +162,15 @@ impl ChunkPaths {
         Some(ChunkFile { id, stage, is_meta })
     }
 
-    /// Whether a file is what a crash left of the replacement of a meta file: nobody will ever ask for it.
+    /// Whether a file is what a crash left of the replacement of a meta file, or of files that were set aside: nobody will
+    /// ever ask for it.
     pub(crate) fn is_unfinished(&self, path: &Path) -> bool {
-        let is_temporary = path.extension().is_some_and(|word| word == UNFINISHED);
-        let whole = is_temporary.then(|| self.parse(&path.with_extension("")));
-        whole.flatten().is_some_and(|file| file.is_meta)
+        let is = |word: &str| path.extension().is_some_and(|end| end == word);
+        let is_left_over = is(UNFINISHED) || is(SPARE);
+        let whole = is_left_over.then(|| self.parse(&path.with_extension("")));
+        whole
+            .flatten()
+            .is_some_and(|file| file.is_meta || is(SPARE))
     }
 
     /// The metadata that stands in the name of a chunk file of file_single.
@@ -183,6 +187,9 @@ impl ChunkPaths {
 
 /// What is behind the name of a meta file while its replacement is being written.
 pub(crate) const UNFINISHED: &str = "tmp";
+
+/// What is behind the name of a file of a delivered chunk that is kept for the next one.
+pub(crate) const SPARE: &str = "spare";
 
 /// The state letter and the digits.
 const STATE_LENGTH: usize = 1 + ChunkId::HEX_LENGTH;

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use millrun_buffer::disk::SimulatedDisk;
@@ -236,17 +237,24 @@ fn shards_and_flush_threads_share_a_buffer() {
             })
         })
         .collect();
+    let over = Arc::new(AtomicBool::new(false));
     let flushers: Vec<_> = (0..2)
         .map(|_| {
-            let buffer = Arc::clone(&buffer);
+            let (buffer, over) = (Arc::clone(&buffer), Arc::clone(&over));
             std::thread::spawn(move || {
                 let mut texts = Vec::new();
-                while let Some(chunk) = buffer.take_within(Duration::from_secs(60)) {
-                    texts.push(text(&chunk));
-                    buffer.delivered(chunk).unwrap();
+                loop {
+                    let is_over = over.load(Ordering::Acquire);
+                    match buffer.take_within(Duration::from_secs(60)) {
+                        Some(chunk) => {
+                            texts.push(text(&chunk));
+                            buffer.delivered(chunk).unwrap();
+                        }
+                        None if is_over => return texts,
+                        None => {}
+                    }
                     buffer.enqueue_due(after(3600));
                 }
-                texts
             })
         })
         .collect();
@@ -254,6 +262,7 @@ fn shards_and_flush_threads_share_a_buffer() {
         filler.join().unwrap();
     }
     buffer.enqueue_all();
+    over.store(true, Ordering::Release);
     buffer.close();
     let texts: Vec<_> = flushers
         .into_iter()
@@ -284,4 +293,207 @@ fn the_last_chunk_of_a_write_that_was_split_is_due_as_any_other() {
     assert_eq!(drain(&buffer), ["7\n8\n"]);
     assert_eq!(buffer.enqueue_due(after(5)), 1);
     assert_eq!(drain(&buffer), ["9\n"]);
+}
+
+fn immediate(kind: BufferConfig) -> BufferConfig {
+    BufferConfig {
+        flush_mode: FlushMode::Immediate,
+        ..kind
+    }
+}
+
+fn after_micros(micros: u64) -> Timestamp {
+    START + Duration::from_micros(micros)
+}
+
+fn names(disk: &SimulatedDisk) -> Vec<String> {
+    let files = disk.shared().list("/buffers".as_ref()).unwrap();
+    let name = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    files.iter().map(name).collect()
+}
+
+/// A chunk file of each commit costs more than all the rest when there are thousands a second.
+#[test]
+fn immediate_commits_that_come_thick_and_fast_share_chunk_files() {
+    let mut worker = worker(immediate(BufferConfig::file("/buffers", "/backup")));
+    let buffer = worker.buffers[0].clone();
+    let (mut chunks, mut lines) = (0, 0);
+    for at in 0..2000_u64 {
+        let now = after_micros(at * 100);
+        worker
+            .put_at(0, &Metadata::with_tag("a"), "1\n", now)
+            .unwrap();
+        buffer.enqueue_due(now);
+        for text in drain(&buffer) {
+            chunks += 1;
+            lines += text.lines().count();
+        }
+    }
+    buffer.enqueue_due(after(1));
+    lines += drain(&buffer).concat().lines().count();
+    assert_eq!(lines, 2000);
+    // 64 at once, then one each 2 ms by the commit, and one by its age.
+    assert!((100..=270).contains(&chunks), "{chunks} chunks");
+}
+
+#[test]
+fn immediate_commits_behind_many_waiting_chunks_share_one() {
+    let mut worker = worker(immediate(BufferConfig::file("/buffers", "/backup")));
+    for at in 0..40 {
+        let now = after(at);
+        worker
+            .put_at(0, &Metadata::with_tag("a"), "1\n", now)
+            .unwrap();
+    }
+    assert_eq!(worker.buffers[0].statistics().queue_length, 16);
+    let buffer = &worker.buffers[0];
+    let mut texts = drain(buffer);
+    assert_eq!(texts, ["1\n"; 16]);
+    buffer.enqueue_due(after(40));
+    texts = drain(buffer);
+    assert_eq!(texts, ["1\n".repeat(24)]);
+}
+
+#[test]
+fn a_chunk_that_stays_open_wakes_the_flush_thread_that_sleeps_for_longer() {
+    let mut worker = worker(immediate(BufferConfig::file("/buffers", "/backup")));
+    for _ in 0..64 {
+        worker.put(0, "a", "1\n").unwrap();
+        drain(&worker.buffers[0]);
+    }
+    worker.put(0, "a", "2\n").unwrap();
+    let begun = std::time::Instant::now();
+    assert!(
+        worker.buffers[0]
+            .take_within(Duration::from_secs(60))
+            .is_none()
+    );
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    assert_eq!(worker.buffers[0].next_due(), Some(after_micros(2000)));
+}
+
+#[test]
+fn memory_chunks_are_flushed_at_each_commit_however_many() {
+    let mut worker = worker(immediate(BufferConfig::memory()));
+    for _ in 0..200 {
+        worker.put(0, "a", "1\n").unwrap();
+    }
+    assert_eq!(worker.buffers[0].statistics().queue_length, 200);
+}
+
+/// So many commits at one moment that files are used again.
+fn hurry(worker: &mut Worker) {
+    for _ in 0..40 {
+        worker.put(0, "a", "a long line\n").unwrap();
+        assert_eq!(drain(&worker.buffers[0]), ["a long line\n"]);
+    }
+}
+
+#[test]
+fn files_of_delivered_chunks_are_used_again_while_there_is_much_to_do() {
+    let disk = SimulatedDisk::new();
+    let mut worker = Worker::start(
+        &disk,
+        &[immediate(BufferConfig::file("/buffers", "/backup"))],
+    );
+    worker.put(0, "a", "1\n").unwrap();
+    drain(&worker.buffers[0]);
+    assert_eq!(names(&disk), [""; 0]);
+    hurry(&mut worker);
+    let spares = names(&disk);
+    assert_eq!(spares.len(), 2, "{spares:?}");
+    assert!(
+        spares.iter().all(|name| name.ends_with(".spare")),
+        "{spares:?}"
+    );
+    worker.put(0, "b", "short\n").unwrap();
+    assert!(names(&disk).iter().all(|name| !name.ends_with(".spare")));
+    assert_eq!(drain(&worker.buffers[0]), ["short\n"]);
+    assert_eq!(names(&disk).len(), 2);
+    // Nothing more comes.
+    assert!(worker.buffers[0].take_within(Duration::ZERO).is_none());
+    assert_eq!(names(&disk), [""; 0]);
+}
+
+#[test]
+fn no_file_is_set_aside_at_the_end() {
+    let disk = SimulatedDisk::new();
+    let mut worker = Worker::start(
+        &disk,
+        &[immediate(BufferConfig::file("/buffers", "/backup"))],
+    );
+    hurry(&mut worker);
+    worker.buffers[0].close();
+    assert_eq!(names(&disk), [""; 0]);
+    worker.put(0, "b", "last\n").unwrap();
+    assert_eq!(drain(&worker.buffers[0]), ["last\n"]);
+    assert_eq!(names(&disk), [""; 0]);
+}
+
+#[test]
+fn spare_files_that_a_crash_left_are_removed_at_the_next_start() {
+    let disk = SimulatedDisk::new();
+    let config = immediate(BufferConfig::file("/buffers", "/backup"));
+    let mut worker = Worker::start(&disk, std::slice::from_ref(&config));
+    hurry(&mut worker);
+    worker.put(0, "a", "1\n").unwrap();
+    worker.put(0, "a", "2\n").unwrap();
+    let chunk = worker.buffers[0].take().unwrap();
+    worker.buffers[0].delivered(chunk).unwrap();
+    let names_before = names(&disk);
+    assert!(
+        names_before.iter().any(|name| name.ends_with(".spare")),
+        "{names_before:?}"
+    );
+    drop(worker);
+    let worker = Worker::start(&disk, &[config]);
+    assert_eq!(names(&disk).len(), 2);
+    worker.buffers[0].enqueue_all();
+    assert_eq!(drain(&worker.buffers[0]), ["2\n"]);
+}
+
+#[test]
+fn nothing_is_set_aside_where_a_loss_of_power_must_be_survived() {
+    let disk = SimulatedDisk::new();
+    let config = immediate(BufferConfig::file("/buffers", "/backup"));
+    let mut worker = Worker::start_with(&disk, &[config], Durability::Power);
+    hurry(&mut worker);
+    assert_eq!(names(&disk), [""; 0]);
+}
+
+/// A source that waits for room is woken when a chunk is taken, not only when one has ended.
+#[test]
+fn who_waits_for_room_is_woken_by_a_chunk_that_is_taken() {
+    let mut worker = worker(immediate(BufferConfig::memory()));
+    worker.put(0, "a", "1\n").unwrap();
+    worker.put(0, "a", "2\n").unwrap();
+    let buffer = worker.buffers[0].clone();
+    assert_eq!(buffer.waiting_bytes(), 4);
+    let waiting = std::thread::spawn({
+        let buffer = buffer.clone();
+        move || buffer.wait_until(Duration::from_secs(60), |buffer| buffer.waiting_bytes() < 4)
+    });
+    let begun = std::time::Instant::now();
+    let chunk = buffer.take().unwrap();
+    assert!(waiting.join().unwrap());
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    assert_eq!(buffer.waiting_bytes(), 2);
+    buffer.give_back(chunk);
+    assert_eq!(buffer.waiting_bytes(), 4);
+}
+
+/// A flush thread that knows of nothing sleeps long.
+#[test]
+fn the_first_chunk_that_is_staged_wakes_a_flush_thread() {
+    let mut worker = worker(BufferConfig::memory());
+    let buffer = worker.buffers[0].clone();
+    let waiting = std::thread::spawn(move || {
+        let begun = std::time::Instant::now();
+        assert!(buffer.take_within(Duration::from_secs(60)).is_none());
+        (begun.elapsed(), buffer.next_due())
+    });
+    worker.put(0, "a", "1\n").unwrap();
+    let (slept, due) = waiting.join().unwrap();
+    assert!(slept < Duration::from_secs(30), "{slept:?}");
+    assert_eq!(due, Some(after(60)));
 }

@@ -439,6 +439,9 @@ impl World {
             }
         }
         for mill in [&self.agent].into_iter().chain(&self.receivers) {
+            // The end of a process: what was set aside for further chunks goes.
+            let workers = mill.workers.iter().flatten();
+            workers.for_each(|worker| worker.buffers.iter().for_each(|(_, buffer)| buffer.close()));
             for path in mill.disk.paths() {
                 let Ok(name) = path.strip_prefix("/out") else {
                     let is_left = path.starts_with("/buffers") || path.starts_with("/backup");

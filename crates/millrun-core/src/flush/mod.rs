@@ -46,6 +46,9 @@ const ANSWER_WAIT: Duration = Duration::from_millis(200);
 /// confirms is not flooded with the same chunk.
 const UNCONFIRMED_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a thread sleeps that knows of nothing to do, if nobody wakes it.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
 /// How many chunks a thread sets aside for a destination of their own. Beyond, they keep the others
 /// waiting as any failure does.
 const HELD_MAX: usize = 64;
@@ -217,7 +220,8 @@ impl Flusher {
         gate.closed_for(Timestamp::now())
     }
 
-    /// Until a staged chunk is due, but never longer than the configured interval.
+    /// Until a staged chunk is due, but never longer than the configured interval. Where none is staged there is nothing to
+    /// look for: the first one wakes the thread.
     fn idle_time(&self) -> Duration {
         let longest = self
             .node
@@ -229,7 +233,7 @@ impl Flusher {
             Some(due) => due
                 .since(Timestamp::now())
                 .clamp(Duration::from_millis(1), longest),
-            None => longest,
+            None => IDLE_MAX,
         }
     }
 

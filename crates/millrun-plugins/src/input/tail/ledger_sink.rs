@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrun_buffer::{Fingerprint, Identity, LedgerError, LossKey, Origin, SourceNumber};
 use millrun_core::{EmitError, Emitter, LossReason, Losses};
@@ -59,6 +60,11 @@ impl LedgerSink {
 }
 
 impl LedgerSink {
+    /// Waits until there may be room again, at most `timeout`.
+    pub(crate) fn wait_for_room(&self, timeout: Duration) {
+        self.emitter.wait_for_room(timeout);
+    }
+
     /// Counts the losses outside of a transaction.
     fn lose(&self) -> Result<(), Refused> {
         for loss in self.losses.entries() {

@@ -20,6 +20,7 @@ use super::lines::MESSAGE_KEY;
 use super::parameters::TailParameters;
 use super::positions::{Keyed, PositionFile, Stored};
 use super::pump::Pump;
+use super::sink::Sink as _;
 use super::team::Team;
 use super::wake::{Changes, Wake};
 use super::watch::Turn;
@@ -277,6 +278,11 @@ impl Running {
             let until_tick = next_tick.min(next_refresh).saturating_duration_since(now);
             let pause = match self.follower.work(now, &mut self.sink) {
                 Turn::More => Duration::ZERO,
+                // Woken by the chunk that makes room: to sleep would leave a fast destination idle.
+                Turn::Refused if !self.sink.has_room() => {
+                    self.sink.wait_for_room(REFUSED_WAIT.min(until_tick));
+                    Duration::ZERO
+                }
                 Turn::Refused => REFUSED_WAIT.min(until_tick),
                 Turn::Idle | Turn::Resting(_) => until_tick,
             };

@@ -192,6 +192,7 @@ impl World {
             assert!(self.sender.disk.has_crashed());
             self.restart_sender();
             let buffer = &self.sender.life.buffer;
+            buffer.enqueue_all();
             let queued: Vec<Chunk> = std::iter::from_fn(|| buffer.take()).collect();
             let is_kept = queued
                 .iter()
@@ -205,6 +206,7 @@ impl World {
     }
 
     fn send(&mut self) {
+        self.sender.life.buffer.enqueue_all();
         let Some(chunk) = self.sender.life.buffer.take() else {
             return;
         };
@@ -380,6 +382,7 @@ impl World {
                 self.carry_on(at, usize::MAX);
                 self.answer_on(at, usize::MAX);
             }
+            self.sender.life.buffer.enqueue_all();
             if self.under_way.is_empty() && self.sender.life.buffer.statistics().queue_length == 0 {
                 return;
             }
@@ -404,6 +407,7 @@ impl World {
         let mut stored = Vec::new();
         for machine in &self.receivers {
             let buffer = &machine.life.buffer;
+            buffer.enqueue_all();
             while let Some(chunk) = buffer.take() {
                 stored.extend(numbers(&chunk));
             }
