@@ -19,9 +19,9 @@ const JOBS: usize = 24;
 /// Of the live kinds that take minutes, each so-many-th case.
 const SAMPLE: usize = 5;
 /// Of these, cases that are always played: no other ones show that their rules are of use.
-const WITNESSES: [&str; 10] = [
+const WITNESSES: [&str; 11] = [
     "--version",
-    "client handshake: closed after PING",
+    "ack: empty map",
     "compress gzip",
     "flush at shutdown: file flush_at_shutdown true",
     "restart with staged data renamed to queued, meta left staged",
@@ -30,6 +30,7 @@ const WITNESSES: [&str; 10] = [
     "supervised HUP with broken config",
     "supervised USR2 with broken config: old one stays",
     "supervisor killed -9: worker ends by itself?",
+    "tls transport to plain fake",
 ];
 /// The kinds that need the running program.
 const LIVE: [&str; 9] = [
