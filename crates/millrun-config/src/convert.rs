@@ -244,7 +244,10 @@ impl Conversion {
                 other => Ok(vec![other]),
             };
         }
-        let mut items: Vec<_> = text.split(',').map(str::trim).collect();
+        let items = text
+            .split(',')
+            .map(|item| item.trim_matches(number::is_blank));
+        let mut items: Vec<_> = items.collect();
         while items.last().is_some_and(|item| item.is_empty()) {
             items.pop();
         }
@@ -271,7 +274,7 @@ impl Conversion {
         let mut pairs = Pairs::new();
         for pair in text
             .split(',')
-            .map(str::trim)
+            .map(|pair| pair.trim_matches(number::is_blank))
             .filter(|pair| !pair.is_empty())
         {
             let (key, value) = match pair.split_once(':') {

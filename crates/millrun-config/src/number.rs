@@ -35,12 +35,17 @@ pub(crate) fn plain_float(text: &str) -> Option<f64> {
 /// Most digits of a number that is read without a second look; it fits into 64 bits.
 const PLAIN_DIGITS_MAX: usize = 15;
 
-/// Ruby's `String#to_i`: blanks, a sign, decimal digits with single underscores between them;
+/// Ruby's `String#to_i`: blanks, a sign, perhaps `0d`, decimal digits with single underscores between them;
 /// 0 when there is none.
 pub(crate) fn leading_integer(text: &str) -> Result<i64, TooLarge> {
-    let text = text.trim_start();
+    let text = text.trim_start_matches(is_blank);
     let (sign, digits) = split_sign(text);
-    let digits = leading_digits(digits);
+    // The prefix of decimal digits is read here, too, if there are some.
+    let behind = digits.strip_prefix("0d").or(digits.strip_prefix("0D"));
+    let behind = behind
+        .map(leading_digits)
+        .filter(|digits| !digits.is_empty());
+    let digits = behind.unwrap_or(leading_digits(digits));
     if digits.is_empty() {
         return Ok(0);
     }
@@ -51,7 +56,7 @@ pub(crate) fn leading_integer(text: &str) -> Result<i64, TooLarge> {
 
 /// Ruby's `Integer()`: also `0x`, `0b`, `0o`, `0d` and a leading `0` for octal.
 pub(crate) fn strict_integer(text: &str) -> Option<Result<i64, TooLarge>> {
-    let (sign, unsigned) = split_sign(text.trim());
+    let (sign, unsigned) = split_sign(text.trim_matches(is_blank));
     let lower = unsigned.to_ascii_lowercase();
     let (radix, digits) = match lower.get(..2) {
         Some("0x") => (16, lower.get(2..)?),
@@ -74,10 +79,19 @@ pub(crate) fn strict_integer(text: &str) -> Option<Result<i64, TooLarge>> {
     Some(i64::from_str_radix(&digits, radix).map_err(|_| TooLarge))
 }
 
-/// Ruby's `String#to_f`; 0 when there is no number at the start.
+/// Ruby's `String#to_f`; 0 when there is no number at the start. A quirk of it: whole hexadecimal digits are read, but only
+/// behind a sign.
 pub(crate) fn leading_float(text: &str) -> f64 {
-    let text = text.trim_start();
+    let text = text.trim_start_matches(is_blank);
     let (sign, unsigned) = split_sign(text);
+    let hexadecimal = unsigned.strip_prefix("0x").or(unsigned.strip_prefix("0X"));
+    if let Some(digits) = hexadecimal.filter(|_| text.starts_with(['-', '+'])) {
+        let (whole, rest) = digits.split_at(leading_run(digits, 16).len());
+        // What goes on as a fraction or an exponent is no whole number, and then none at all.
+        let is_whole = !whole.is_empty() && !rest.starts_with(['.', 'p', 'P']);
+        let value = hexadecimal_digits(whole).filter(|_| is_whole);
+        return value.map_or(0.0, |value| if sign == "-" { -value } else { value });
+    }
     let integer = leading_digits(unsigned);
     let mut rest = unsigned.get(integer.len()..).unwrap_or("");
     let mut number = format!("{sign}0{}", integer.replace('_', ""));
@@ -106,7 +120,7 @@ pub(crate) fn leading_float(text: &str) -> f64 {
 
 /// Ruby's `Float()`; of its hexadecimal form only whole numbers.
 pub(crate) fn strict_float(text: &str) -> Option<f64> {
-    let text = text.trim();
+    let text = text.trim_matches(is_blank);
     let (sign, unsigned) = split_sign(text);
     if unsigned.starts_with("0x") || unsigned.starts_with("0X") {
         let whole = strict_integer(text)?.ok()?;
@@ -140,19 +154,39 @@ fn split_sign(text: &str) -> (&str, &str) {
     }
 }
 
-/// The longest run of digits at the start, single underscores between them allowed.
+/// What Ruby takes for white space around a number or the item of a list.
+pub(crate) fn is_blank(character: char) -> bool {
+    matches!(character, ' ' | '\t'..='\r')
+}
+
+/// The longest run of decimal digits at the start, single underscores between them allowed.
 fn leading_digits(text: &str) -> &str {
+    leading_run(text, 10)
+}
+
+/// The same of digits of another radix.
+fn leading_run(text: &str, radix: u32) -> &str {
     let mut end = 0;
     let mut previous = '_';
     for (index, character) in text.char_indices() {
         match character {
-            '0'..='9' => end = index + 1,
+            digit if digit.is_digit(radix) => end = index + 1,
             '_' if previous != '_' => {}
             _ => break,
         }
         previous = character;
     }
     text.get(..end).unwrap_or("")
+}
+
+/// The value of hexadecimal digits.
+fn hexadecimal_digits(digits: &str) -> Option<f64> {
+    let digits = digits.chars().filter(|character| *character != '_');
+    let mut value = 0.0;
+    for digit in digits {
+        value = value * 16.0 + f64::from(digit.to_digit(16)?);
+    }
+    Some(value)
 }
 
 /// Whether there are digits, and underscores only between two of them.
@@ -234,6 +268,46 @@ mod tests {
             ("x", 0.0),
         ] {
             assert!((leading_float(text) - value).abs() < f64::EPSILON, "{text}");
+        }
+    }
+
+    #[test]
+    fn lax_integers_may_have_the_prefix_of_decimal_digits() {
+        for (text, value) in [
+            ("0d9", 9),
+            ("-0D1_0x", -10),
+            ("0d", 0),
+            ("0d_9", 0),
+            ("00d9", 0),
+        ] {
+            assert_eq!(leading_integer(text), Ok(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn lax_floats_read_hexadecimal_digits_behind_a_sign_only() {
+        for (text, value) in [
+            ("0x1f", 0.0),
+            ("-0x1f", -31.0),
+            (" +0X1_0z", 16.0),
+            ("-0x1.8", 0.0),
+            ("-0xg", 0.0),
+        ] {
+            assert!((leading_float(text) - value).abs() < f64::EPSILON, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_white_space_of_ascii_may_stand_around_a_number() {
+        for text in ["\u{b}1", "\u{c}1\t", " 1\r\n"] {
+            assert_eq!(strict_integer(text), Some(Ok(1)), "{text:?}");
+            assert_eq!(strict_float(text), Some(1.0), "{text:?}");
+        }
+        for text in ["\u{a0}1", "\u{85}1", "\u{3000}1"] {
+            assert_eq!(strict_integer(text), None, "{text:?}");
+            assert_eq!(strict_float(text), None, "{text:?}");
+            assert_eq!(leading_integer(text), Ok(0), "{text:?}");
+            assert!(leading_float(text).abs() < f64::EPSILON, "{text:?}");
         }
     }
 
