@@ -35,14 +35,20 @@ pub trait Holder: Send {
     /// As [`Filter::filter`](crate::Filter::filter); what is neither passed on nor dropped is held.
     fn filter(&mut self, batch: Batch<'_>, out: &mut EventBuffer, report: &mut Report<'_>);
 
-    /// When there is something to release, if nothing comes before.
-    fn due(&self) -> Option<EventTime>;
+    /// When there is something to release, if nothing comes before. Never, for one that only counts.
+    fn due(&self) -> Option<EventTime> {
+        None
+    }
 
     /// Gives out what is due.
-    fn release(&mut self, due: Due, out: &mut Emissions, report: &mut Report<'_>);
+    fn release(&mut self, due: Due, out: &mut Emissions, report: &mut Report<'_>) {
+        let _ = (due, out, report);
+    }
 
-    /// Appends what is held, so that [`roll_back`](Self::roll_back) can restore it.
-    fn checkpoint(&self, out: &mut Vec<u8>);
+    /// Appends what is held, so that [`roll_back`](Self::roll_back) can restore it. Nothing, for one that only counts.
+    fn checkpoint(&self, out: &mut Vec<u8>) {
+        let _ = out;
+    }
 
     /// The transaction is committed.
     fn commit(&mut self) {}

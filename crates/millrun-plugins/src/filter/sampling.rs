@@ -14,10 +14,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use millrun_config::{Diagnostic, Element, parameters, words};
-use millrun_core::{
-    Assembly, Batch, Due, Emissions, Filter, Holder, LossReason, PluginId, Report, Stage,
-};
-use millrun_event::{Entries, EventBuffer, EventTime};
+use millrun_core::{Assembly, Batch, Filter, Holder, LossReason, PluginId, Report, Stage};
+use millrun_event::{Entries, EventBuffer};
 
 words! {
     /// What is counted together.
@@ -157,14 +155,6 @@ impl Holder for Counts {
             None => drop(self.units.insert(unit.into(), count)),
         }
     }
-
-    fn due(&self) -> Option<EventTime> {
-        None
-    }
-
-    fn release(&mut self, _: Due, _: &mut Emissions, _: &mut Report<'_>) {}
-
-    fn checkpoint(&self, _: &mut Vec<u8>) {}
 
     fn commit(&mut self) {
         self.before.clear();

@@ -17,10 +17,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use millrun_config::{Diagnostic, Element, parameters};
-use millrun_core::{
-    Assembly, Batch, Due, Emissions, Filter, Holder, LossReason, PluginId, Report, Stage, lookup,
-};
-use millrun_event::{Entries, EventBuffer, EventTime};
+use millrun_core::{Assembly, Batch, Filter, Holder, LossReason, PluginId, Report, Stage, lookup};
+use millrun_event::{Entries, EventBuffer};
 use millrun_pattern::Segment;
 
 parameters! {
@@ -249,14 +247,6 @@ impl Holder for Counts {
         }
         report.lose(&shared.id, LossReason::Throttled, dropped);
     }
-
-    fn due(&self) -> Option<EventTime> {
-        None
-    }
-
-    fn release(&mut self, _: Due, _: &mut Emissions, _: &mut Report<'_>) {}
-
-    fn checkpoint(&self, _: &mut Vec<u8>) {}
 
     fn commit(&mut self) {
         self.before.clear();

@@ -13,7 +13,8 @@ use millrun_core::{
 };
 use millrun_event::{EventBuffer, EventTime, write};
 
-use crate::{ALLOCATIONS, NOW};
+use crate::NOW;
+use crate::counting::allocations_so_far;
 
 enum Made {
     Filter(Arc<dyn Filter>),
@@ -89,7 +90,7 @@ impl Played {
     fn play(&mut self, events: &EventBuffer) -> usize {
         self.out.clear();
         self.emissions.clear();
-        let before = ALLOCATIONS.get();
+        let before = allocations_so_far();
         let mut report = Report::new(&mut self.losses, &mut self.errors);
         let batch = Batch {
             tag: "raw.app",
@@ -111,7 +112,7 @@ impl Played {
                 .tags
                 .rewrite(batch, &mut self.emissions, &mut report);
         }
-        ALLOCATIONS.get() - before
+        allocations_so_far() - before
     }
 }
 

@@ -2,19 +2,14 @@
 //!
 //! Each thread has a count of its own, so tests beside each other do not disturb.
 #![allow(
-    unsafe_code,
-    reason = "a global allocator cannot be written without; test only"
-)]
-#![allow(
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "helpers of tests may be blunt, as tests may"
 )]
 
+#[path = "../../../millrun-event/tests/counting/mod.rs"]
+mod counting;
 mod filters;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
 use millrun_event::EventTime;
 use millrun_plugins::parser::{
@@ -23,40 +18,7 @@ use millrun_plugins::parser::{
     nginx_parser,
 };
 
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is ending has no counter any more, and nobody reads it.
-    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
-}
-
-// SAFETY: every call is handed on unchanged to the system's allocator, which keeps the contract;
-// the counter is a thread-local without a destructor and allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise about `layout` is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `System` with this `layout`, by `alloc` or `realloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as for `dealloc`; the caller's promise about `size` is passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use counting::allocations_so_far;
 
 const LINES: u32 = 500;
 const NOW: EventTime = EventTime::new(1_795_264_496, 0);
@@ -67,7 +29,7 @@ fn allocations(parser: &mut dyn LineParser, line: &str) -> usize {
     let mut before = 0;
     for number in 0..LINES * 2 {
         if number == LINES {
-            before = ALLOCATIONS.get();
+            before = allocations_so_far();
         }
         let second = [b'0' + (number / 10 % 6) as u8, b'0' + (number % 10) as u8];
         let mut text = [0; 512];
@@ -83,7 +45,7 @@ fn allocations(parser: &mut dyn LineParser, line: &str) -> usize {
             "{line}: {parsed:?}"
         );
     }
-    ALLOCATIONS.get() - before
+    allocations_so_far() - before
 }
 
 #[test]
