@@ -405,9 +405,6 @@ impl Machine<'_> {
                         start = stop + 1;
                     }
                 }
-                if variable == Variable::TagSuffix {
-                    list.reverse();
-                }
                 self.new_array(list)
             }
             Variable::Time => {

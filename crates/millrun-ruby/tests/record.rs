@@ -67,7 +67,7 @@ fn templates_give_typed_values_and_texts() {
         (r#"${tag}${tag}"#, r#""p.q.rp.q.r""#),
         (r#"${tag_parts[0]}-${tag_parts[-1]}"#, r#""p-r""#),
         (r#"${tag_prefix[1]}/${tag_suffix[1]}"#, r#""p.q/q.r""#),
-        (r#"${tag_suffix[0]}"#, r#""r""#),
+        (r#"${tag_suffix}"#, r#"["p.q.r","q.r","r"]"#),
         (r#"${time.strftime("%Y")}"#, r#""2023""#),
         (r#"${time}"#, r#""2023-11-14 22:13:20 +0000""#),
         (

@@ -127,6 +127,17 @@ fn a_name_that_nothing_defines_is_warned_of() {
 }
 
 #[test]
+fn a_tags_suffixes_are_the_same_with_and_without_ruby() {
+    let fields = "a ${tag_suffix[0]}\nb ${tag_suffix[1]}\nc ${tag_suffix[-1]}";
+    let expected = json!({"a": "p.q", "b": "q", "c": "q"});
+    let (events, _) = transformed("", fields, &[json!({})]);
+    assert_eq!(events, std::slice::from_ref(&expected));
+    let text = format!("@type record_transformer\n<record>\n{fields}\n</record>");
+    let played = play(&*filter(&text), "p.q", stream(&[json!({})]).as_events());
+    assert_eq!(played["events"][0][1], expected);
+}
+
+#[test]
 fn what_one_event_does_is_nothing_to_the_walk_over_the_next() {
     // The fields' names are known before the record is walked, also behind an event whose expression raised.
     let records = [
