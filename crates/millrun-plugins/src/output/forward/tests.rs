@@ -286,6 +286,17 @@ fn what_is_not_confirmed_is_given_back_with_the_reason() {
 }
 
 #[test]
+fn a_look_whether_somebody_is_there_connects_once_and_the_chunk_goes_the_same_way() {
+    let server = Server::new(Behave::Acknowledge);
+    let mut deliverer = deliverer(&[(server.address, "")], "");
+    assert_eq!(deliverer.probe(Instant::now()), Some(true));
+    for chunk in chunks(&["a", "b"]) {
+        assert_eq!(begin(&mut deliverer, &chunk).unwrap(), Progress::Delivered);
+    }
+    assert_eq!(server.wait_for(2).connections, 2);
+}
+
+#[test]
 fn the_next_server_takes_what_one_refuses() {
     let (down, up) = (nobody(), Server::new(Behave::Acknowledge));
     let mut deliverer = deliverer(&[(down, ""), (up.address, "")], "");
