@@ -13,6 +13,9 @@ pub(super) const COMPACT_LENGTH_MIN: u64 = 1 << 20;
 /// It is compacted when it is this many times longer than after the last compaction.
 const COMPACT_GROWTH: u64 = 2;
 
+/// A new ledger is written in pieces of about this length, in bytes.
+const PIECE_LENGTH: usize = 1 << 20;
+
 /// A ledger file open for writing.
 pub(super) struct LedgerFile {
     disk: SharedDisk,
@@ -35,10 +38,10 @@ impl LedgerFile {
         state: &State,
     ) -> io::Result<Self> {
         let mut scratch = Vec::new();
-        let file = write_beside(&disk, &path, generation, durability, state, &mut scratch)?;
+        let (file, length) =
+            write_beside(&disk, &path, generation, durability, state, &mut scratch)?;
         disk.rename(&temporary(&path), &path)?;
         sync_name(&disk, &path, durability)?;
-        let length = scratch.len() as u64;
         let compact_at = compact_at(length);
         Ok(Self {
             disk,
@@ -101,17 +104,17 @@ impl LedgerFile {
             state,
             &mut self.scratch,
         )
-        .and_then(|file| {
+        .and_then(|(file, length)| {
             self.disk
                 .rename(&temporary(&self.path), &self.path)
-                .map(|()| file)
+                .map(|()| (file, length))
         });
-        let Ok(file) = written else {
+        let Ok((file, length)) = written else {
             self.compact_at = self.length.saturating_mul(COMPACT_GROWTH);
             return Ok(());
         };
         self.file = file;
-        self.length = self.scratch.len() as u64;
+        self.length = length;
         self.compact_at = compact_at(self.length);
         sync_name(&self.disk, &self.path, self.durability)
     }
@@ -135,7 +138,8 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_extension("ledger.tmp")
 }
 
-/// Writes a complete ledger under its temporary name and leaves its bytes in `scratch`.
+/// Writes a complete ledger under its temporary name, piece by piece: the memory of a large one would have to be found, and
+/// touched, for one write. Tells its length.
 fn write_beside(
     disk: &SharedDisk,
     path: &Path,
@@ -143,19 +147,29 @@ fn write_beside(
     durability: Durability,
     state: &State,
     scratch: &mut Vec<u8>,
-) -> io::Result<Box<dyn DiskFile>> {
+) -> io::Result<(Box<dyn DiskFile>, u64)> {
+    let file = disk.open(&temporary(path), Open::Truncated)?;
+    let mut written = Ok(0);
     scratch.clear();
     codec::encode_header(generation, scratch);
     state.each_record(|record| {
-        let offset = scratch.len() as u64;
-        codec::encode(record, offset, scratch);
+        let Ok(length) = &mut written else { return };
+        codec::encode(record, *length + scratch.len() as u64, scratch);
+        if scratch.len() < PIECE_LENGTH {
+            return;
+        }
+        match file.write_at(scratch, *length) {
+            Ok(()) => *length += scratch.len() as u64,
+            Err(error) => written = Err(error),
+        }
+        scratch.clear();
     });
-    let file = disk.open(&temporary(path), Open::Truncated)?;
-    file.write_at(scratch, 0)?;
+    let length = written?;
+    file.write_at(scratch, length)?;
     if durability == Durability::Power {
         file.sync_data()?;
     }
-    Ok(file)
+    Ok((file, length + scratch.len() as u64))
 }
 
 fn sync_name(disk: &SharedDisk, path: &Path, durability: Durability) -> io::Result<()> {
@@ -188,7 +202,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Read> {
     loop {
         let rest = bytes.get(offset..).unwrap_or_default();
         if let Some((record, length)) = codec::decode(rest, offset as u64) {
-            state.apply(&record);
+            state.take(record);
             offset += length;
             continue;
         }

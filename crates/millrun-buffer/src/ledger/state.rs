@@ -41,6 +41,17 @@ pub(super) struct Chunk {
 }
 
 impl State {
+    /// The same as [`apply`](Self::apply) of a record that nobody needs any more: what most of a large ledger consists
+    /// of is moved.
+    pub(super) fn take(&mut self, record: Record) {
+        match record {
+            Record::Source { source, key } => {
+                self.sources.entry(source).or_default().key = key;
+            }
+            record => self.apply(&record),
+        }
+    }
+
     /// Lets one record have its effect.
     pub(super) fn apply(&mut self, record: &Record) {
         match record {
