@@ -45,7 +45,8 @@ fn main() -> Result<()> {
         print!("{}", arguments::USAGE);
         return Ok(());
     };
-    let work = arguments.work.as_path();
+    // Contenders run in a directory of their own.
+    let work = &std::path::absolute(&arguments.work)?;
     std::fs::create_dir_all(work).with_context(|| format!("cannot create {}", work.display()))?;
 
     let contenders = Contender::chosen(&arguments.only)?;

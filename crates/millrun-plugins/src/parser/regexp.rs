@@ -134,9 +134,17 @@ impl RegexpParser {
             .count();
         write::map(record, u32::try_from(present).unwrap_or(u32::MAX));
         for field in &self.fields {
-            if let Some(text) = text_of(line, spans.named(&field.name)) {
+            if let Some((start, end)) = spans.named(&field.name)
+                && let Some(rest) = line.get(start..)
+            {
                 record.extend_from_slice(&field.key);
-                self.rules.write_text(text, field.conversion, now, record);
+                self.rules.write_head(
+                    rest,
+                    end.saturating_sub(start),
+                    field.conversion,
+                    now,
+                    record,
+                );
             }
         }
         Ok(Parsed::Event { time })
