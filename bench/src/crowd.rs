@@ -25,7 +25,7 @@ Usage: bench/crowd [OPTIONS]
 
   --files N        files that are tailed (default 10000)
   --connections N  idle connections (default 10000)
-  --hostile N      clients that mean ill (default 100)
+  --hostile N      clients that mean ill, each a thread (default 20)
   --seconds N      how long is looked on (default 10)
 ";
 
@@ -41,7 +41,7 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
     let mut plain = Plain::new([
         ("--files", 10_000),
         ("--connections", 10_000),
-        ("--hostile", 100),
+        ("--hostile", 20),
         ("--seconds", 10),
     ]);
     if !plain.parse(words, &mut Vec::new())? {

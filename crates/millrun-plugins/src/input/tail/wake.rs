@@ -20,7 +20,7 @@ use super::files::FileId;
 
 /// Waking at every write of a busy file would cost more than reading it: when the last wake-up
 /// was less than [`BUSY`] ago, this long more is waited for others to come.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_micros(500);
 const BUSY: Duration = Duration::from_millis(10);
 
 /// What a wake-up tells.
