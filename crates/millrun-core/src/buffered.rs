@@ -16,10 +16,13 @@ use crate::secondary::Secondary;
 /// under way while the others fill; more would only move a file into memory.
 pub const QUEUED_CHUNKS_ROOM: usize = 4;
 
-/// How many bytes of a memory buffer may wait for a flush thread before sources that can wait do so. What passes through
-/// a processor's cache is written and read there: with 32 MiB under way a line costs a fifth more, and half of the memory
-/// is that of chunks which wait.
+/// How many bytes of a memory buffer may wait for a flush thread before sources that can wait do so, while one chunk after
+/// the other is taken: what passes through a processor's cache is written and read there, and nothing is gained by more.
 const WAITING_BYTES_ROOM: u64 = 1 << 20;
+
+/// A destination that has taken nothing for so long may keep more waiting: the other outputs of the same source are not to
+/// wait for it.
+const STALLED_AFTER: Duration = Duration::from_millis(20);
 
 /// An output, with what keeps its events until they are delivered.
 pub struct BufferedNode {
@@ -115,8 +118,9 @@ impl BufferedNode {
         let room = match self.plan.config.kind {
             BufferKind::Memory => {
                 let chunk = self.plan.config.chunk_limit_size;
-                buffer.waiting_bytes() < WAITING_BYTES_ROOM
-                    && buffer.queued_bytes() < chunk.saturating_mul(QUEUED_CHUNKS_ROOM as u64)
+                let passes_on =
+                    buffer.waiting_bytes() < WAITING_BYTES_ROOM || buffer.is_stalled(STALLED_AFTER);
+                passes_on && buffer.queued_bytes() < chunk.saturating_mul(QUEUED_CHUNKS_ROOM as u64)
             }
             BufferKind::File { .. } => true,
         };

@@ -53,6 +53,32 @@ fn a_failed_chunk_is_sent_again_and_nothing_overtakes_it() {
     bench.stop();
 }
 
+/// A pause behind a mebibyte that waits would let one output that is down hold up all others of its source.
+#[test]
+fn an_output_that_takes_nothing_holds_its_source_up_only_at_its_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "<source>\n@type script\n</source>\n<match **>\n@type keep\nname down\n<buffer tag>\n\
+                flush_mode immediate\nchunk_limit_size 1m\nretry_wait 60\n</buffer>\n</match>\n";
+    let bench = Bench::start(text, directory.path());
+    let long = "x".repeat(300 << 10);
+    for _ in 0..8 {
+        bench.emit("t", &[&long]).unwrap();
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !bench.has_room() {
+        assert!(
+            Instant::now() < deadline,
+            "2.3 MiB wait, of four chunks of one"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for _ in 0..8 {
+        bench.emit("t", &[&long]).unwrap();
+    }
+    assert!(!bench.has_room());
+    bench.stop();
+}
+
 #[test]
 fn an_unconfirmed_chunk_is_sent_again() {
     let directory = tempfile::tempdir().unwrap();

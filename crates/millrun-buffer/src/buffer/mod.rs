@@ -18,7 +18,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::pace::{PACE, Pace};
 use self::queue::Queue;
@@ -60,6 +60,8 @@ pub struct Buffer {
     queue_bytes: AtomicU64,
     pool: Mutex<Vec<Vec<u8>>>,
     ids: Mutex<ChunkIds>,
+    /// When a chunk was taken for delivery last.
+    taken: Mutex<Option<Instant>>,
     /// How many wait for room.
     space: (Mutex<usize>, Condvar),
     pace: Mutex<Pace>,
@@ -112,6 +114,7 @@ impl Buffer {
             queue_bytes: AtomicU64::new(0),
             pool: Mutex::default(),
             ids: Mutex::new(ChunkIds::new(random)),
+            taken: Mutex::default(),
             space: (Mutex::new(0), Condvar::new()),
             pace: Mutex::default(),
             spares: Spares::default(),
@@ -296,6 +299,11 @@ impl Buffer {
         self.queue.bytes()
     }
 
+    /// Whether no chunk was taken for delivery within this time: the destination stands still, or takes long for one.
+    pub fn is_stalled(&self, time: Duration) -> bool {
+        lock(&self.taken).is_none_or(|taken| taken.elapsed() >= time)
+    }
+
     fn size(&self) -> u64 {
         let staged = self.stage_bytes.load(Ordering::Relaxed);
         staged.saturating_add(self.queue_bytes.load(Ordering::Relaxed))
@@ -377,6 +385,7 @@ impl Buffer {
 
     /// Makes sure that a chunk that is about to be delivered never grows again.
     fn hand_out(&self, chunk: &mut Chunk) -> io::Result<()> {
+        *lock(&self.taken) = Some(Instant::now());
         self.seal(chunk)?;
         match (chunk.ledger.durability(), &self.paths) {
             (Durability::Power, Some(paths)) => self.disk.sync_dir(paths.directory()),

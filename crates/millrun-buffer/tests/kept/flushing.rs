@@ -497,3 +497,15 @@ fn the_first_chunk_that_is_staged_wakes_a_flush_thread() {
     assert!(slept < Duration::from_secs(30), "{slept:?}");
     assert_eq!(due, Some(after(60)));
 }
+
+#[test]
+fn a_buffer_of_which_nothing_is_taken_is_stalled() {
+    let mut worker = worker(immediate(BufferConfig::memory()));
+    let long = Duration::from_secs(60);
+    assert!(worker.buffers[0].is_stalled(long));
+    worker.put(0, "a", "1\n").unwrap();
+    assert!(worker.buffers[0].is_stalled(long));
+    drain(&worker.buffers[0]);
+    assert!(!worker.buffers[0].is_stalled(long));
+    assert!(worker.buffers[0].is_stalled(Duration::ZERO));
+}

@@ -117,6 +117,9 @@ pub(crate) struct Bench {
     pipeline: Option<Pipeline>,
 }
 
+/// A request that asks for no batch.
+const HAS_ROOM: &str = "has room?";
+
 impl Bench {
     /// Starts `text`, whose source is `@type script`, with its state in `directory`.
     pub(crate) fn start(text: &str, directory: &Path) -> Self {
@@ -157,6 +160,11 @@ impl Bench {
         outcome
             .recv_timeout(Duration::from_secs(10))
             .expect("the source answers")
+    }
+
+    /// Whether a source that can wait would go on.
+    pub(crate) fn has_room(&self) -> bool {
+        self.emit(HAS_ROOM, &[]).is_ok()
     }
 
     /// Flushes the buffers now.
@@ -260,6 +268,11 @@ impl Input for Script {
             let Ok(request) = self.requests.recv_timeout(Duration::from_millis(5)) else {
                 continue;
             };
+            if request.tag == HAS_ROOM {
+                let answer = emitter.has_room().then_some(()).ok_or_else(String::new);
+                let _ = request.answer.send(answer);
+                continue;
+            }
             let outcome = emitter.emit(&request.tag, request.events.as_events(), Origin::None);
             let _ = request
                 .answer
