@@ -53,6 +53,20 @@ fn a_failed_chunk_is_sent_again_and_nothing_overtakes_it() {
     bench.stop();
 }
 
+/// A flush thread that knows of nothing else sleeps for a minute.
+#[test]
+fn a_held_chunk_is_sent_when_its_time_has_come_though_nothing_else_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = keep(directory.path(), "flush_mode immediate");
+    bench.world.answer([DeliveryError::Held {
+        reason: "it may be there".into(),
+        until: Instant::now() + Duration::from_millis(300),
+    }]);
+    bench.emit("a", &["1"]).unwrap();
+    assert_eq!(bench.world.wait_for(1), ["k: a 1"]);
+    bench.stop();
+}
+
 /// A pause behind a mebibyte that waits would let one output that is down hold up all others of its source.
 #[test]
 fn an_output_that_takes_nothing_holds_its_source_up_only_at_its_limit() {

@@ -42,6 +42,9 @@ const RESERVE_MAX: u64 = 16 << 20;
 /// that is shorter); as often as Fluentd looks for slices that are over.
 const LATE_SHARE: u32 = 11;
 
+/// How long a disk that refuses to rename a chunk's files is left alone.
+const HAND_OUT_PAUSE: Duration = Duration::from_secs(1);
+
 /// The buffer of one output: staged chunks per shard, and one queue.
 ///
 /// Shards fill it through transactions ([`Shard`](crate::Shard)); one thread at a time calls
@@ -230,7 +233,8 @@ impl Buffer {
             self.tell_of_room();
             return Some(chunk);
         }
-        self.queue.push_front_and_wait(chunk, timeout);
+        self.queue
+            .push_front_and_wait(chunk, timeout.min(HAND_OUT_PAUSE));
         None
     }
 

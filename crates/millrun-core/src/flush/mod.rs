@@ -220,8 +220,8 @@ impl Flusher {
         gate.closed_for(Timestamp::now())
     }
 
-    /// Until a staged chunk is due, but never longer than the configured interval. Where none is staged there is nothing to
-    /// look for: the first one wakes the thread.
+    /// Until a staged chunk is due, but never longer than the configured interval, or a held one. Where there is neither
+    /// there is nothing to look for: the first one that is staged wakes the thread.
     fn idle_time(&self) -> Duration {
         let longest = self
             .node
@@ -229,12 +229,18 @@ impl Flusher {
             .flush_thread_interval
             .min(self.node.plan.config.flush_interval);
         let longest = longest.max(Duration::from_millis(1));
-        match self.buffer.next_due() {
-            Some(due) => due
-                .since(Timestamp::now())
-                .clamp(Duration::from_millis(1), longest),
-            None => IDLE_MAX,
-        }
+        let until_due = self.buffer.next_due().map(|due| {
+            let left = due.since(Timestamp::now());
+            left.clamp(Duration::from_millis(1), longest)
+        });
+        let held_until = self.held.iter().map(|(until, _)| *until).min();
+        let until_held = held_until.map(|until| until.saturating_duration_since(Instant::now()));
+        [until_due, until_held]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(IDLE_MAX)
+            .min(IDLE_MAX)
     }
 
     fn begin(&mut self, chunk: Chunk) {
