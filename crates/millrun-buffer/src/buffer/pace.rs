@@ -1,6 +1,6 @@
 //! How often files are made of what is flushed immediately.
 //!
-//! A chunk file costs the file system half a millisecond, mostly for the inode it takes and gives back, and at ten thousand
+//! A chunk file can cost the file system a millisecond, mostly for the inode it takes and gives back, and at thousands of
 //! blocks a second nothing else would be done. So `flush_mode immediate` makes a file of each commit while these are few;
 //! when they come thick and fast a chunk stays open for [`PACE`], and takes what is committed meanwhile.
 
