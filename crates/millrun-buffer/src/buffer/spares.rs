@@ -2,7 +2,7 @@
 //!
 //! A file system that has just given back an inode does not hand it out again for some seconds, and looks past each such
 //! one when a file is made (ext4: the longer the more were removed). With a chunk file for each block that is read, this
-//! search comes to cost ten times the rest. So while chunks come and go fast (`flush_mode immediate`, [`super::pace`]) a few files are
+//! search comes to cost several times the rest. So while chunks come and go fast (`flush_mode immediate`, [`super::pace`]) a few files are
 //! emptied and set aside under a name that nobody takes for a chunk, `<data file>.spare` and `<meta file>.spare`, and renamed
 //! when the next chunk is made.
 //!
