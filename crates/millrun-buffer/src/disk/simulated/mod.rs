@@ -1,11 +1,14 @@
 mod file;
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use self::file::{Content, SimulatedFile};
+use self::names::Names;
 use crate::Random;
 use crate::disk::{Disk, DiskFile, Open, SharedDisk};
 
@@ -44,10 +47,10 @@ pub enum Lie {
 
 #[derive(Default)]
 struct Files {
-    names: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
+    names: Names,
     /// The names as they were synced.
-    durable: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
-    directories: BTreeSet<PathBuf>,
+    durable: Names,
+    directories: BTreeSet<OsString>,
     locks: BTreeMap<PathBuf, Weak<()>>,
     space_left: Option<u64>,
     next_inode: u64,
@@ -131,9 +134,9 @@ impl SimulatedDisk {
     /// What is on it counts as synced: losses of power do not add up over lives.
     pub fn reopen(&self) -> Self {
         let files = self.files();
-        let contents = files.names.iter().map(|(path, file)| {
+        let contents = files.names.all().map(|(path, file)| {
             let content = lock(file);
-            (path.clone(), content.inode, content.bytes.clone())
+            (path, content.inode, content.bytes.clone())
         });
         Self::holding(contents, &files)
     }
@@ -142,23 +145,18 @@ impl SimulatedDisk {
     pub fn lose_power(&self, random: &mut Random) -> Self {
         let files = self.files();
         let mut left = Vec::new();
-        for directory in &files.directories {
+        let mut directories: Vec<_> = files.directories.iter().map(Path::new).collect();
+        directories.sort_unstable();
+        for directory in directories {
             // Names reach the medium in order, so a directory is as it was synced, or as it is.
             let names = if random.below(2) == 0 {
                 &files.durable
             } else {
                 &files.names
             };
-            for (path, file) in names
-                .iter()
-                .filter(|(path, _)| path.parent() == Some(directory))
-            {
+            for (path, file) in names.inside(directory) {
                 let content = lock(file);
-                left.push((
-                    path.clone(),
-                    content.inode,
-                    content.after_power_loss(random),
-                ));
+                left.push((path, content.inode, content.after_power_loss(random)));
             }
         }
         Self::holding(left.into_iter(), &files)
@@ -168,7 +166,7 @@ impl SimulatedDisk {
         let disk = Self::new();
         let mut files = disk.files();
         for (path, inode, bytes) in contents {
-            files.put(path, inode, bytes);
+            files.put(&path, inode, bytes);
         }
         files.directories.clone_from(&before.directories);
         (files.next_inode, files.lie) = (before.next_inode, before.lie);
@@ -189,12 +187,14 @@ impl SimulatedDisk {
         let mut files = self.files();
         files.next_inode += 1;
         let inode = files.next_inode;
-        files.put(path.to_owned(), inode, content.to_vec());
+        files.put(path, inode, content.to_vec());
     }
 
     /// The names of all files.
     pub fn paths(&self) -> Vec<PathBuf> {
-        self.files().names.keys().cloned().collect()
+        let mut paths: Vec<_> = self.files().names.all().map(|(path, _)| path).collect();
+        paths.sort_unstable();
+        paths
     }
 
     fn files(&self) -> MutexGuard<'_, Files> {
@@ -207,15 +207,16 @@ impl SimulatedDisk {
 }
 
 impl Files {
-    fn put(&mut self, path: PathBuf, inode: u64, bytes: Vec<u8>) {
+    fn put(&mut self, path: &Path, inode: u64, bytes: Vec<u8>) {
         let content = Content {
             durable: bytes.clone(),
             bytes,
             inode,
         };
         let file = Arc::new(Mutex::new(content));
-        self.directories.extend(path.parent().map(Path::to_owned));
-        self.names.insert(path.clone(), Arc::clone(&file));
+        let directory = path.parent().map(|parent| parent.as_os_str().to_owned());
+        self.directories.extend(directory);
+        self.names.insert(path, Arc::clone(&file));
         self.durable.insert(path, file);
     }
 }
@@ -271,10 +272,10 @@ impl Disk for SimulatedDisk {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         self.process().alive()?;
         let mut files = self.files();
-        if !files.directories.contains(path) {
-            files
-                .directories
-                .extend(path.ancestors().map(Path::to_owned));
+        if !files.directories.contains(path.as_os_str()) {
+            let ancestors = path.ancestors();
+            let names = ancestors.map(|ancestor| ancestor.as_os_str().to_owned());
+            files.directories.extend(names);
         }
         Ok(())
     }
@@ -282,24 +283,29 @@ impl Disk for SimulatedDisk {
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         self.process().alive()?;
         let files = self.files();
-        let inside = |path: &&PathBuf| path.parent() == Some(directory);
-        Ok(files.names.keys().filter(inside).cloned().collect())
+        Ok(files
+            .names
+            .inside(directory)
+            .map(|(path, _)| path)
+            .collect())
     }
 
     fn list_directories(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         self.process().alive()?;
         let files = self.files();
-        let inside = |path: &&PathBuf| path.parent() == Some(directory);
-        Ok(files.directories.iter().filter(inside).cloned().collect())
+        let all = files.directories.iter().map(PathBuf::from);
+        Ok(all
+            .filter(|path| path.parent() == Some(directory))
+            .collect())
     }
 
     fn is_dir(&self, path: &Path) -> bool {
-        self.files().directories.contains(path)
+        self.files().directories.contains(path.as_os_str())
     }
 
     fn exists(&self, path: &Path) -> bool {
         let files = self.files();
-        files.directories.contains(path) || files.names.contains_key(path)
+        files.directories.contains(path.as_os_str()) || files.names.get(path).is_some()
     }
 
     fn open(&self, path: &Path, open: Open) -> io::Result<Box<dyn DiskFile>> {
@@ -323,7 +329,7 @@ impl Disk for SimulatedDisk {
                 });
                 if step.happens() {
                     lock(&content).bytes.clear();
-                    files.names.insert(path.to_owned(), content.clone());
+                    files.names.insert(path, content.clone());
                 }
                 step.end()?;
                 content
@@ -344,7 +350,7 @@ impl Disk for SimulatedDisk {
         let mut files = self.files();
         if step.happens() {
             let content = files.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
-            files.names.insert(to.to_owned(), content);
+            files.names.insert(to, content);
         }
         step.end()
     }
@@ -362,15 +368,8 @@ impl Disk for SimulatedDisk {
         let mut step = self.process().step()?;
         let mut files = self.files();
         if step.happens() && files.lie != Some(Lie::Syncs) {
-            let inside = |path: &Path| path.parent() == Some(directory);
-            files.durable.retain(|path, _| !inside(path));
-            let names: Vec<_> = files
-                .names
-                .iter()
-                .filter(|(path, _)| inside(path))
-                .map(|(path, file)| (path.clone(), Arc::clone(file)))
-                .collect();
-            files.durable.extend(names);
+            let files = &mut *files;
+            files.durable.copy_directory(directory, &files.names);
         }
         step.end()
     }
