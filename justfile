@@ -12,6 +12,7 @@ format:
 check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy -p millrun --no-default-features -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 
 # The tests; further words go to cargo, for example `just test -p millrun-event`.

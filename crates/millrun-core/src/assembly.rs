@@ -464,6 +464,14 @@ impl Assembly<'_> {
     ) {
         let entry = element.entry("@type").or_else(|| element.entry("type"));
         let span = entry.map_or(element.span(), |entry| entry.value.span);
+        if let Some(feature) = self.registry.feature_of(what, kind) {
+            let fault = format!("the {what} plugin '{kind}' is not part of this build");
+            let fault =
+                Diagnostic::error(fault).at(span, format!("built with the feature {feature}"));
+            let hint = format!("build it with: cargo build --release --features {feature}");
+            self.diagnostics.push(fault.hint(hint));
+            return;
+        }
         let known: Vec<&str> = known.copied().collect();
         let hint = match (
             replacement(kind, element),

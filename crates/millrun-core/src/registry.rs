@@ -25,6 +25,7 @@ pub struct Registry {
     parsers: BTreeMap<&'static str, &'static Schema>,
     formatters: BTreeMap<&'static str, &'static Schema>,
     sections: BTreeMap<&'static str, &'static Schema>,
+    absent: BTreeMap<(&'static str, &'static str), &'static str>,
 }
 
 /// A plugin's factory and what it may be configured with.
@@ -112,6 +113,16 @@ impl Registry {
         self.sections.insert(schema.directive, schema);
     }
 
+    /// Makes known that a build with `feature` has the plugin `name`; `kind` is input, filter or output.
+    pub fn add_absent(&mut self, kind: &'static str, name: &'static str, feature: &'static str) {
+        self.absent.insert((kind, name), feature);
+    }
+
+    /// The feature that a plugin comes with which this build lacks.
+    pub(crate) fn feature_of(&self, kind: &str, name: &str) -> Option<&'static str> {
+        self.absent.get(&(kind, name)).copied()
+    }
+
     /// The inputs, by name.
     pub fn inputs(&self) -> &BTreeMap<&'static str, Registration<InputFactory>> {
         &self.inputs
@@ -175,5 +186,44 @@ impl Registry {
             "format" => self.formatters.keys().copied().collect(),
             _ => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use millrun_config::{Diagnostics, NoIncludes, NoRuby, RenderStyle, parse_str};
+
+    use super::*;
+    use crate::{System, assemble};
+
+    #[test]
+    fn a_plugin_of_another_build_is_no_unknown_one() {
+        let text = "<match **>\n  @type http\n</match>\n";
+        let parsed = parse_str("f.conf", text, &mut NoRuby, &mut NoIncludes);
+        let mut diagnostics = Diagnostics::default();
+        let system = System::read(&parsed.root, &mut diagnostics).unwrap();
+        let mut registry = Registry::default();
+        registry.add_absent("output", "http", "http");
+        let directory = Path::new("/tmp");
+        assemble(
+            &parsed.root,
+            &registry,
+            &system,
+            directory,
+            &mut diagnostics,
+        );
+        assert_eq!(
+            diagnostics.render(&parsed.sources, RenderStyle::Plain),
+            "\
+error: the output plugin 'http' is not part of this build
+ --> f.conf:2:9
+  |
+2 |   @type http
+  |         ^^^^ built with the feature http
+  |
+  = help: build it with: cargo build --release --features http"
+        );
     }
 }

@@ -10,53 +10,17 @@
 //! Most words name what is not there at all (no RC4, no RSA key exchange, no CBC): forbidding it
 //! changes nothing, and asking for it is remembered, so that somebody can be told.
 
-use rustls::SupportedCipherSuite;
-use rustls::crypto::aws_lc_rs::{ALL_CIPHER_SUITES, cipher_suite};
-
-use crate::error::SetupError;
-use crate::version::{Version, Versions};
-
 /// Fluentd's list: everything there is.
 pub const DEFAULT_CIPHERS: &str = "ALL:!aNULL:!eNULL:!SSLv2";
 
 /// The suites of TLS 1.2, strongest first.
 const SUITES: &[Suite] = &[
-    suite(
-        "ECDHE-ECDSA-AES256-GCM-SHA384",
-        "ECDSA",
-        "AES256",
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    ),
-    suite(
-        "ECDHE-RSA-AES256-GCM-SHA384",
-        "RSA",
-        "AES256",
-        cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    ),
-    suite(
-        "ECDHE-ECDSA-CHACHA20-POLY1305",
-        "ECDSA",
-        "CHACHA20",
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    ),
-    suite(
-        "ECDHE-RSA-CHACHA20-POLY1305",
-        "RSA",
-        "CHACHA20",
-        cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    ),
-    suite(
-        "ECDHE-ECDSA-AES128-GCM-SHA256",
-        "ECDSA",
-        "AES128",
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    ),
-    suite(
-        "ECDHE-RSA-AES128-GCM-SHA256",
-        "RSA",
-        "AES128",
-        cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    ),
+    suite("ECDHE-ECDSA-AES256-GCM-SHA384", "ECDSA", "AES256"),
+    suite("ECDHE-RSA-AES256-GCM-SHA384", "RSA", "AES256"),
+    suite("ECDHE-ECDSA-CHACHA20-POLY1305", "ECDSA", "CHACHA20"),
+    suite("ECDHE-RSA-CHACHA20-POLY1305", "RSA", "CHACHA20"),
+    suite("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDSA", "AES128"),
+    suite("ECDHE-RSA-AES128-GCM-SHA256", "RSA", "AES128"),
 ];
 
 /// One suite and what its name is made of.
@@ -65,20 +29,13 @@ struct Suite {
     name: &'static str,
     signature: &'static str,
     cipher: &'static str,
-    suite: SupportedCipherSuite,
 }
 
-const fn suite(
-    name: &'static str,
-    signature: &'static str,
-    cipher: &'static str,
-    suite: SupportedCipherSuite,
-) -> Suite {
+const fn suite(name: &'static str, signature: &'static str, cipher: &'static str) -> Suite {
     Suite {
         name,
         signature,
         cipher,
-        suite,
     }
 }
 
@@ -154,24 +111,24 @@ impl CipherList {
         &self.idle
     }
 
-    /// The suites for `versions`.
-    pub(crate) fn suites(
-        &self,
-        versions: Versions,
-    ) -> Result<Vec<SupportedCipherSuite>, SetupError> {
-        let newer = ALL_CIPHER_SUITES
-            .iter()
-            .copied()
-            .filter(|suite| suite.tls13().is_some());
-        let older = self.chosen.iter().filter_map(|place| SUITES.get(*place));
-        if versions.contain(Version::Tls12) && self.chosen.is_empty() {
-            return Err(SetupError::NoCipher {
-                list: self.text.clone(),
-                known: SUITES.iter().map(|suite| suite.name).collect(),
-            });
-        }
-        Ok(newer.chain(older.map(|suite| suite.suite)).collect())
+    /// The list as it is written.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
+
+    /// The names of the suites of TLS 1.2 that it selects, in its order.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let suites = self.chosen.iter().filter_map(|place| SUITES.get(*place));
+        suites.map(|suite| suite.name)
+    }
+}
+
+/// The names of all there are.
+#[cfg(feature = "rustls")]
+pub(crate) fn known() -> Vec<&'static str> {
+    SUITES.iter().map(|suite| suite.name).collect()
 }
 
 impl Default for CipherList {
@@ -219,14 +176,5 @@ mod tests {
     fn what_is_not_there_is_told() {
         let list = CipherList::parse("AES128-SHA:ECDHE+AESGCM:RC4");
         assert_eq!(list.without_effect(), ["AES128-SHA", "RC4"]);
-        let error = CipherList::parse("AES128-SHA").suites(Versions::only(Version::Tls12));
-        assert_eq!(
-            error.unwrap_err().to_string(),
-            "the ciphers 'AES128-SHA' leave none for TLS 1.2; there are \
-             ECDHE-ECDSA-AES256-GCM-SHA384, ECDHE-RSA-AES256-GCM-SHA384, ECDHE-ECDSA-CHACHA20-POLY1305, \
-             ECDHE-RSA-CHACHA20-POLY1305, ECDHE-ECDSA-AES128-GCM-SHA256 and ECDHE-RSA-AES128-GCM-SHA256"
-        );
-        let newer = CipherList::parse("AES128-SHA").suites(Versions::only(Version::Tls13));
-        assert_eq!(newer.unwrap().len(), 3);
     }
 }

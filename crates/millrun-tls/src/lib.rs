@@ -13,7 +13,10 @@
 //!       wire ──▶ read_wire ──▶ read│   │write ──▶ write_wire ──▶ wire
 //! ```
 //!
+//! Without the feature `rustls`, which is on, there are the settings and no sessions: a small agent carries no cryptography.
+//!
 //! ```
+//! # #[cfg(feature = "rustls")] {
 //! use millrun_tls::{
 //!     Acceptor, Certificate, ClientSettings, Connector, Identity, ServerSettings, Trust,
 //! };
@@ -32,30 +35,34 @@
 //!     there.write_wire(&mut wire)?;
 //!     here.take(&wire)?;
 //! }
+//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(feature = "rustls"))]
+mod absent;
 mod ciphers;
-mod client;
+#[cfg(feature = "rustls")]
+mod engine;
 mod error;
-mod generated;
-mod names;
-mod pem;
-mod provider;
-mod server;
-mod session;
-#[cfg(test)]
-mod tests;
-mod verifier;
+mod plain;
+mod settings;
 mod version;
 
+#[cfg(not(feature = "rustls"))]
+pub use absent::{Acceptor, Connector, Session};
 pub use ciphers::{CipherList, DEFAULT_CIPHERS};
-pub use client::{ClientSettings, Connector, Trust};
+#[cfg(feature = "rustls")]
+pub use engine::{Acceptor, Connector, Session};
 pub use error::{SessionError, SetupError};
-pub use generated::{Certificate, Digest, KEY_LENGTHS};
-pub use pem::KeyPair;
-pub use server::{Acceptor, Identity, ServerSettings};
-pub use session::{Plain, Session};
+pub use plain::Plain;
+pub use settings::{
+    Certificate, ClientSettings, Digest, Identity, KEY_LENGTHS, KeyPair, ServerSettings, Trust,
+};
 pub use version::{Version, Versions};
+
+/// Whether this build speaks TLS: without the feature `rustls` settings are understood, and
+/// whatever is made of them is [`SetupError::NotBuilt`].
+pub const IS_BUILT: bool = cfg!(feature = "rustls");

@@ -1,7 +1,5 @@
 //! Versions of TLS.
 
-use rustls::SupportedProtocolVersion;
-
 /// A version that can be spoken. Those before 1.2 are broken and cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
@@ -32,16 +30,5 @@ impl Versions {
     /// Whether `version` is offered.
     pub fn contain(self, version: Version) -> bool {
         (self.oldest..=self.newest).contains(&version)
-    }
-
-    pub(crate) fn supported(self) -> Vec<&'static SupportedProtocolVersion> {
-        [
-            (Version::Tls12, &rustls::version::TLS12),
-            (Version::Tls13, &rustls::version::TLS13),
-        ]
-        .into_iter()
-        .filter(|(version, _)| self.contain(*version))
-        .map(|(_, supported)| supported)
-        .collect()
     }
 }

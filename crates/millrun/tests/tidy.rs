@@ -140,3 +140,43 @@ fn a_plain_cargo_run_means_the_collector() {
         "{members}"
     );
 }
+
+/// The small agent of the README: what is behind a feature stays out of a build without it.
+#[test]
+fn a_build_without_features_carries_no_cryptography() {
+    let crates = |options: &[&str]| {
+        let tree = std::process::Command::new(env!("CARGO"))
+            .args(["tree", "--offline", "--locked", "-p", "millrun"])
+            .args(["-e", "normal", "--prefix", "none"])
+            .args(options)
+            .current_dir(root())
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&tree.stderr);
+        assert!(tree.status.success(), "{error}");
+        String::from_utf8(tree.stdout).unwrap()
+    };
+    let heavy = |tree: &str| -> Vec<&str> {
+        let behind_features = [
+            "rustls",
+            "aws-lc-rs",
+            "ring",
+            "rcgen",
+            "hyper",
+            "domain",
+            "saphyr-parser",
+        ];
+        let is_there = |name: &&str| {
+            tree.lines()
+                .any(|line| line.split(' ').next() == Some(*name))
+        };
+        behind_features.into_iter().filter(is_there).collect()
+    };
+    assert_eq!(heavy(&crates(&["--no-default-features"])), [""; 0]);
+    let tree = crates(&[]);
+    let whole = heavy(&tree);
+    assert!(
+        whole.contains(&"rustls") && whole.contains(&"hyper"),
+        "{whole:?}"
+    );
+}

@@ -47,6 +47,8 @@ pub(crate) fn register(registry: &mut Registry) {
     );
     #[cfg(feature = "geoip")]
     registry.add_filter("geoip", geoip::GeoipParameters::SCHEMA, geoip::build);
+    #[cfg(not(feature = "geoip"))]
+    registry.add_absent("filter", "geoip", "geoip");
     registry.add_filter("grep", grep::GrepParameters::SCHEMA, grep::build);
     registry.add_filter(
         "parser",

@@ -49,6 +49,8 @@ pub(crate) fn register(registry: &mut Registry) {
     );
     #[cfg(feature = "http")]
     registry.add_output("http", http::HttpParameters::SCHEMA, http::build);
+    #[cfg(not(feature = "http"))]
+    registry.add_absent("output", "http", "http");
     registry.add_output("null", null::NullParameters::SCHEMA, null::build);
     registry.add_output(
         "relabel",

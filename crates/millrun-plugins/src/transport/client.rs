@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use millrun_config::{Diagnostic, Diagnostics, Element, Secret, parameters};
+use millrun_config::{Diagnostic, Diagnostics, Element, Secret, Span, parameters};
 use millrun_tls::{
     CipherList, ClientSettings, Connector, KeyPair, Session, SessionError, Trust, Versions,
 };
 
+use super::check_built;
 use super::server::Protocol;
 use super::version::TlsVersion;
 
@@ -67,6 +68,7 @@ impl ClientTransport {
             return Some(Self::default());
         }
         let span = |name: &str| element.span_of(name);
+        let asked_at = section.map_or_else(|| span("transport"), Element::span);
         for store in [
             "tls_cert_thumbprint",
             "tls_cert_logical_store_name",
@@ -98,6 +100,7 @@ impl ClientTransport {
             },
         };
         let connector = ConnectorParts {
+            asked_at,
             version: parameters.tls_version,
             ciphers: &parameters.tls_ciphers,
             trust,
@@ -135,6 +138,8 @@ impl ClientTransport {
 
 /// What a connector is made of. Outputs call the parameters of files by different names.
 pub(crate) struct ConnectorParts<'a> {
+    /// Where TLS is asked for.
+    pub(crate) asked_at: Span,
     /// Of `tls_version`.
     pub(crate) version: TlsVersion,
     /// Of `tls_ciphers`.
@@ -152,6 +157,7 @@ impl ConnectorParts<'_> {
         element: &Element,
         diagnostics: &mut Diagnostics,
     ) -> Option<Connector> {
+        check_built(self.asked_at, diagnostics)?;
         let span = |name: &str| element.span_of(name);
         let version = self.version.supported(span("tls_version"), diagnostics)?;
         let mut settings = ClientSettings::new(self.trust);

@@ -19,6 +19,7 @@ use millrun_tls::{
     Version, Versions,
 };
 
+use super::check_built;
 use super::version::TlsVersion;
 use crate::filter::hostname;
 
@@ -134,7 +135,10 @@ impl ServerTransport {
         };
         let settings = match protocol {
             Protocol::Tcp => None,
-            Protocol::Tls => Some(settings(parameters, section, diagnostics)?),
+            Protocol::Tls => {
+                check_built(section.span(), diagnostics)?;
+                Some(settings(parameters, section, diagnostics)?)
+            }
         };
         Some(Self {
             settings,

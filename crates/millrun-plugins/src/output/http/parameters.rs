@@ -313,6 +313,7 @@ impl HttpParameters {
             }
         };
         let parts = ConnectorParts {
+            asked_at: element.span_of("endpoint"),
             version: self.tls_version,
             ciphers: &self.tls_ciphers,
             trust,

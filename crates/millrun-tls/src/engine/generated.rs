@@ -10,41 +10,7 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::error::SetupError;
-use crate::pem::KeyPair;
-
-/// The lengths a key can have, in bits.
-pub const KEY_LENGTHS: &[u32] = &[2048, 3072, 4096];
-
-/// What a certificate is signed over with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Digest {
-    /// SHA-256.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
-}
-
-/// What a certificate to be made says.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Certificate {
-    /// The length of its RSA key, one of [`KEY_LENGTHS`].
-    pub key_length: u32,
-    /// Two letters.
-    pub country: String,
-    /// State or province.
-    pub state: String,
-    /// Town.
-    pub locality: String,
-    /// The host it is for.
-    pub common_name: String,
-    /// How long it is valid; a hundred years at most.
-    pub lifetime: Duration,
-    /// What it is signed over with, where it signs itself.
-    pub digest: Digest,
-}
+use crate::settings::{Certificate, Digest, KeyPair};
 
 /// The longest validity: the dates of certificates end with the year 9999.
 const LIFETIME_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -55,19 +21,6 @@ const BEGUN_BEFORE: Duration = Duration::from_secs(3600);
 type Made = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 impl Certificate {
-    /// One for the host `common_name` that says what Fluentd's say.
-    pub fn of(common_name: &str) -> Self {
-        Self {
-            key_length: 2048,
-            country: "US".to_owned(),
-            state: "CA".to_owned(),
-            locality: "Mountain View".to_owned(),
-            common_name: common_name.to_owned(),
-            lifetime: Duration::from_secs(315_360_000),
-            digest: Digest::Sha256,
-        }
-    }
-
     /// The certificate, signed by itself.
     pub(crate) fn self_signed(&self) -> Result<Made, SetupError> {
         let key = self.key()?;

@@ -19,8 +19,8 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::names::subject_is;
-use crate::provider::signatures;
+use super::names::subject_is;
+use super::provider::signatures;
 
 /// Who is trusted.
 #[derive(Debug)]

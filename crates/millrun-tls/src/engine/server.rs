@@ -1,57 +1,16 @@
 //! The end that is connected to.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
-use crate::ciphers::CipherList;
-use crate::client::add_named;
+use super::client::add_named;
+use super::provider::{provider, supported};
+use super::session::Session;
+use super::verifier::ClientVerifier;
 use crate::error::{SessionError, SetupError};
-use crate::generated::Certificate;
-use crate::pem::KeyPair;
-use crate::provider::provider;
-use crate::session::Session;
-use crate::verifier::ClientVerifier;
-use crate::version::{Version, Versions};
-
-/// The certificate that a server shows.
-#[derive(Clone, Debug)]
-pub enum Identity {
-    /// One that stands in files.
-    Files(KeyPair),
-    /// One made at the start and signed by the authority whose files are named.
-    Issued(KeyPair, Certificate),
-    /// One made at the start that nobody has signed.
-    SelfSigned(Certificate),
-}
-
-/// How a server lets clients in.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ServerSettings {
-    /// The versions accepted: TLS 1.2, as in Fluentd.
-    pub versions: Versions,
-    /// The ciphers accepted.
-    pub ciphers: CipherList,
-    /// What is shown to clients.
-    pub identity: Identity,
-    /// Clients must show a certificate of one of these authorities, or one of these itself.
-    pub clients: Option<PathBuf>,
-}
-
-impl ServerSettings {
-    /// Settings for anyone to come in.
-    pub fn new(identity: Identity) -> Self {
-        Self {
-            versions: Versions::only(Version::Tls12),
-            ciphers: CipherList::default(),
-            identity,
-            clients: None,
-        }
-    }
-}
+use crate::settings::{Identity, ServerSettings};
 
 /// Makes sessions of clients.
 #[derive(Clone, Debug)]
@@ -69,7 +28,7 @@ impl Acceptor {
     pub fn new(settings: &ServerSettings) -> Result<Self, SetupError> {
         let provider = provider(&settings.ciphers, settings.versions)?;
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&settings.versions.supported())
+            .with_protocol_versions(&supported(settings.versions))
             .map_err(|error| SetupError::Settings(error.to_string()))?;
         let builder = match &settings.clients {
             None => builder.with_no_client_auth(),

@@ -6,55 +6,12 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use crate::ciphers::CipherList;
+use super::pem;
+use super::provider::{provider, signatures, supported};
+use super::session::Session;
+use super::verifier::{ServerVerifier, Trusted};
 use crate::error::{SessionError, SetupError};
-use crate::pem::{self, KeyPair};
-use crate::provider::{provider, signatures};
-use crate::session::Session;
-use crate::verifier::{ServerVerifier, Trusted};
-use crate::version::{Version, Versions};
-
-/// Which servers a client believes.
-#[derive(Clone, Debug)]
-pub enum Trust {
-    /// Anyone: the way is encrypted, and nobody knows to whom.
-    Anyone,
-    /// Those with a certificate of somebody trusted.
-    Authorities {
-        /// Certificates of authorities, or of servers themselves.
-        files: Vec<PathBuf>,
-        /// Also those that the system trusts.
-        system: bool,
-        /// The certificate must be for the host connected to.
-        checks_name: bool,
-    },
-}
-
-/// How a client connects.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ClientSettings {
-    /// The versions offered: TLS 1.2, as in Fluentd.
-    pub versions: Versions,
-    /// The ciphers offered.
-    pub ciphers: CipherList,
-    /// Whom it believes.
-    pub trust: Trust,
-    /// What it shows to servers that ask.
-    pub identity: Option<KeyPair>,
-}
-
-impl ClientSettings {
-    /// Settings that believe whom `trust` says.
-    pub fn new(trust: Trust) -> Self {
-        Self {
-            versions: Versions::only(Version::Tls12),
-            ciphers: CipherList::default(),
-            trust,
-            identity: None,
-        }
-    }
-}
+use crate::settings::{ClientSettings, Trust};
 
 /// Makes sessions to servers.
 #[derive(Clone, Debug)]
@@ -88,7 +45,7 @@ impl Connector {
             },
         };
         let builder = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&settings.versions.supported())
+            .with_protocol_versions(&supported(settings.versions))
             .map_err(|error| SetupError::Settings(error.to_string()))?
             // Dangerous is only the verifier for `Anyone`, which is asked for by name.
             .dangerous()

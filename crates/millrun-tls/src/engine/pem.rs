@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use pkcs8::der::SecretDocument;
@@ -10,22 +10,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem};
 
 use crate::error::SetupError;
+use crate::settings::KeyPair;
 
 /// The largest file read; the authorities of a whole system are a quarter of a megabyte.
 const FILE_BYTES_MAX: u64 = 16 << 20;
-
-/// A certificate and its key, by their files.
-#[derive(Clone, Debug)]
-pub struct KeyPair {
-    /// The certificate, and behind it those that lead to its authority.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-    /// What the key is encrypted with.
-    pub passphrase: Option<String>,
-    /// The parameter that holds it, for messages.
-    pub passphrase_parameter: &'static str,
-}
 
 impl KeyPair {
     pub(crate) fn read(

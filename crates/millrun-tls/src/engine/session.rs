@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use rustls::Connection;
 
 use crate::error::SessionError;
+use crate::plain::Plain;
 
 /// The state of one end: bytes of the wire in and out at one side, the program's at the other.
 ///
@@ -14,17 +15,6 @@ use crate::error::SessionError;
 pub struct Session {
     connection: Connection,
     failed: Option<SessionError>,
-}
-
-/// What was there to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plain {
-    /// So many bytes.
-    Bytes(usize),
-    /// Nothing until more comes from the wire.
-    Wanting,
-    /// Nothing ever: the other end has said that it is done.
-    Closed,
 }
 
 impl Session {
