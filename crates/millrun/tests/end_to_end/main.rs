@@ -15,6 +15,7 @@ mod bad_input;
 mod clients;
 mod counterpart;
 mod crash;
+mod disk_faults;
 mod editor;
 mod exactly_once;
 mod examples;

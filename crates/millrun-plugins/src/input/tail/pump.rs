@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
 use millrun_event::{EventBuffer, EventTime, Events};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::block::Block;
 use super::encode::Encoder;
@@ -15,6 +15,14 @@ use super::sink::{Lost, Piece, Refused, Sink};
 use super::team::Team;
 use super::throttle::Throttle;
 use crate::repeats::Repeats;
+
+/// How often it is told that nothing is taken, in seconds.
+const REFUSAL_TOLD_EACH: u32 = 30;
+
+/// No refusal so far.
+pub(crate) fn refusals() -> Repeats {
+    Repeats::each(REFUSAL_TOLD_EACH, 1)
+}
 
 /// What all readers of a tail share: the buffers, the encoder, the clock.
 pub(crate) struct Pump<S> {
@@ -28,6 +36,8 @@ pub(crate) struct Pump<S> {
     pub(crate) block: Block,
     pub(crate) events: EventBuffer,
     pub(crate) repeats: Repeats,
+    /// What the sink refused, told at once and then every [`REFUSAL_TOLD_EACH`] seconds: a disk can be full for a night.
+    pub(crate) refusals: Repeats,
     /// Further encoders, for blocks that several threads take on.
     pub(crate) team: Team,
     /// How much may be read.
@@ -66,7 +76,7 @@ impl<S: FileSystem> Pump<S> {
     pub(crate) fn refused(&mut self, life: &Life, refused: &Refused) -> Step {
         if let Refused::Failed(error) = refused {
             let now = (self.clock)();
-            if let Some(suppressed) = self.repeats.pass(now) {
+            if let Some(suppressed) = self.refusals.pass(now) {
                 let (plugin_id, path) = (&*self.plugin_id, life.path.display());
                 warn!(
                     plugin_id,
@@ -203,6 +213,10 @@ impl<S: FileSystem> Pump<S> {
             lost,
         )?;
         reader.advance(range.end);
+        if self.refusals.end() {
+            let (plugin_id, path) = (&*self.plugin_id, reader.life.path.display());
+            info!(plugin_id, "what is read of {path} is kept again");
+        }
         Ok(Step::Moved(range.end - range.start))
     }
 }

@@ -19,7 +19,7 @@ use super::ledger_sink::LedgerSink;
 use super::lines::MESSAGE_KEY;
 use super::parameters::TailParameters;
 use super::positions::{Keyed, PositionFile, Stored};
-use super::pump::Pump;
+use super::pump::{Pump, refusals};
 use super::sink::Sink as _;
 use super::team::Team;
 use super::wake::{Changes, Wake};
@@ -88,6 +88,7 @@ pub(crate) fn build(
         block: Block::new(BLOCK_BYTES),
         events: EventBuffer::default(),
         repeats: Repeats::default(),
+        refusals: refusals(),
         team,
         throttle,
     };

@@ -19,7 +19,7 @@ use super::block::Block;
 use super::encode::Encoder;
 use super::follow::{Follower, Settings};
 use super::paths::Paths;
-use super::pump::Pump;
+use super::pump::{Pump, refusals};
 use super::team::Team;
 use super::throttle::Throttle;
 use super::watch::Turn;
@@ -57,6 +57,7 @@ fn follower(disk: &Disk, has_pattern: bool) -> Follower<Disk> {
         block: Block::new(BLOCK),
         events: EventBuffer::default(),
         repeats: Repeats::default(),
+        refusals: refusals(),
         team: Team::new(Vec::new()),
         throttle: Throttle::default(),
     };
