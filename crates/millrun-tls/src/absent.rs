@@ -22,6 +22,12 @@ impl Connector {
         Err(SetupError::NotBuilt)
     }
 
+    /// The same, for one server. There is no connector.
+    #[must_use]
+    pub fn for_one_server(&self) -> Self {
+        match self.0 {}
+    }
+
     /// A session to the server called `name`.
     ///
     /// # Errors
@@ -64,6 +70,14 @@ pub struct Session(Infallible);
 #[allow(missing_docs, clippy::missing_errors_doc)] // see the engine's
 impl Session {
     pub fn is_shaking_hands(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub fn is_resumed(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub fn awaits_tickets(&self) -> bool {
         match self.0 {}
     }
 

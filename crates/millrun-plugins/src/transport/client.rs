@@ -122,6 +122,13 @@ impl ClientTransport {
         })
     }
 
+    /// The same, for one server: its sessions are resumed.
+    pub(crate) fn for_one_server(&self) -> Self {
+        Self {
+            connector: self.connector.as_ref().map(Connector::for_one_server),
+        }
+    }
+
     /// A session with the server of `host`, where connections go over TLS. A certificate carries a
     /// name, so where the host is an address, the server's own `name` counts.
     pub(crate) fn session(&self, host: &str, name: &str) -> Result<Option<Session>, SessionError> {

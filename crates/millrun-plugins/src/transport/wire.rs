@@ -159,22 +159,34 @@ impl AsFd for Wire {
 impl Drop for Wire {
     /// Says that nothing more comes, and takes what has come: closing over bytes that were not
     /// read makes the kernel reset the connection, and what was just written may be lost with it.
+    /// A session that has proved all anew waits a moment for what resumes it the next time.
     fn drop(&mut self) {
-        if let Some(session) = &mut self.session {
-            session.close();
-            let _ = session.write_wire(&mut self.tcp);
-            let mut rest = [0; 4096];
-            for _ in 0..REST_READS_MAX {
-                if !is_readable(self.tcp.as_fd()) || self.tcp.read(&mut rest).unwrap_or(0) == 0 {
-                    break;
-                }
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        session.close();
+        let _ = session.write_wire(&mut self.tcp);
+        let mut rest = [0; 4096];
+        let deadline = Instant::now() + TICKETS_WAIT;
+        for _ in 0..REST_READS_MAX {
+            let has_come = match session.awaits_tickets() {
+                true => wait_readable(&self.tcp, deadline).is_ok(),
+                false => is_readable(self.tcp.as_fd()),
+            };
+            if !has_come || session.read_wire(&mut self.tcp).unwrap_or(0) == 0 {
+                break;
             }
+            while matches!(session.read(&mut rest), Ok(Plain::Bytes(_))) {}
         }
     }
 }
 
 /// How often what has come is read when a connection is closed.
 const REST_READS_MAX: usize = 16;
+
+/// How long a connection that ends waits for tickets of TLS 1.3, which come one way of the network behind the
+/// handshake. A server that gives none closes the connection before that.
+const TICKETS_WAIT: Duration = Duration::from_secs(1);
 
 fn flush(tcp: &mut TcpStream, session: &mut Session) -> Result<(), WireError> {
     loop {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::{Resumption, TicketRequest};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
@@ -18,6 +19,16 @@ use crate::settings::{ClientSettings, Trust};
 pub struct Connector {
     config: Arc<ClientConfig>,
 }
+
+/// How many tickets of TLS 1.3 are asked for. Each is good for one resumption; some get lost with connections
+/// that end before they come.
+const TICKETS: TicketRequest = TicketRequest {
+    new_session_count: 4,
+    resumption_count: 1,
+};
+
+/// How many sessions with one server are kept to be resumed.
+const SESSIONS_MAX: usize = 16;
 
 impl Connector {
     /// Reads the files of `settings`.
@@ -63,9 +74,22 @@ impl Connector {
                     })?
             }
         };
+        let mut config = config;
+        config.send_ticket_request = Some(TICKETS);
         Ok(Self {
             config: Arc::new(config),
         })
+    }
+
+    /// The same, with sessions to resume of its own. Names do not tell servers apart: two behind one name would
+    /// each be offered what the other has given, and prove anew who they are every time.
+    #[must_use]
+    pub fn for_one_server(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+        Self {
+            config: Arc::new(config),
+        }
     }
 
     /// A new session to the server called `name`, a host name or an address.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
@@ -11,6 +12,9 @@ use super::session::Session;
 use super::verifier::ClientVerifier;
 use crate::error::{SessionError, SetupError};
 use crate::settings::{Identity, ServerSettings};
+
+/// How many tickets of TLS 1.3 a client gets at once that asks for some.
+const TICKETS_MAX: usize = 8;
 
 /// Makes sessions of clients.
 #[derive(Clone, Debug)]
@@ -60,9 +64,13 @@ impl Acceptor {
                 SetupError::Generate(error.to_string())
             }
         })?;
+        // Whoever comes again resumes its session, also by TLS 1.2. What that takes is in the tickets: nothing is kept here.
+        config.ticketer =
+            Ticketer::new().map_err(|error| SetupError::Settings(error.to_string()))?;
         // A client that writes and closes without reading would close over tickets it has not
-        // read, and the reset that follows may cost it what it has written.
+        // read, and the reset that follows may cost it what it has written. Those that ask for tickets read them.
         config.send_tls13_tickets = 0;
+        config.max_tls13_tickets = TICKETS_MAX;
         Ok(Self {
             config: Arc::new(config),
         })

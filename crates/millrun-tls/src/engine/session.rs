@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
-use rustls::Connection;
+use rustls::{Connection, HandshakeKind, ProtocolVersion};
 
 use crate::error::SessionError;
 use crate::plain::Plain;
@@ -28,6 +28,24 @@ impl Session {
     /// True until both ends know each other.
     pub fn is_shaking_hands(&self) -> bool {
         self.connection.is_handshaking()
+    }
+
+    /// True where both ends knew each other from an earlier session: nobody has proved anew who it is, and
+    /// no signature was made.
+    pub fn is_resumed(&self) -> bool {
+        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// True for a client of TLS 1.3 that has nothing yet to resume this session by: the server sends
+    /// tickets for that behind the handshake, to whoever goes on reading.
+    pub fn awaits_tickets(&self) -> bool {
+        let Connection::Client(client) = &self.connection else {
+            return false;
+        };
+        client.protocol_version() == Some(ProtocolVersion::TLSv1_3)
+            && !client.is_handshaking()
+            && !self.is_resumed()
+            && client.tls13_tickets_received() == 0
     }
 
     /// True where bytes wait for [`write_wire`](Self::write_wire).

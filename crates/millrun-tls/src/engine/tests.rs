@@ -357,3 +357,63 @@ fn a_cipher_both_know_is_found() {
         "{faults:?}"
     );
 }
+
+/// One connection from greeting to parting; whether each end resumed an earlier session.
+fn visit(connector: &Connector, acceptor: &Acceptor) -> (bool, bool) {
+    let mut here = connector.connect("srv.test").unwrap();
+    let mut there = acceptor.accept().unwrap();
+    assert_eq!(carry(&mut here, &mut there, usize::MAX), [""; 0]);
+    (here.is_resumed(), there.is_resumed())
+}
+
+#[test]
+fn a_second_session_with_the_same_server_resumes_the_first() {
+    for version in [Version::Tls12, Version::Tls13] {
+        let mut server = ServerSettings::new(Identity::Files(subject_only()));
+        server.versions = Versions::only(version);
+        // Also where the client has shown who it is.
+        server.clients = Some(testdata("subject_only.pem"));
+        let mut client = trusting(&[&testdata("subject_only.pem")]);
+        client.versions = server.versions;
+        client.identity = Some(subject_only());
+        let connector = Connector::new(&client).unwrap();
+        let (one, other) = (connector.for_one_server(), connector.for_one_server());
+        let (first, second) = (
+            Acceptor::new(&server).unwrap(),
+            Acceptor::new(&server).unwrap(),
+        );
+        assert_eq!(visit(&one, &first), (false, false));
+        assert_eq!(visit(&other, &second), (false, false));
+        for _ in 0..20 {
+            assert_eq!(visit(&one, &first), (true, true), "{version:?}");
+            assert_eq!(visit(&other, &second), (true, true), "{version:?}");
+        }
+        // A server that has started anew knows nobody, and is proved anew.
+        let restarted = Acceptor::new(&server).unwrap();
+        assert_eq!(visit(&one, &restarted), (false, false));
+        assert_eq!(visit(&one, &restarted), (true, true));
+    }
+}
+
+#[test]
+fn tickets_are_for_clients_that_ask_for_them() {
+    let mut server = ServerSettings::new(Identity::Files(subject_only()));
+    server.versions = Versions::only(Version::Tls13);
+    let acceptor = Acceptor::new(&server).unwrap();
+    let mut client = ClientSettings::new(Trust::Anyone);
+    client.versions = server.versions;
+    let connector = Connector::new(&client).unwrap();
+    let mut here = connector.connect("srv.test").unwrap();
+    let mut there = acceptor.accept().unwrap();
+    while here.is_shaking_hands() {
+        let mut wire = Vec::new();
+        here.write_wire(&mut wire).unwrap();
+        there.take(&wire).unwrap();
+        wire.clear();
+        there.write_wire(&mut wire).unwrap();
+        here.take(&wire).unwrap();
+    }
+    assert!(here.awaits_tickets() && !there.awaits_tickets());
+    assert!(carry(&mut here, &mut there, usize::MAX).is_empty());
+    assert!(!here.awaits_tickets());
+}

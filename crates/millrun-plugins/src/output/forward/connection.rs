@@ -75,7 +75,9 @@ impl Connection {
             WireError::Closed => Broken::Closed,
             WireError::Network(error) => Broken::Tls(error),
         };
-        let session = plan.transport.session(&to.host, &to.name)?;
+        let session = member
+            .transport(&plan.transport)
+            .session(&to.host, &to.name)?;
         let mut wire = Wire::open(stream, session, deadline).map_err(silent)?;
         if let Some(security) = &to.security {
             shake_hands(&mut wire, security, salt, deadline).map_err(|error| match error {

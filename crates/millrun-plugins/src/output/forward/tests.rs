@@ -3,6 +3,7 @@
 mod doubt;
 mod once;
 mod relay;
+mod resumption;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

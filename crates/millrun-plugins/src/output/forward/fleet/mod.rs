@@ -15,7 +15,7 @@ mod health;
 mod heartbeat;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use millrun_core::PluginId;
@@ -24,6 +24,7 @@ pub(super) use self::health::Watch;
 use self::health::{Health, Reason};
 pub(super) use self::heartbeat::{Beats, Heart};
 use super::parameters::Server;
+use crate::transport::ClientTransport;
 
 /// The most servers used. Each has a thread for its heartbeats.
 pub(super) const SERVERS_MAX: usize = 256;
@@ -33,6 +34,8 @@ pub(super) const SERVERS_MAX: usize = 256;
 pub(super) struct Member {
     pub(super) server: Server,
     health: Mutex<Health>,
+    /// TCP or TLS to it, with the sessions that can be resumed.
+    transport: OnceLock<ClientTransport>,
 }
 
 impl Member {
@@ -40,7 +43,13 @@ impl Member {
         Self {
             server,
             health: Mutex::new(Health::new(watch, now)),
+            transport: OnceLock::new(),
         }
+    }
+
+    /// How connections to it are made: heartbeats and chunks resume each other's sessions.
+    pub(super) fn transport(&self, all: &ClientTransport) -> &ClientTransport {
+        self.transport.get_or_init(|| all.for_one_server())
     }
 
     pub(super) fn is_available(&self, now: Instant) -> bool {
