@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) ignore_repeated_permission_error: bool,
     /// How long lines wait for others that may belong to them.
     pub(crate) multiline_flush_interval: Option<Duration>,
+    /// Files are open only while they are looked at.
+    pub(crate) open_on_every_update: bool,
     /// Generations that were rotated away before they were seen are read.
     pub(crate) read_missed_rotations: bool,
     /// Puts the present time into a path's `%Y%m%d`.
@@ -195,6 +197,10 @@ impl<S: FileSystem> Follower<S> {
             Err(error) if is_absence(&error) => None,
             Err(error) => return self.unreadable(path, &error),
         };
+        self.find_put_down(path, stat.as_ref(), now, sink);
+        let Some(watch) = self.watches.get_mut(path) else {
+            return;
+        };
         let current = watch.current.as_ref().map(|reader| reader.life.id());
         match (stat, current) {
             (Some(stat), Some(id)) if stat.id == id && watch.is_listed => {
@@ -259,7 +265,7 @@ impl<S: FileSystem> Follower<S> {
                 self.close(reader, now, sink);
             }
             match turn {
-                Turn::Idle => {}
+                Turn::Idle => self.put_down(&path),
                 Turn::More => self.queue(&path),
                 Turn::Resting(until) => _ = self.resting.insert(path, until),
                 Turn::Refused => {
@@ -332,22 +338,13 @@ impl<S: FileSystem> Follower<S> {
 
     /// The followed paths that have a file, and which.
     pub(crate) fn current_files(&self) -> impl Iterator<Item = (&Arc<Path>, FileId)> {
-        let current = |(path, watch): (_, &Watch<S::File>)| {
-            watch
-                .current
-                .as_ref()
-                .map(|reader| (path, reader.life.id()))
-        };
+        let current = |(path, watch): (_, &Watch<S::File>)| Some((path, watch.file()?));
         self.watches.iter().filter_map(current)
     }
 
     /// The file that stands at `path`.
     pub(crate) fn current_file(&self, path: &Path) -> Option<FileId> {
-        self.watches
-            .get(path)?
-            .current
-            .as_ref()
-            .map(|reader| reader.life.id())
+        self.watches.get(path)?.file()
     }
 
     /// True when the configuration means `path` now.
@@ -386,7 +383,7 @@ impl<S: FileSystem> Follower<S> {
             let has_successor = || {
                 self.watches
                     .get(&*path)
-                    .is_some_and(|watch| watch.readers().next().is_some())
+                    .is_some_and(|watch| watch.file().is_some() || !watch.retiring.is_empty())
             };
             let position = match keyed {
                 Keyed::ByInode if is_gone => UNWATCHED,
@@ -400,9 +397,13 @@ impl<S: FileSystem> Follower<S> {
                 inode,
             });
         }
-        for reader in self.watches.values().flat_map(Watch::readers) {
-            let position = sink.low_water(&reader.life);
-            let (path, inode) = (reader.life.path.clone(), reader.life.identity.inode);
+        let put_down: HashSet<FileId> = self.watches.values().filter_map(|w| w.put_down).collect();
+        let closed = self.closed.iter();
+        let closed = closed.filter(|life| put_down.contains(&life.id()));
+        let readers = self.watches.values().flat_map(Watch::readers);
+        for life in readers.map(|reader| &reader.life).chain(closed) {
+            let position = sink.low_water(life);
+            let (path, inode) = (life.path.clone(), life.identity.inode);
             stored.push(Stored {
                 path,
                 position,

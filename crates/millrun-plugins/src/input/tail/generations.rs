@@ -162,7 +162,7 @@ impl<S: FileSystem> Follower<S> {
     /// As [`take_up_missed`](Self::take_up_missed) for all paths at which nothing stands.
     pub(super) fn search_missed(&mut self, now: Instant, sink: &mut dyn Sink) {
         let is_empty = |(path, watch): (&Arc<Path>, &Watch<S::File>)| {
-            (watch.is_listed && watch.current.is_none()).then(|| Arc::clone(path))
+            (watch.is_listed && watch.file().is_none()).then(|| Arc::clone(path))
         };
         let paths: Vec<_> = self.watches.iter().filter_map(is_empty).collect();
         for path in paths {

@@ -62,6 +62,7 @@ mod team;
 mod tests;
 mod thread;
 mod throttle;
+mod visits;
 mod wake;
 mod watch;
 

@@ -12,7 +12,7 @@ use super::files::{FileId, FileSystem, Stat};
 use super::follow::{Follower, Over};
 use super::life::{Life, Reader};
 use super::sink::{Refused, Sink};
-use super::watch::Retiring;
+use super::watch::{Retiring, Watch};
 
 /// Most closed lives remembered. What is beyond, oldest first, is forgotten; under a pattern that
 /// matches rotated names it would be read again.
@@ -52,15 +52,19 @@ impl<S: FileSystem> Follower<S> {
             Err(Refused::Full) => return Ok(()),
             Err(Refused::Failed(error)) => return Err(io::Error::other(error)),
         };
-        info!(
-            plugin_id = self.settings.plugin_id,
-            "following tail of {}",
-            path.display()
-        );
+        let was_put_down = |watch: &Watch<S::File>| watch.put_down == Some(stat.id);
+        if !self.watches.get(path).is_some_and(was_put_down) {
+            info!(
+                plugin_id = self.settings.plugin_id,
+                "following tail of {}",
+                path.display()
+            );
+        }
         self.open.insert(stat.id);
         self.note_newest(path, &stat);
         if let Some(watch) = self.watches.get_mut(path) {
             watch.current = Some(Reader::new(life, file));
+            watch.put_down = None;
             watch.is_new = true;
         }
         self.queue(path);

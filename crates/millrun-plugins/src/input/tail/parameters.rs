@@ -90,7 +90,8 @@ parameters! {
         from_encoding: Option<String>;
         /// The key under which each event carries its file's path.
         path_key: Option<String>;
-        /// Open the file for every look.
+        /// Open a file for every look and close it after that: for shares on which an open file keeps its name taken, or
+        /// shows nothing new. While lines wait for others of a multi-line parser it stays open.
         open_on_every_update: bool = "false";
         /// Files last changed longer ago than this are left out.
         limit_recently_modified: Option<Duration>;
@@ -242,13 +243,6 @@ impl TailParameters {
                 "read_bytes_limit_per_second",
                 "Should specify greater equal than 65536: 65536 bytes are read",
                 "write 64k or more",
-            );
-        }
-        if self.open_on_every_update {
-            warn(
-                "open_on_every_update",
-                "open_on_every_update has no effect: files stay open, so that a rotated one can be read to its end",
-                "leave it out",
             );
         }
     }
@@ -459,18 +453,11 @@ mod tests {
     #[test]
     fn what_has_no_effect_is_a_warning() {
         let with = |source: &str| messages(&format!("path /a\npos_file /p\n{source}"));
-        for (source, warning) in [
-            (
-                "read_bytes_limit_per_second 1k",
-                "Should specify greater equal than 65536: 65536 bytes are read",
-            ),
-            (
-                "open_on_every_update true",
-                "open_on_every_update has no effect: files stay open, so that a rotated one can be read to its end",
-            ),
-        ] {
-            assert_eq!(with(source), [warning]);
-        }
+        assert_eq!(
+            with("read_bytes_limit_per_second 1k"),
+            ["Should specify greater equal than 65536: 65536 bytes are read"]
+        );
+        assert_eq!(with("open_on_every_update true"), [""; 0]);
         assert_eq!(with("encoding utf-8"), [""; 0]);
         assert_eq!(with("encoding cp932"), [""; 0]);
         assert_eq!(with("encoding utf-8\nfrom_encoding EUC-JP"), [""; 0]);

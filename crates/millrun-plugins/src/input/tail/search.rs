@@ -19,10 +19,10 @@ use super::sink::Sink;
 use super::watch::{Retiring, Watch};
 
 /// Directories listed once per search; `None` where that failed.
-type Listings = HashMap<PathBuf, Option<Vec<Entry>>>;
+pub(super) type Listings = HashMap<PathBuf, Option<Vec<Entry>>>;
 
 /// Where a file is by now.
-enum Found {
+pub(super) enum Found {
     At(PathBuf, Stat),
     /// In none of its directories.
     Gone,
@@ -90,7 +90,7 @@ impl<S: FileSystem> Follower<S> {
                 .any(|path| path.contains('%'))
     }
 
-    fn read_on(
+    pub(super) fn read_on(
         &mut self,
         life: Life,
         found: &Path,
@@ -206,7 +206,7 @@ impl<S: FileSystem> Follower<S> {
         Some((file, stat, head))
     }
 
-    fn find(&self, homes: &[PathBuf], inode: u64, listings: &mut Listings) -> Found {
+    pub(super) fn find(&self, homes: &[PathBuf], inode: u64, listings: &mut Listings) -> Found {
         let mut is_complete = true;
         for home in homes {
             let files = &self.pump.files;

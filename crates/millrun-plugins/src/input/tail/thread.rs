@@ -100,6 +100,7 @@ pub(crate) fn build(
         read_from_head: parameters.read_from_head,
         ignore_repeated_permission_error: parameters.ignore_repeated_permission_error,
         multiline_flush_interval: parameters.multiline_flush_interval,
+        open_on_every_update: parameters.open_on_every_update,
         read_missed_rotations: parameters.read_missed_rotations,
         dated,
     };

@@ -19,6 +19,8 @@ pub(crate) const TURN_BYTES: u64 = 1024 * 1024;
 pub(crate) struct Watch<F> {
     /// The file that stands at the path.
     pub(crate) current: Option<Reader<F>>,
+    /// The file that stood at the path at the last look, where files are open for looks only.
+    pub(crate) put_down: Option<FileId>,
     /// Files that stood there before, oldest first.
     pub(crate) retiring: VecDeque<Retiring<F>>,
     /// A file that is seen here for the first time is read from its head.
@@ -71,6 +73,7 @@ impl<F> Watch<F> {
     pub(crate) fn new(is_new: bool, now: Instant) -> Self {
         Self {
             current: None,
+            put_down: None,
             retiring: VecDeque::new(),
             is_new,
             is_listed: true,
@@ -80,6 +83,12 @@ impl<F> Watch<F> {
             newest: None,
             strangers: Vec::new(),
         }
+    }
+
+    /// The file that stands at the path, as far as is known.
+    pub(crate) fn file(&self) -> Option<FileId> {
+        let current = self.current.as_ref().map(|reader| reader.life.id());
+        current.or(self.put_down)
     }
 
     /// Moves the current file to those that lost the path.

@@ -28,7 +28,7 @@ use crate::repeats::Repeats;
 use self::disk::*;
 use self::keeper::*;
 
-fn follower(disk: &Disk, has_pattern: bool) -> Follower<Disk> {
+fn follower(disk: &Disk, has_pattern: bool, open_on_every_update: bool) -> Follower<Disk> {
     let path = if has_pattern {
         "/d/in.log*"
     } else {
@@ -45,6 +45,7 @@ fn follower(disk: &Disk, has_pattern: bool) -> Follower<Disk> {
         read_from_head: true,
         ignore_repeated_permission_error: false,
         multiline_flush_interval: None,
+        open_on_every_update,
         read_missed_rotations: true,
         dated: Box::new(str::to_owned),
     };
@@ -64,7 +65,7 @@ fn follower(disk: &Disk, has_pattern: bool) -> Follower<Disk> {
     Follower::new(settings, pump)
 }
 
-fn run(seed: u64, has_pattern: bool, has_births: bool) {
+fn run(seed: u64, has_pattern: bool, has_births: bool, open_on_every_update: bool) {
     let disk = Disk(Rc::new(RefCell::new(World {
         dice: Dice(seed),
         is_busy: true,
@@ -99,7 +100,7 @@ fn run(seed: u64, has_pattern: bool, has_births: bool) {
         } else {
             1 + dice.roll(120)
         };
-        let mut follower = follower(&disk, has_pattern);
+        let mut follower = follower(&disk, has_pattern, open_on_every_update);
         disk.0.borrow().trace(|_| format!("process {process}"));
         follower.recover(Vec::new(), &mut keeper);
         for step in 0..120 {
@@ -177,31 +178,38 @@ fn run(seed: u64, has_pattern: bool, has_births: bool) {
 /// on luck.
 const SCHEDULES: u64 = 64;
 
-fn play(has_pattern: bool, has_births: bool) {
+fn play(has_pattern: bool, has_births: bool, visits: bool) {
     let number = |name, default| {
         let text = std::env::var(name);
         text.map_or(default, |text| text.parse().unwrap())
     };
     let first: u64 = number("MILLRUN_TAIL_SEED", 0);
     for seed in first..first + number("MILLRUN_TAIL_SCHEDULES", SCHEDULES) {
-        let outcome = std::panic::catch_unwind(|| run(seed, has_pattern, has_births));
+        let outcome = std::panic::catch_unwind(|| run(seed, has_pattern, has_births, visits));
         assert!(outcome.is_ok(), "the schedule of seed {seed} failed");
     }
 }
 
 #[test]
 fn each_line_comes_exactly_once_or_went_with_its_file() {
-    play(false, true);
+    play(false, true, false);
 }
 
 #[test]
 fn rotated_names_that_match_the_pattern_double_nothing() {
-    play(true, true);
+    play(true, true, false);
 }
 
 #[test]
 fn without_times_of_birth_nothing_comes_twice() {
-    play(false, false);
+    play(false, false, false);
+}
+
+#[test]
+fn files_that_are_open_for_looks_only_lose_and_double_nothing() {
+    play(false, true, true);
+    play(true, true, true);
+    play(false, false, true);
 }
 
 /// A file that was read to its end, quiet and about to be closed grew, lost its name and was
@@ -209,6 +217,6 @@ fn without_times_of_birth_nothing_comes_twice() {
 #[test]
 fn a_line_written_between_the_end_of_a_file_and_its_close_comes() {
     for seed in [1_358, 3_698_953_527_871_554_523] {
-        run(seed, false, true);
+        run(seed, false, true, false);
     }
 }

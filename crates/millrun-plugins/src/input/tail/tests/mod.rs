@@ -5,6 +5,7 @@ mod groups;
 mod limits;
 mod logged;
 mod real_files;
+mod visits;
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
