@@ -1,7 +1,7 @@
 //! A worker's plugins at work: started in order, watched, and ended without loss.
 //!
 //! ```text
-//! start   state directory (locked, recovered) → buffers → inputs prepared → flush threads → log lines become
+//! start   state directory (locked, recovered) → buffers → inputs and outputs prepared → flush threads → log lines become
 //!         events → input threads
 //! stop    log lines are lines only (with log_event_verbose: after the inputs) → inputs → what stages hold back → staged chunks queued (flush_at_shutdown) → flush threads drain → last acts of inputs
 //!         → state released
@@ -165,6 +165,14 @@ impl Pipeline {
         let mut inputs = parts.inputs;
         for part in &mut inputs {
             part.input.prepare(listeners)?;
+        }
+        for node in pipeline.buffered.iter() {
+            for output in [Some(&node.output), node.secondary.as_ref()]
+                .into_iter()
+                .flatten()
+            {
+                output.prepare()?;
+            }
         }
         let graph = Arc::new(parts.graph);
         let crew = Crew::new(system.helpers()).map_err(|error| {

@@ -115,6 +115,15 @@ pub trait BufferedOutput: Send + Sync {
     /// What its chunks hold.
     fn content(&self) -> Content<'_>;
 
+    /// Takes what must be had before the worker says it runs. Runs on the main thread, before anything is delivered.
+    ///
+    /// # Errors
+    ///
+    /// Why the worker must not run.
+    fn prepare(&self) -> Result<(), StartError> {
+        Ok(())
+    }
+
     /// The deliverer of one flush thread; it owns its connections and open files.
     fn sender(&self) -> Box<dyn Sender>;
 

@@ -1,4 +1,4 @@
-//! The `stdout` output: events on the terminal, at once.
+//! The `stdout` output: events on the terminal, at once or, with a `<buffer>`, chunk by chunk.
 //!
 //! ```text
 //! <match app.**>
@@ -11,12 +11,17 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use millrun_buffer::Chunk;
 use millrun_config::{Element, parameters};
-use millrun_core::{Assembly, DeliveryError, DirectOutput, Node, PluginId};
+use millrun_core::{
+    Assembly, BufferDefaults, BufferedOutput, Content, DeliveryError, DirectOutput, Node, PluginId,
+    Progress, Sender, read_chunk,
+};
 use millrun_event::Events;
 
-use crate::formatter::{EventFormatter, Scratch, format_events, plugin_formatter};
+use crate::formatter::{Batches, EventFormatter, Scratch, format_events, plugin_formatter};
 
 parameters! {
     /// Prints events to the standard output.
@@ -29,16 +34,27 @@ parameters! {
         format: Option<Element>;
         /// Fields added to each record.
         inject: Option<Element>;
+        /// Where events wait until they are printed. Without it they do not wait.
+        buffer: Option<Element>;
+        /// Where chunks go that cannot be printed.
+        secondary: Option<Element>;
     }
-    legacy { Format, Inject }
+    legacy { Buffer, Format, Inject }
 }
 
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
+    let parameters = StdoutParameters::read(element, assembly.diagnostics)?;
+    let formatter = plugin_formatter(element, "stdout", assembly)?;
+    if parameters.buffer.is_some() {
+        let reading = assembly.read_buffer(element, id, &BufferDefaults::default())?;
+        let output = Arc::new(Chunks {
+            formatter: Batches::new(formatter),
+        });
+        return Some(assembly.buffered(id, output, reading));
+    }
     if assembly.refuse_secondary(element) {
         return None;
     }
-    StdoutParameters::read(element, assembly.diagnostics)?;
-    let formatter = plugin_formatter(element, "stdout", assembly)?;
     let output = Arc::new(Stdout {
         printer: Printer::new(formatter),
     });
@@ -54,10 +70,48 @@ struct Stdout {
 
 impl DirectOutput for Stdout {
     fn emit(&self, tag: &str, events: Events<'_>) -> Result<(), DeliveryError> {
-        let printed = self.printer.print(tag, events);
-        printed.map_err(|error| {
-            DeliveryError::Retriable(format!("cannot write to the standard output: {error}"))
-        })
+        self.printer.print(tag, events).map_err(unwritten)
+    }
+}
+
+/// Prints chunks.
+struct Chunks {
+    formatter: Batches,
+}
+
+impl BufferedOutput for Chunks {
+    fn content(&self) -> Content<'_> {
+        Content::Formatted(&self.formatter)
+    }
+
+    fn sender(&self) -> Box<dyn Sender> {
+        Box::new(ChunkPrinter::default())
+    }
+}
+
+#[derive(Default)]
+struct ChunkPrinter {
+    bytes: Vec<u8>,
+}
+
+impl Sender for ChunkPrinter {
+    fn begin(&mut self, chunk: &Chunk, _: Instant) -> Result<Progress, DeliveryError> {
+        write(read_chunk(chunk, &mut self.bytes)?).map_err(unwritten)?;
+        Ok(Progress::Delivered)
+    }
+}
+
+fn unwritten(error: io::Error) -> DeliveryError {
+    DeliveryError::Retriable(format!("cannot write to the standard output: {error}"))
+}
+
+/// Writes `text` at once. A reader that has gone away is no reason to hold events back from the
+/// outputs beside this one: a closed pipe counts as read.
+fn write(text: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
     }
 }
 
@@ -83,8 +137,7 @@ impl Printer {
         }
     }
 
-    /// Prints `events`. A reader that has gone away is no reason to hold events back from the
-    /// outputs beside this one: a closed pipe counts as read.
+    /// Prints `events`.
     pub(crate) fn print(&self, tag: &str, events: Events<'_>) -> io::Result<()> {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         let Work {
@@ -95,10 +148,6 @@ impl Printer {
         text.clear();
         ends.clear();
         format_events(&*self.formatter, tag, events, scratch, text, ends);
-        let mut out = io::stdout().lock();
-        match out.write_all(text).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
-        }
+        write(text)
     }
 }

@@ -10,7 +10,7 @@ use crate::mill::{DEADLINE, Mill};
 use crate::wire::Wire;
 
 /// A receiver with a file of its own.
-fn receiver() -> Mill {
+pub(crate) fn receiver() -> Mill {
     Mill::with_conf(
         "\
 <source>
@@ -33,7 +33,7 @@ fn receiver() -> Mill {
 }
 
 /// An agent that sends what comes at `$P1` where `servers` says.
-fn agent(servers: &str) -> Mill {
+pub(crate) fn agent(servers: &str) -> Mill {
     Mill::idle(&format!(
         "\
 <source>
@@ -60,7 +60,7 @@ fn agent(servers: &str) -> Mill {
 }
 
 /// Sends events with distinct tags until `is_enough`; says how many.
-fn send_until(mill: &Mill, is_enough: impl Fn() -> bool) -> usize {
+pub(crate) fn send_until(mill: &Mill, is_enough: impl Fn() -> bool) -> usize {
     let (mut wire, deadline) = (Wire::connect(mill.port(1)), Instant::now() + DEADLINE);
     let mut count = 0;
     while !is_enough() {

@@ -12,6 +12,10 @@ use crate::transport::{ServerTransport, ServerTransportParameters};
 
 parameters! {
     /// Receives events over the forward protocol, TCP and the UDP heartbeat.
+    ///
+    /// A message may have 512 MiB (`chunk_size_limit` sets less), its tag 4096 bytes and its option 64 KiB; records may nest
+    /// 128 levels deep. One that goes beyond ends its connection and no other. A source holds 10000 connections; one that must
+    /// prove who it is has a minute and 64 KiB for that.
     pub struct ForwardParameters in "source", type "forward" {
         /// The port to listen on, TCP and UDP.
         port: u16 = "24224";

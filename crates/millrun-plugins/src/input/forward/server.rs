@@ -21,7 +21,7 @@ use super::sink::Sink;
 use crate::repeats::Repeats;
 
 /// How many connections one source holds open at once; another one is closed on arrival.
-const CONNECTIONS_MAX: usize = 10_000;
+pub(super) const CONNECTIONS_MAX: usize = 10_000;
 
 /// How long nothing is accepted after the system refused, which it does when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -323,3 +323,19 @@ fn a_client_that_floods_delays_nobody_else() {
     let at = stored.iter().position(|(tag, _)| tag == "other").unwrap();
     assert!(at < FLOOD / 4, "{at} messages came first");
 }
+
+#[test]
+fn the_reference_page_states_the_limits() {
+    let about = ForwardParameters::SCHEMA.doc.replace('\n', " ");
+    let limits = [
+        format!("{} MiB", millrun_forward::MAX_MESSAGE_BYTES >> 20),
+        format!("tag {} bytes", millrun_forward::MAX_TAG_BYTES),
+        format!("option {} KiB", millrun_forward::MAX_OPTION_BYTES >> 10),
+        format!("nest {} levels", millrun_event::MAX_DEPTH),
+        format!("{} connections", server::CONNECTIONS_MAX),
+        format!("{} KiB for that", millrun_forward::GREETING_BYTES_MAX >> 10),
+    ];
+    for limit in limits {
+        assert!(about.contains(&limit), "{limit} is not in: {about}");
+    }
+}

@@ -55,14 +55,14 @@ use millrun_buffer::Random;
 use millrun_config::{Diagnostic, Element};
 use millrun_core::{
     Assembly, BufferDefaults, BufferType, BufferedOutput, Companion, Content, Node, PluginId,
-    Sender, Stop,
+    Sender, StartError, Stop,
 };
 
-use self::connection::Connection;
+use self::connection::{Broken, Connection};
 use self::deliverer::{Deliverer, salt};
 use self::fleet::{Beats, Fleet, Heart, Member};
 pub(super) use self::parameters::ForwardParameters;
-use self::parameters::Plan;
+use self::parameters::{Plan, Server};
 use self::resolver::Resolver;
 
 const BUFFER_DEFAULTS: BufferDefaults = BufferDefaults {
@@ -116,6 +116,22 @@ impl BufferedOutput for Forward {
         Content::Events
     }
 
+    fn prepare(&self) -> Result<(), StartError> {
+        if !self.plan.verifies_connections {
+            return Ok(());
+        }
+        for member in self.fleet.members().iter() {
+            self.greet(member).map_err(|error| {
+                StartError::new(format!(
+                    "out_forward cannot reach its server {} at the start: {error} (start the server first, or remove \
+                     verify_connection_at_startup)",
+                    member.server.label
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
     fn sender(&self) -> Box<dyn Sender> {
         let (plan, fleet) = (Arc::clone(&self.plan), Arc::clone(&self.fleet));
         Box::new(Deliverer::new(plan, fleet, self.id.clone()))
@@ -143,6 +159,17 @@ impl BufferedOutput for Forward {
 }
 
 impl Forward {
+    /// Connects to a server as for data, and parts again.
+    fn greet(&self, member: &Arc<Member>) -> Result<(), Broken> {
+        let Server { host, port, .. } = &member.server;
+        let (plan, now) = (&self.plan, Instant::now());
+        let salt = salt(&mut Random::from_entropy());
+        let mut resolver = Resolver::new(host, *port, None, false);
+        let stream = resolver.connect(plan.connect_timeout, now)?;
+        Connection::new(Arc::clone(member), stream, plan, &salt, now)?;
+        Ok(())
+    }
+
     fn heart(&self, beats: Beats) -> Heart {
         let plan = Arc::clone(&self.plan);
         let salt = salt(&mut Random::from_entropy());

@@ -108,6 +108,8 @@ parameters! {
         dns_round_robin: bool = "false";
         /// Without effect: names are resolved when they are needed.
         ignore_network_errors_at_startup: bool = "false";
+        /// Connect to every server at the start, handshake included, and do not start where one cannot be reached.
+        verify_connection_at_startup: bool = "false";
         /// How chunks travel.
         compress: Compress = "text";
         /// Send several chunks over one connection.
@@ -171,6 +173,7 @@ pub(super) struct Plan {
     pub(super) keepalive: bool,
     pub(super) keepalive_timeout: Option<Duration>,
     pub(super) send_keepalive_packet: bool,
+    pub(super) verifies_connections: bool,
     pub(super) expire_dns_cache: Option<Duration>,
     pub(super) dns_round_robin: bool,
     pub(super) recover_wait: Duration,
@@ -263,6 +266,7 @@ impl Plan {
             keepalive: parameters.keepalive,
             keepalive_timeout: parameters.keepalive_timeout,
             send_keepalive_packet: parameters.send_keepalive_packet,
+            verifies_connections: parameters.verify_connection_at_startup,
             expire_dns_cache: parameters.expire_dns_cache,
             dns_round_robin: parameters.dns_round_robin,
             recover_wait: parameters.recover_wait,
