@@ -1,7 +1,9 @@
 // Receives events with the server of @fluent-org/logger, which acknowledges every chunk that asks
 // for it. Prints {"port": …}, then one JSON line an event; ends when standard input is closed.
 //
-// Usage: receive.js [PORT]
+// Usage: receive.js [PORT [KEY USER PASSWORD [CERTIFICATE_FILE KEY_FILE]]]
+//
+// With a key it asks for that and for the user's password; with a certificate it speaks TLS.
 
 const fs = require("fs");
 const { EventTime, FluentServer } = require("@fluent-org/logger");
@@ -14,7 +16,14 @@ function print(value) {
 }
 
 async function main() {
-  const server = new FluentServer({ listenOptions: { host: "127.0.0.1", port: Number(process.argv[2] || 0) } });
+  const [port, sharedKey, user, password, certificate, key] = process.argv.slice(2);
+  const server = new FluentServer({
+    listenOptions: { host: "127.0.0.1", port: Number(port || 0) },
+    security: sharedKey
+      ? { serverHostname: "node.test", sharedKey, authorize: true, userDict: { [user]: password } }
+      : undefined,
+    tlsOptions: certificate ? { cert: fs.readFileSync(certificate), key: fs.readFileSync(key) } : undefined,
+  });
   server.on("entry", (tag, time, record) => {
     const exact = time instanceof EventTime ? [time.epoch, time.nano] : time;
     print({ tag, time: exact, record });

@@ -1,9 +1,9 @@
 // Sends numbered events with @fluent-org/logger and ends when all are sent and, if asked for,
 // acknowledged.
 //
-// Usage: send.js PORT TAG COUNT MODE seconds|eventtime ack|noack [CA_FILE KEY]
+// Usage: send.js PORT TAG COUNT MODE seconds|eventtime ack|noack [CA_FILE|- KEY [USER PASSWORD]]
 //
-// With the certificate of an authority it goes over TLS and proves that it knows the shared key.
+// With the certificate of an authority it goes over TLS; with a key it proves that it knows that, and who it is.
 
 const fs = require("fs");
 const { EventTime, FluentClient } = require("@fluent-org/logger");
@@ -12,7 +12,9 @@ const FIRST_SECOND = 1700000000;
 const ACK_TIMEOUT_MS = 15000;
 
 async function main() {
-  const [port, tag, count, eventMode, precision, ack, caFile, sharedKey] = process.argv.slice(2);
+  const [port, tag, count, eventMode, precision, ack, authority, sharedKey, username, password] =
+    process.argv.slice(2);
+  const caFile = authority === "-" ? undefined : authority;
   const client = new FluentClient(tag, {
     eventMode,
     socket: {
@@ -20,7 +22,7 @@ async function main() {
       port: Number(port),
       tls: caFile ? { ca: fs.readFileSync(caFile), servername: "srv.test" } : undefined,
     },
-    security: sharedKey ? { clientHostname: "client.test", sharedKey } : undefined,
+    security: sharedKey ? { clientHostname: "client.test", sharedKey, username, password } : undefined,
     ack: ack === "ack" ? { ackTimeout: ACK_TIMEOUT_MS } : undefined,
     // Several events a message, in the modes that can hold several.
     flushInterval: 20,

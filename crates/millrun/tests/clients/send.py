@@ -1,18 +1,22 @@
 """Sends numbered events with fluent-logger, in Message mode.
 
-Usage: send.py PORT TAG COUNT seconds|nanoseconds
+Usage: send.py PORT TAG COUNT seconds|nanoseconds [queue]
+
+With `queue` through the library's sender that has a thread and a queue. It knows neither acknowledgements nor TLS nor keys.
 """
 
 import sys
 
+from fluent import asyncsender
 from fluent.sender import EventTime, FluentSender
 
 FIRST_SECOND = 1_700_000_000
 
 
 def main():
-    port, tag, count, precision = sys.argv[1:]
-    sender = FluentSender(
+    port, tag, count, precision = sys.argv[1:5]
+    kind = asyncsender.FluentSender if sys.argv[5:] == ["queue"] else FluentSender
+    sender = kind(
         tag,
         host="127.0.0.1",
         port=int(port),

@@ -53,13 +53,20 @@ fn assert_written(mill: &Mill, tag: &str) {
 
 #[test]
 fn python_client_in_message_mode() {
-    for precision in ["seconds", "nanoseconds"] {
+    for (precision, kind) in [
+        ("seconds", "plain"),
+        ("nanoseconds", "plain"),
+        ("nanoseconds", "queue"),
+    ] {
         let Some(client) = Counterpart::Python.script("send.py") else {
             return;
         };
         let mill = Mill::with_conf(FORWARD_TO_FILE);
         let port = mill.port(1).to_string();
-        counterpart::run(client, &[&port, "c.python", &COUNT.to_string(), precision]);
+        counterpart::run(
+            client,
+            &[&port, "c.python", &COUNT.to_string(), precision, kind],
+        );
         assert_written(&mill, "c.python");
     }
 }
@@ -86,6 +93,41 @@ fn node_client_in_every_mode_with_and_without_acknowledgement() {
             assert_written(&mill, &tag);
         }
     }
+}
+
+#[test]
+fn node_client_proves_that_it_knows_the_key_and_a_user_without_tls() {
+    let security = "\
+<security>
+    self_hostname server.test
+    shared_key mill
+    user_auth true
+    <user>
+      username u
+      password p
+    </user>
+  </security>
+</source>";
+    let mill = Mill::with_conf(&FORWARD_TO_FILE.replace("</source>", security));
+    let port = mill.port(1).to_string();
+    for (key, password, refused) in [
+        ("other", "p", Some("shared_key mismatch")),
+        ("mill", "q", Some("username/password mismatch")),
+        ("mill", "p", None),
+    ] {
+        let Some(client) = Counterpart::Node.script("send.js") else {
+            return;
+        };
+        let count = COUNT.to_string();
+        let what = [&*port, "c.user", &count, "Forward", "eventtime", "ack"];
+        let ended = counterpart::try_run(client, &[&what[..], &["-", key, "u", password]].concat());
+        match (ended, refused) {
+            (Ok(()), None) => {}
+            (Err(said), Some(reason)) if said.contains(reason) => {}
+            (ended, _) => panic!("with {key} and {password}: {ended:?}"),
+        }
+    }
+    assert_written(&mill, "c.user");
 }
 
 /// A relay to the receiver at `port`; `more` are further parameters of out_forward.

@@ -72,18 +72,23 @@ fn python() -> PathBuf {
 }
 
 /// Runs a client to its end; it must succeed.
-pub(crate) fn run(mut client: Command, arguments: &[&str]) {
+pub(crate) fn run(client: Command, arguments: &[&str]) {
+    if let Err(said) = try_run(client, arguments) {
+        panic!("the client ended with an error:\n{said}");
+    }
+}
+
+/// Runs a client to its end; gives what it said where it did not succeed.
+pub(crate) fn try_run(mut client: Command, arguments: &[&str]) -> Result<(), String> {
     let output = client
         .args(arguments)
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "the client ended with {}:\n{said}",
-        output.status
-    );
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
 }
 
 /// A running `receive.js`.
@@ -96,20 +101,30 @@ pub(crate) struct NodeReceiver {
 impl NodeReceiver {
     /// Starts it and waits until it listens; `None` when it is not installed.
     pub(crate) fn start() -> Option<Self> {
-        Self::start_at(0, Arc::default())
+        Self::start_at(0, &[], Arc::default())
+    }
+
+    /// The same for clients that prove who they are: `more` are its further arguments.
+    pub(crate) fn start_with(more: &[&str]) -> Option<Self> {
+        Self::start_at(0, more, Arc::default())
     }
 
     /// Kills it and starts it again at the same port. What it printed stays among the events.
     pub(crate) fn kill9_and_start_again(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        *self = Self::start_at(self.port, Arc::clone(&self.lines)).unwrap();
+        *self = Self::start_at(self.port, &[], Arc::clone(&self.lines)).unwrap();
     }
 
-    fn start_at(port: u16, lines: Arc<Mutex<Vec<serde_json::Value>>>) -> Option<Self> {
+    fn start_at(
+        port: u16,
+        more: &[&str],
+        lines: Arc<Mutex<Vec<serde_json::Value>>>,
+    ) -> Option<Self> {
         let mut command = Counterpart::Node.script("receive.js")?;
         let mut child = command
             .arg(port.to_string())
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use crate::counterpart::{self, Counterpart};
+use crate::counterpart::{self, Counterpart, NodeReceiver};
 use crate::mill::{DEADLINE, Mill};
 use crate::wire::Wire;
 
@@ -226,31 +226,86 @@ fn who_is_silent_or_speaks_no_tls_holds_nobody_up() {
 }
 
 #[test]
-fn node_client_speaks_tls_and_knows_the_key() {
+fn node_client_speaks_tls_knows_the_key_and_is_a_user() {
     let Some(client) = Counterpart::Node.script("send.js") else {
         return;
     };
     let mut mill = pair("", "tls_cert_path $D/ca.pem");
-    // The library has no users.
-    let conf = std::fs::read_to_string(mill.path("f.conf")).unwrap();
-    mill.write("f.conf", &conf.replace("user_auth true", "user_auth false"));
     mill.start();
     let port = mill.port(2).to_string();
     let authority = mill.path("ca.pem").display().to_string();
-    counterpart::run(
-        client,
-        &[
-            &port,
-            "c.node",
-            "50",
-            "PackedForward",
-            "eventtime",
-            "ack",
-            &authority,
-            "mill",
-        ],
-    );
+    let arguments = |password| {
+        let what = [&*port, "c.node", "50", "PackedForward", "eventtime", "ack"];
+        [&what[..], &[&authority, "mill", "u", password]].concat()
+    };
+    counterpart::run(client, &arguments("p"));
     assert_eq!(mill.wait_for_lines("got", 50).len(), 50);
+
+    let Some(other) = Counterpart::Node.script("send.js") else {
+        return;
+    };
+    let said = counterpart::try_run(other, &arguments("wrong")).unwrap_err();
+    let refused = "Authentication failed: username/password mismatch";
+    assert!(said.contains(refused), "{said}");
+    assert_eq!(mill.lines("got").len(), 50);
+}
+
+/// Towards the server of the library, too: over TLS, with the key and a user, and not with another password.
+#[test]
+fn node_server_believes_the_key_and_the_user_over_tls() {
+    let certificates = Mill::idle("");
+    make_certificates(&certificates);
+    let file = |name: &str| certificates.path(name).display().to_string();
+    let (certificate, key) = (file("server.pem"), file("server.key"));
+    let Some(receiver) = NodeReceiver::start_with(&["mill", "u", "p", &certificate, &key]) else {
+        return;
+    };
+    let agent = |password: &str| {
+        Mill::with_conf(&format!(
+            "\
+<source>
+  @type forward
+  bind 127.0.0.1
+  port $P1
+</source>
+<match c.**>
+  @type forward
+  require_ack_response true
+  heartbeat_type none
+  transport tls
+  tls_cert_path {}
+  <security>
+    self_hostname client.test
+    shared_key mill
+  </security>
+  <server>
+    host 127.0.0.1
+    port {}
+    name srv.test
+    username u
+    password {password}
+  </server>
+  <buffer tag>
+    flush_mode immediate
+    flush_thread_interval 0.05
+  </buffer>
+</match>
+",
+            file("ca.pem"),
+            receiver.port
+        ))
+    };
+    let wrong = agent("q");
+    Wire::connect(wrong.port(1)).send_event("c.a", &[("n", "0")]);
+    wrong.wait_for_log("username/password mismatch", 1);
+    drop(wrong);
+    let mut right = agent("p");
+    for n in ["1", "2", "3"] {
+        Wire::connect(right.port(1)).send_event("c.a", &[("n", n)]);
+    }
+    right.wait_until("three events", || receiver.count() >= 3);
+    assert_eq!(right.stop().code(), Some(0));
+    assert_eq!(receiver.count(), 3);
 }
 
 #[test]
