@@ -28,6 +28,9 @@ async function main() {
     flushInterval: 20,
     disableAutoconnect: true,
   });
+  // A client that is refused waits for nothing any more, and Node ends it as if it were done.
+  process.exitCode = 1;
+  client.socketOn("error", (error) => console.error(String(error)));
   await client.connect();
   const sent = [];
   for (let n = 0; n < Number(count); n++) {
@@ -38,6 +41,7 @@ async function main() {
   }
   await Promise.all(sent);
   await client.disconnect();
+  process.exitCode = 0;
 }
 
 main().catch((error) => {

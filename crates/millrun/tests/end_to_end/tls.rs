@@ -297,8 +297,10 @@ fn node_server_believes_the_key_and_the_user_over_tls() {
     };
     let wrong = agent("q");
     Wire::connect(wrong.port(1)).send_event("c.a", &[("n", "0")]);
-    wrong.wait_for_log("username/password mismatch", 1);
+    // The library says why and closes at once, so that the reason may not come.
+    wrong.wait_for_log("cannot set up the connection", 1);
     drop(wrong);
+    assert_eq!(receiver.count(), 0);
     let mut right = agent("p");
     for n in ["1", "2", "3"] {
         Wire::connect(right.port(1)).send_event("c.a", &[("n", n)]);
