@@ -16,14 +16,16 @@ use std::time::{Duration, Instant};
 
 use millrun_buffer::disk::{RealDisk, SharedDisk};
 use millrun_buffer::{
-    Buffer, BufferConfig, Durability, Identity, Metadata, Origin, Random, Shard, StateDirectory,
-    Timestamp,
+    Buffer, BufferConfig, Compression, Durability, Identity, Metadata, Origin, PackHelpers, Piece,
+    Random, Shard, StateDirectory, Timestamp,
 };
 
 /// Bytes of a line, lines of a batch, batches of a round.
 const LINE: usize = 200;
 const BATCH: usize = 1_000;
 const BATCHES: u64 = 2_000;
+/// Batches of a round that are compressed.
+const COMPRESSED_BATCHES: u64 = 100;
 const ROUNDS: usize = 5;
 
 /// What a start is to find.
@@ -56,6 +58,15 @@ fn main() {
     print_median("memory_buffer_us_per_line", micros(&memory));
     print_median("file_buffer_us_per_line", micros(&file));
     print_median("file_buffer_bytes_written_per_byte", written);
+    let varied = varied();
+    for (name, compression) in [("gzip", Compression::Gzip), ("zstd", Compression::Zstd)] {
+        for hands in [1, 2] {
+            let times = (0..ROUNDS)
+                .map(|_| compress(&varied, compression, hands))
+                .collect();
+            print_median(&format!("{name}_by_{hands}_wall_us_per_line"), times);
+        }
+    }
     print_median(
         "start_with_1000_chunks_ms",
         (0..3).map(|_| chunks(&batch)).collect(),
@@ -172,6 +183,72 @@ fn keep(batch: &[u8], root: Option<&Path>) -> Cost {
             }
         }
     })
+}
+
+/// Lines that are no two the same, as those of an access log.
+fn varied() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut dice = 1_u64;
+    for _ in 0..BATCH {
+        let mut line = String::new();
+        while line.len() < LINE - 1 {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            line.push_str(["GET /", "host=", "200 ", "user-", "id:"][(dice >> 40) as usize % 5]);
+            line.push_str(&(dice >> 48).to_string());
+        }
+        bytes.extend_from_slice(&line.as_bytes()[..LINE - 1]);
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+/// A thread beside the one that appends.
+struct Helper;
+
+impl PackHelpers for Helper {
+    fn hands(&self) -> usize {
+        2
+    }
+
+    fn pack(&self, pieces: &mut Vec<Piece>) {
+        std::thread::scope(|scope| {
+            let (first, others) = pieces.split_at_mut(1);
+            scope.spawn(|| others.iter_mut().for_each(Piece::pack));
+            first.iter_mut().for_each(Piece::pack);
+        });
+    }
+}
+
+/// What an append to a memory buffer that compresses takes of the thread that reads, in microseconds of the clock per line.
+fn compress(batch: &[u8], compression: Compression, hands: usize) -> f64 {
+    let disk: SharedDisk = Arc::new(RealDisk);
+    let mut state = StateDirectory::volatile(1);
+    let config = BufferConfig {
+        compression,
+        ..BufferConfig::memory()
+    };
+    let opened = Buffer::open("out", config, disk, state.ledgers(), Random::from_seed(1));
+    let (buffer, _) = opened.unwrap();
+    if hands > 1 {
+        buffer.help(Helper);
+    }
+    state.start().unwrap();
+    let mut shard = Shard::new(0, state.ledgers()[0].clone());
+    let metadata = Metadata::with_tag("a");
+    let begin = Instant::now();
+    for number in 0..COMPRESSED_BATCHES {
+        let now = Timestamp::from_micros(1_700_000_000_000_000 + number);
+        let mut transaction = shard.begin(Origin::None).unwrap();
+        let mut whole = |bytes: &[u8]| Some(bytes.len());
+        let count = BATCH as u64;
+        let appended = transaction.append(&buffer, &metadata, batch, count, &mut whole, now);
+        appended.unwrap();
+        transaction.commit().unwrap();
+        while let Some(chunk) = buffer.take() {
+            buffer.delivered(chunk).unwrap();
+        }
+    }
+    begin.elapsed().as_secs_f64() * 1e6 / (COMPRESSED_BATCHES * BATCH as u64) as f64
 }
 
 /// Milliseconds from the opening of the state to its start, with chunks of a killed process.

@@ -151,7 +151,8 @@ parameters! {
         delayed_commit_timeout: Duration = "60";
         /// What happens when the buffer is full.
         overflow_action: OverflowActionName = "throw_exception";
-        /// How chunks are kept. Each append is compressed by itself.
+        /// How chunks are kept. Each append is compressed by itself, a large one in pieces by several threads
+        /// (`helper_threads` of `<system>`).
         compress: CompressName = "text";
         /// A compressed chunk that comes to more is taken for damaged.
         decompression_size_limit: Size = "256m";

@@ -183,6 +183,7 @@ impl Pipeline {
             let Some(buffer) = node.buffer() else {
                 continue;
             };
+            buffer.help(crew.clone());
             for number in 0..node.plan.flush_threads {
                 let flusher = Flusher::new(
                     Arc::clone(node),

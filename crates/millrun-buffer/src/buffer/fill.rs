@@ -8,6 +8,7 @@ use super::stage::{Stage, key};
 use super::{Buffer, RESERVE_MAX, lock};
 use crate::chunk::{Body, ChunkStage, FileBody};
 use crate::ledger::{ChunkExtent, ChunkState, Outcome};
+use crate::packing::pack_apart;
 use crate::{
     AppendError, BufferKind, Chunk, ChunkId, Durability, FlushMode, Ledger, Metadata, Origin,
     Relayed, Shard, Timestamp,
@@ -124,7 +125,8 @@ impl Buffer {
     }
 
     fn pack<'a>(&self, bytes: &'a [u8], packed: &'a mut Vec<u8>) -> Result<&'a [u8], AppendError> {
-        let stored = self.config.compression.pack(bytes, packed);
+        let helpers = self.helpers.get().map(|helpers| &**helpers);
+        let stored = pack_apart(self.config.compression, bytes, helpers, packed);
         stored.map_err(|source| AppendError::Write {
             buffer: self.name.clone(),
             path: "memory".into(),

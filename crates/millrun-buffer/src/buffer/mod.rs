@@ -29,7 +29,8 @@ use crate::chunk_id::ChunkIds;
 use crate::disk::SharedDisk;
 use crate::{
     BufferConfig, BufferKind, Chunk, ChunkId, ChunkPaths, Durability, FileLayout, FlushMode,
-    Ledger, LedgerError, LossKey, Metadata, OpenError, OverflowAction, Random, Relayed, Timestamp,
+    Ledger, LedgerError, LossKey, Metadata, OpenError, OverflowAction, PackHelpers, Random,
+    Relayed, Timestamp,
 };
 
 /// Memory of delivered chunks kept for new ones, so that the data path never faults in fresh pages.
@@ -71,6 +72,8 @@ pub struct Buffer {
     spares: Spares,
     /// Told of each chunk file that is made.
     watcher: OnceLock<Watcher>,
+    /// Who helps to compress large appends.
+    helpers: OnceLock<Box<dyn PackHelpers>>,
 }
 
 /// What is told of a chunk file that was made: what its events have in common, its id, its path.
@@ -122,6 +125,7 @@ impl Buffer {
             pace: Mutex::default(),
             spares: Spares::default(),
             watcher: OnceLock::new(),
+            helpers: OnceLock::new(),
         };
         let resumed = match ledgers.first() {
             Some(ledger) => buffer.resume(ledger)?,
@@ -133,6 +137,11 @@ impl Buffer {
     /// Lets `watcher` know of each chunk file that is made from now on, on the thread that fills it. The first one stays.
     pub fn watch(&self, watcher: impl Fn(&Metadata, ChunkId, &Path) + Send + Sync + 'static) {
         let _ = self.watcher.set(Box::new(watcher));
+    }
+
+    /// Lets `helpers` compress from now on what is appended, beside the thread that appends. The first ones stay.
+    pub fn help(&self, helpers: impl PackHelpers + 'static) {
+        let _ = self.helpers.set(Box::new(helpers));
     }
 
     /// The id of the output.

@@ -10,8 +10,9 @@
 //! batch works on its pieces, too; helpers that are busy elsewhere cost it nothing but their help. What is in memory is
 //! at most one batch more for each source.
 //!
-//! The helpers belong to the worker, not to a source, so that a single busy source has all cores. What an
-//! output compresses, its flush threads compress.
+//! The helpers belong to the worker, not to a source, so that a single busy source has all cores. They compress pieces
+//! of what goes to a buffer that compresses, too (`millrun_buffer::PackHelpers`). What an output compresses, its
+//! flush threads compress.
 
 mod round;
 
@@ -19,6 +20,8 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+
+use millrun_buffer::{PackHelpers, Piece};
 
 use self::round::Round;
 
@@ -131,6 +134,16 @@ impl Crew {
         let (done, lost) = open.wait();
         *pieces = done;
         assert!(lost == 0, "a piece of a batch could not be worked on");
+    }
+}
+
+impl PackHelpers for Crew {
+    fn hands(&self) -> usize {
+        Self::hands(self)
+    }
+
+    fn pack(&self, pieces: &mut Vec<Piece>) {
+        self.each(pieces, Piece::pack);
     }
 }
 
