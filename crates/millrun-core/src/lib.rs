@@ -93,7 +93,7 @@ pub use promise::{Keeping, Promise, PromiseName, promise_of};
 pub use registry::{FilterFactory, InputFactory, OutputFactory, Registration, Registry};
 pub use release::RELEASE_POLL;
 pub use report::{Batch, ERROR_TEXT_BYTES_MAX, ErrorEvents, ErrorGroup, Fate, Report};
-pub use rotation::Rotation;
+pub use rotation::{Rotation, round_shares};
 pub use route::{ROUTES_CACHED_MAX, Route, RouteCache, Router, TAG_CACHED_BYTES_MAX};
 pub use secondary::Secondary;
 pub use stage::{Due, Emission, Emissions, HELD_BYTES_MAX, Holder, Stage};

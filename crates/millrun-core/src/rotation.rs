@@ -51,8 +51,10 @@ impl Rotation {
     }
 }
 
-/// One round.
-fn turns(weights: &[u32]) -> Vec<usize> {
+/// How often each of several stands in a round by its weight: the weights divided by their greatest common
+/// divisor, and where a round would be longer than so many turns, less, rounded up, so that none is left out.
+#[must_use]
+pub fn round_shares(weights: &[u32], turns_max: u64) -> Vec<u64> {
     let divisor = weights
         .iter()
         .fold(0, |divisor, weight| gcd(divisor, *weight));
@@ -60,9 +62,15 @@ fn turns(weights: &[u32]) -> Vec<usize> {
         .iter()
         .map(|weight| u64::from(weight / divisor.max(1)));
     let total: u64 = reduced.clone().sum();
-    let scale = total.div_ceil(TURNS_MAX).max(1);
-    let shares: Vec<i64> = reduced
-        .map(|share| i64::try_from(share.div_ceil(scale)).unwrap_or(i64::MAX))
+    let scale = total.div_ceil(turns_max.max(1)).max(1);
+    reduced.map(|share| share.div_ceil(scale)).collect()
+}
+
+/// One round.
+fn turns(weights: &[u32]) -> Vec<usize> {
+    let shares = round_shares(weights, TURNS_MAX).into_iter();
+    let shares: Vec<i64> = shares
+        .map(|share| i64::try_from(share).unwrap_or(i64::MAX))
         .collect();
     let round: i64 = shares.iter().sum();
     let mut lags = vec![0_i64; shares.len()];

@@ -7,13 +7,14 @@
 //! are exact over every round, and two senders do not fall into step.
 
 use millrun_buffer::Random;
+use millrun_core::round_shares;
 
 /// How often each server should stand in the list on average, so that there is something to
 /// shuffle.
 const ROUNDS_MIN: usize = 6;
 
 /// The longest list; weights that need more are rounded.
-const TURNS_MAX: usize = 4096;
+const TURNS_MAX: u64 = 4096;
 
 /// What is known of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,22 +115,12 @@ impl Balance {
 
 /// Several rounds, each shuffled for itself.
 fn turns(weights: &[(usize, u32)], random: &mut Random) -> Vec<usize> {
-    let divisor = weights
-        .iter()
-        .fold(0, |divisor, (_, weight)| gcd(divisor, *weight))
-        .max(1);
-    let total: u64 = weights
-        .iter()
-        .map(|(_, weight)| u64::from(weight / divisor))
-        .sum();
-    // With weights too far apart, the list would be too long: every server keeps one turn.
-    let scale = total.div_ceil(TURNS_MAX as u64).max(1);
+    let bare: Vec<u32> = weights.iter().map(|(_, weight)| *weight).collect();
+    let shares = round_shares(&bare, TURNS_MAX);
     let round: Vec<usize> = weights
         .iter()
-        .flat_map(|(index, weight)| {
-            let count = u64::from(weight / divisor).div_ceil(scale);
-            (0..count).map(move |_| *index)
-        })
+        .zip(shares)
+        .flat_map(|((index, _), share)| (0..share).map(move |_| *index))
         .collect();
     let rounds = (ROUNDS_MIN * weights.len()).checked_div(round.len());
     let mut turns = Vec::new();
@@ -142,10 +133,6 @@ fn turns(weights: &[(usize, u32)], random: &mut Random) -> Vec<usize> {
         }
     }
     turns
-}
-
-fn gcd(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]
