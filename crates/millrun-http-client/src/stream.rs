@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use millrun_tls::{Plain, Session};
+use millrun_tls::Session;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -32,28 +32,13 @@ impl Stream {
 impl Secure {
     fn poll_handshake(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.poll_write_wire(context))?;
-            if !self.session.is_shaking_hands() {
-                return Poll::Ready(Ok(()));
-            }
-            if ready!(self.poll_read_wire(context))? == 0 {
-                return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
-            }
-        }
-    }
-
-    /// Takes what the wire has; 0 for its end.
-    fn poll_read_wire(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.tcp.poll_read_ready(context))?;
-            match self.session.read_wire(&mut Socket(&self.tcp)) {
+            match self.session.step_handshake(&mut Socket(&self.tcp)) {
                 Err(error) if is_passing(&error) => {}
-                Err(error) => {
-                    // The server is told why, if that goes out at once; what matters here is the error.
-                    let _ = self.session.write_wire(&mut Socket(&self.tcp));
-                    return Poll::Ready(Err(error));
-                }
-                Ok(length) => return Poll::Ready(Ok(length)),
+                other => return Poll::Ready(other),
+            }
+            match self.session.wants_write() {
+                true => ready!(self.tcp.poll_write_ready(context))?,
+                false => ready!(self.tcp.poll_read_ready(context))?,
             }
         }
     }
@@ -77,25 +62,15 @@ impl Secure {
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            match self.session.read(room.initialize_unfilled()) {
-                Ok(Plain::Bytes(length)) => {
+            let (wire, free) = (&mut Socket(&self.tcp), room.initialize_unfilled());
+            match self.session.step_read(wire, free) {
+                Ok(length) => {
                     room.advance(length);
                     return Poll::Ready(Ok(()));
                 }
-                Ok(Plain::Closed) => return Poll::Ready(Ok(())),
-                // Many servers end without a word. HTTP says where an answer ends; of one that ends with the connection,
-                // the number is known by then.
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                    return Poll::Ready(Ok(()));
-                }
+                Err(error) if is_passing(&error) => ready!(self.tcp.poll_read_ready(context))?,
                 Err(error) => return Poll::Ready(Err(error)),
-                Ok(Plain::Wanting) => {}
             }
-            // Its own words (an answer to a key update) go out on the way; the end of the wire is found by the read above.
-            if let Poll::Ready(Err(error)) = self.poll_write_wire(context) {
-                return Poll::Ready(Err(error));
-            }
-            ready!(self.poll_read_wire(context))?;
         }
     }
 

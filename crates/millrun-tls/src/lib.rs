@@ -49,6 +49,7 @@ mod engine;
 mod error;
 mod plain;
 mod settings;
+mod steps;
 mod version;
 
 #[cfg(not(feature = "rustls"))]

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
-use millrun_tls::{Plain, Session};
+use millrun_tls::Session;
 use tokio::net::TcpStream;
 
 /// TCP as it is, or under TLS.
@@ -29,22 +29,17 @@ impl Stream {
         let Some(session) = session else {
             return Ok(());
         };
-        while session.is_shaking_hands() {
-            flush(tcp, session).await?;
-            if !session.is_shaking_hands() {
-                break;
-            }
-            tcp.readable().await?;
-            match read_wire(tcp, session) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
-                Err(error) if is_passing(&error) => {}
-                Err(error) => return Err(error),
+        loop {
+            match session.step_handshake(&mut Socket(tcp)) {
+                Ok(()) => break,
+                Err(error) if !is_passing(&error) => return Err(error),
+                Err(_) if session.wants_write() => tcp.writable().await?,
+                Err(_) => tcp.readable().await?,
             }
         }
         // What the client has sent with its last word is in the session already.
         self.holds_more = true;
-        flush(tcp, session).await
+        Ok(())
     }
 
     /// Waits until there is something to read.
@@ -64,21 +59,10 @@ impl Stream {
         let Some(session) = &mut self.session else {
             return self.tcp.try_read(room);
         };
-        let held = std::mem::take(&mut self.holds_more);
-        let mut plain = read(session, room)?;
-        if plain == Plain::Wanting && !held {
-            // The end of the wire is found by the read behind it.
-            read_wire(&self.tcp, session)?;
-            plain = read(session, room)?;
-        }
-        match plain {
-            Plain::Bytes(len) => {
-                self.holds_more = len == room.len();
-                Ok(len)
-            }
-            Plain::Wanting => Err(ErrorKind::WouldBlock.into()),
-            Plain::Closed => Ok(0),
-        }
+        self.holds_more = false;
+        let len = session.step_read(&mut Socket(&self.tcp), room)?;
+        self.holds_more = len == room.len();
+        Ok(len)
     }
 
     /// Writes all of `bytes`, waiting for the client to take them.
@@ -109,22 +93,6 @@ impl Stream {
             let _ = session.write_wire(&mut Socket(&self.tcp));
         }
     }
-}
-
-fn read(session: &mut Session, room: &mut [u8]) -> io::Result<Plain> {
-    match session.read(room) {
-        // Many clients end without a word. Messages have their length in them: nothing is missed.
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Plain::Closed),
-        other => other,
-    }
-}
-
-/// Reads once from the socket. What the session has to answer goes out as far as it does at once.
-fn read_wire(tcp: &TcpStream, session: &mut Session) -> io::Result<usize> {
-    let read = session.read_wire(&mut Socket(tcp));
-    // What does not go now goes with the next answer; where the session is over, it says why.
-    let _ = session.write_wire(&mut Socket(tcp));
-    read
 }
 
 async fn flush(tcp: &TcpStream, session: &mut Session) -> io::Result<()> {

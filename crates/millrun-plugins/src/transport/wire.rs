@@ -1,6 +1,6 @@
 //! A connection to a server, for threads.
 
-use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -102,19 +102,7 @@ impl Wire {
                 false => Err(ErrorKind::WouldBlock.into()),
             };
         };
-        loop {
-            match session.read(room) {
-                Ok(Plain::Bytes(len)) => return Ok(len),
-                Ok(Plain::Closed) => return Ok(0),
-                Ok(Plain::Wanting) => {}
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
-                Err(error) => return Err(error),
-            }
-            if !is_readable(self.tcp.as_fd()) {
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            session.read_wire(&mut self.tcp)?;
-        }
+        session.step_read(&mut Ready(&mut self.tcp), room)
     }
 
     /// Reads what comes before `deadline`; 0 means that nothing more comes.
@@ -224,6 +212,28 @@ fn wait_readable(tcp: &TcpStream, deadline: Instant) -> Result<(), WireError> {
         if matches!(poll(&mut descriptors, timeout), Ok(ready) if ready > 0) {
             return Ok(());
         }
+    }
+}
+
+/// The socket as a session reads it: what has not come is not waited for. Writes wait, up to their time limit.
+struct Ready<'a>(&'a mut TcpStream);
+
+impl Read for Ready<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match is_readable(self.0.as_fd()) {
+            true => self.0.read(room),
+            false => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Write for Ready<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

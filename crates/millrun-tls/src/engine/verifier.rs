@@ -20,7 +20,6 @@ use rustls::{
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::names::subject_is;
-use super::provider::signatures;
 
 /// Who is trusted.
 #[derive(Debug)]
@@ -30,10 +29,8 @@ pub(crate) struct Trusted {
     pub(crate) named: Vec<CertificateDer<'static>>,
 }
 
-impl Trusted {
-    fn names(&self, certificate: &CertificateDer<'_>) -> bool {
-        self.named.iter().any(|named| named == certificate)
-    }
+fn is_named(named: &[CertificateDer<'_>], certificate: &CertificateDer<'_>) -> bool {
+    named.iter().any(|named| named == certificate)
 }
 
 /// Checks servers.
@@ -58,7 +55,7 @@ impl ServerCertVerifier for ServerVerifier {
             return Ok(ServerCertVerified::assertion());
         };
         let parsed = ParsedCertificate::try_from(certificate)?;
-        match trusted.names(certificate) {
+        match is_named(&trusted.named, certificate) {
             true => check_period(certificate, now)?,
             false => verify_server_cert_signed_by_trust_anchor(
                 &parsed,
@@ -119,7 +116,7 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if self.named.iter().any(|named| named == certificate) {
+        if is_named(&self.named, certificate) {
             check_period(certificate, now)?;
             return Ok(ClientCertVerified::assertion());
         }
@@ -134,7 +131,8 @@ impl ClientCertVerifier for ClientVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &signatures())
+        self.chains
+            .verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -143,7 +141,8 @@ impl ClientCertVerifier for ClientVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &signatures())
+        self.chains
+            .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
