@@ -41,6 +41,7 @@ mod evaluator;
 mod format;
 mod hash;
 mod heap;
+mod leading;
 mod lexer;
 mod lexer_text;
 mod limits;
@@ -79,6 +80,7 @@ mod world;
 
 pub use crate::error::{ErrorKind, RubyError};
 pub use crate::evaluator::{Evaluated, Evaluator, Event};
+pub use crate::leading::{leading_float, leading_integer};
 pub use crate::limits::{
     CODE_BYTES_MAX, DYNAMIC_REGEXES_MAX, FILE_BYTES_MAX, Limits, NESTING_MAX, TIME_FORMATS_MAX,
 };

@@ -5,6 +5,7 @@ use std::{borrow::Cow, cmp::Ordering};
 use crate::{
     class::Class,
     heap::Object,
+    leading::leading_float,
     machine::{Invocation, Machine},
     method::Method,
     text,
@@ -298,7 +299,7 @@ impl<'r> Machine<'r> {
             Method::Oct => {
                 Value::Int(text::leading_integer(self.bytes(text), 8).unwrap_or_default())
             }
-            Method::ToFloat => Value::Float(text::leading_float(self.bytes(text))),
+            Method::ToFloat => Value::Float(leading_float(self.bytes(text))),
             Method::Ljust | Method::Rjust | Method::Center => self.justify(text, call)?,
             Method::Chars | Method::EachChar => {
                 let places: Vec<(usize, usize)> = text::chars(self.bytes(text))

@@ -188,33 +188,6 @@ pub(crate) fn leading_integer(bytes: &[u8], radix: u32) -> Option<i64> {
     i64::try_from(if negative { -number } else { number }).ok()
 }
 
-/// The leading number of a text, as `to_f` reads it.
-pub(crate) fn leading_float(bytes: &[u8]) -> f64 {
-    let text = bytes.get(strip_start(bytes)..).unwrap_or_default();
-    let mut clean = String::new();
-    let mut digits = false;
-    let mut dot = false;
-    let mut exponent = false;
-    let mut bytes = text.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'0'..=b'9' => digits = true,
-            b'_' if digits && bytes.peek().is_some_and(u8::is_ascii_digit) => continue,
-            b'-' | b'+' if clean.is_empty() || clean.ends_with('e') => {}
-            b'.' if !dot && !exponent && bytes.peek().is_some_and(u8::is_ascii_digit) => dot = true,
-            b'e' | b'E' if digits && !exponent => {
-                exponent = true;
-                clean.push('e');
-                continue;
-            }
-            _ => break,
-        }
-        clean.push(char::from(byte));
-    }
-    let trimmed = clean.trim_end_matches(['e', '-', '+']);
-    trimmed.parse().unwrap_or(0.0)
-}
-
 /// A float as Ruby prints it.
 pub(crate) fn float_text(number: f64) -> String {
     if number.is_nan() {

@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use millrun_event::{EventTime, write};
 use millrun_pattern::{Level, Regex, Spans, TimeType};
+use millrun_ruby::leading_integer;
 
 use super::{
     LineParser, ParseError, Parsed, RegexpParser, Settings, SetupError, TextKind,
-    built_in::built_in, conversion::write_text, number::leading_integer, rules::Rules,
+    built_in::built_in, conversion::write_text, rules::Rules,
 };
 
 /// What `apache` takes a line apart with.

@@ -15,10 +15,10 @@ use millrun_event::{
     write,
 };
 use millrun_pattern::{TimeParser, TimeType, Zone};
+use millrun_ruby::{leading_float, leading_integer};
 
 use super::{
     error::SetupError,
-    number::{leading_float, leading_integer},
     rules::event_time,
     settings::{Settings, TextKind},
 };

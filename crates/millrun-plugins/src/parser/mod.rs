@@ -36,7 +36,6 @@ mod multi_format;
 mod multiline;
 mod nginx;
 mod none;
-mod number;
 mod parameters;
 mod regexp;
 mod rules;
@@ -50,7 +49,6 @@ mod tsv;
 use millrun_event::EventTime;
 use millrun_pattern::Level;
 
-pub(crate) use self::number::leading_float;
 pub(crate) use self::section::PARSERS;
 pub use self::section::parse_section;
 pub use self::{

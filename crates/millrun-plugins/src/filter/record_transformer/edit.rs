@@ -6,13 +6,12 @@ use millrun_event::{
     Cursor, Entry, EntryTime, EventBuffer, EventTime, Record, Token, Value, write,
 };
 use millrun_pattern::Segment;
-use millrun_ruby::{Evaluator, RubyError, SystemWorld};
+use millrun_ruby::{Evaluator, RubyError, SystemWorld, leading_float};
 
 use crate::filter::delete::delete;
 use crate::filter::each_record::skip_to_record;
 use crate::filter::tag_parts::TagParts;
 use crate::filter::template::{Changes, Context, Expressions, Scratch, Template};
-use crate::parser::leading_float;
 
 /// A field that is set.
 #[derive(Debug)]

@@ -234,7 +234,7 @@ fn priority(line: &[u8]) -> Option<(i64, &[u8])> {
 fn priority_by_hand(line: &[u8]) -> Option<(i64, &[u8])> {
     let inside = line.strip_prefix(b"<")?;
     let end = memchr::memchr(b'>', inside).filter(|&end| end > 0)?;
-    let number = super::number::leading_integer(inside.get(..end)?);
+    let number = millrun_ruby::leading_integer(inside.get(..end)?);
     Some((number, inside.get(end + 1..)?))
 }
 

@@ -1,12 +1,15 @@
 //! Numbers from text, as far as they go: Ruby's `to_i` and `to_f`.
 
-/// The longest float read, in bytes of text; more digits change nothing.
-const FLOAT_BYTES_MAX: usize = 64;
+use crate::text::is_space;
+
+/// The longest float that is read without a copy of its text on the heap, in bytes. Hardly any is longer.
+const FLOAT_BYTES: usize = 64;
 
 /// The integer that `text` begins with, 0 without one; underscores between digits are skipped, what exceeds 64 bits
 /// ends at their limit.
-pub(super) fn leading_integer(text: &[u8]) -> i64 {
-    let (negative, digits) = sign(text.trim_ascii_start());
+pub fn leading_integer(text: &[u8]) -> i64 {
+    let text = without_spaces(text);
+    let (negative, digits) = sign(text);
     let mut value = 0_i64;
     for digit in grouped_digits(digits) {
         let digit = i64::from(digit - b'0');
@@ -21,8 +24,8 @@ pub(super) fn leading_integer(text: &[u8]) -> i64 {
 }
 
 /// The float that `text` begins with, 0 without one.
-pub(crate) fn leading_float(text: &[u8]) -> f64 {
-    let text = text.trim_ascii_start();
+pub fn leading_float(text: &[u8]) -> f64 {
+    let text = without_spaces(text);
     let (negative, unsigned) = sign(text);
     let whole = digits_length(unsigned);
     let mut length = whole;
@@ -39,23 +42,30 @@ pub(crate) fn leading_float(text: &[u8]) -> f64 {
         let digits = digits_length(exponent.get(signed..).unwrap_or_default());
         length += if digits > 0 { digits + signed + 1 } else { 0 };
     }
-    let mut number = [0; FLOAT_BYTES_MAX];
-    let mut used = 0;
     let found = unsigned.get(..length).unwrap_or_default();
-    for (slot, byte) in number
-        .iter_mut()
-        .zip(found.iter().filter(|byte| **byte != b'_'))
-    {
+    let value = match found.len() <= FLOAT_BYTES {
+        true => parsed(found, &mut [0; FLOAT_BYTES]),
+        false => parsed(found, &mut vec![0; found.len()]),
+    };
+    if negative { -value } else { value }
+}
+
+/// The value of digits with underscores between them; `room` has room for all.
+fn parsed(found: &[u8], room: &mut [u8]) -> f64 {
+    let digits = found.iter().filter(|byte| **byte != b'_');
+    let mut used = 0;
+    for (slot, byte) in room.iter_mut().zip(digits) {
         *slot = *byte;
         used += 1;
     }
-    let number = number
-        .get(..used)
-        .and_then(|number| std::str::from_utf8(number).ok());
-    let value = number
-        .and_then(|number| number.parse::<f64>().ok())
-        .unwrap_or(0.0);
-    if negative { -value } else { value }
+    let number = room.get(..used).map(std::str::from_utf8);
+    let number = number.and_then(Result::ok).map(str::parse::<f64>);
+    number.and_then(Result::ok).unwrap_or(0.0)
+}
+
+fn without_spaces(text: &[u8]) -> &[u8] {
+    let spaces = text.iter().take_while(|byte| is_space(**byte)).count();
+    text.get(spaces..).unwrap_or_default()
 }
 
 fn sign(text: &[u8]) -> (bool, &[u8]) {
@@ -99,7 +109,7 @@ mod tests {
     fn integers_go_as_far_as_they_go() {
         for (text, value) in [
             ("12x", 12),
-            (" -7", -7),
+            ("\u{b} -7", -7),
             ("+1_000_", 1000),
             ("1__0", 1),
             ("_1", 0),
@@ -131,5 +141,17 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    /// Digits behind the sixty-fourth were not read, and the number was a million times too small.
+    #[test]
+    fn a_float_of_many_digits_keeps_its_size() {
+        let text = format!("1{}", "0".repeat(69));
+        assert_eq!(leading_float(text.as_bytes()).to_bits(), 1e69_f64.to_bits());
+        let text = format!("0.{}1", "0".repeat(99));
+        assert_eq!(
+            leading_float(text.as_bytes()).to_bits(),
+            1e-100_f64.to_bits()
+        );
     }
 }
