@@ -11,16 +11,7 @@ const CONF: &str = "\
 <system>
   root_dir $D/state
 </system>
-<source>
-  @type tail
-  path $D/in.log
-  pos_file $D/in.pos
-  tag t
-  read_from_head true
-  <parse>
-    @type none
-  </parse>
-</source>
+$TAIL
 <match t>
   @type file
   path $D/got

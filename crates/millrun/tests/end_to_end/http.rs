@@ -17,16 +17,7 @@ fn sender(scheme: &str, more: &str) -> Mill {
 <system>
   root_dir $D/state
 </system>
-<source>
-  @type tail
-  path $D/in.log
-  pos_file $D/in.pos
-  tag t
-  read_from_head true
-  <parse>
-    @type none
-  </parse>
-</source>
+$TAIL
 <match t>
   @type http
   endpoint {scheme}://localhost:$P1/

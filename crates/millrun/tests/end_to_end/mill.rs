@@ -1,6 +1,6 @@
 //! The tests' language: a millrun with a directory and ports of its own.
 //!
-//! In a configuration, `$D` stands for the directory and `$P1` … `$P9` for free ports.
+//! In a configuration, `$D` stands for the directory, `$P1` … `$P9` for free ports, and `$TAIL` for a source: [`TAIL`].
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -23,6 +23,19 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 const READY: &str = "worker is now running";
 
 const PORTS: usize = 9;
+
+/// The source of most tests: each line of `$D/in.log` is an event of the tag `t`.
+const TAIL: &str = "\
+<source>
+  @type tail
+  path $D/in.log
+  pos_file $D/in.pos
+  tag t
+  read_from_head true
+  <parse>
+    @type none
+  </parse>
+</source>";
 
 /// Where the tests' ports come from: below those the kernel gives to outgoing connections, one of
 /// which could take a port between its choice and its use.
@@ -256,10 +269,11 @@ impl Mill {
         self.ports[n - 1]
     }
 
-    /// `text` with the directory and the ports filled in.
+    /// `text` with the source, the directory and the ports filled in.
     pub(crate) fn filled(&self, text: &str) -> String {
         let ports = self.ports.iter().enumerate();
-        ports.fold(text.replace("$D", &self.root()), |text, (index, port)| {
+        let text = text.replace("$TAIL", TAIL).replace("$D", &self.root());
+        ports.fold(text, |text, (index, port)| {
             text.replace(&format!("$P{}", index + 1), &port.to_string())
         })
     }
