@@ -326,7 +326,8 @@ fn a_client_that_floods_delays_nobody_else() {
 
 #[test]
 fn the_reference_page_states_the_limits() {
-    let about = ForwardParameters::SCHEMA.doc.replace('\n', " ");
+    let words: Vec<&str> = ForwardParameters::SCHEMA.doc.split_whitespace().collect();
+    let about = words.join(" ");
     let limits = [
         format!("{} MiB", millrun_forward::MAX_MESSAGE_BYTES >> 20),
         format!("tag {} bytes", millrun_forward::MAX_TAG_BYTES),
