@@ -429,28 +429,51 @@ impl Buffer {
             let files = files.map_err(|source| failed("list", directory, source))?;
             self.remove_unfinished(&theirs, &files)
                 .map_err(|source| failed("clear", directory, source))?;
-            let mut moved = 0;
-            for path in files.iter().filter(|path| theirs.parse(path).is_some()) {
-                let Some(name) = path.file_name() else {
-                    continue;
-                };
-                self.disk
-                    .rename(path, &paths.directory().join(name))
+            let is_theirs = |path: &&PathBuf| theirs.parse(path).is_some();
+            let moved: Vec<&PathBuf> = files.iter().filter(is_theirs).collect();
+            for path in &moved {
+                self.take_name_from(path, paths.directory())
                     .map_err(|source| failed("take over", path, source))?;
-                moved += 1;
             }
             ledger.rename_buffer(&theirs.pattern(), &paths.pattern());
-            if moved > 0 {
-                self.disk
-                    .sync_dir(directory)
-                    .map_err(|source| failed("sync", directory, source))?;
-                resumed.notes.push(format!(
-                    "{moved} chunk files of a worker that there is no more are taken over from {}",
-                    directory.display()
-                ));
+            if moved.is_empty() {
+                continue;
             }
+            // A name that went from one directory to another can be in neither after a loss of power: the new one first.
+            self.disk
+                .sync_dir(paths.directory())
+                .map_err(|source| failed("sync", paths.directory(), source))?;
+            for path in &moved {
+                if self.disk.exists(path) {
+                    self.disk
+                        .remove(path)
+                        .map_err(|source| failed("take over", path, source))?;
+                }
+            }
+            self.disk
+                .sync_dir(directory)
+                .map_err(|source| failed("sync", directory, source))?;
+            resumed.notes.push(format!(
+                "{} chunk files of a worker that there is no more are taken over from {}",
+                moved.len(),
+                directory.display()
+            ));
         }
         Ok(())
+    }
+
+    /// Gives a file a name in `directory`, and leaves it the old one where the file system can do both.
+    fn take_name_from(&self, path: &Path, directory: &Path) -> io::Result<()> {
+        let Some(name) = path.file_name() else {
+            return Ok(());
+        };
+        let target = directory.join(name);
+        match self.disk.link(path, &target) {
+            Ok(()) => Ok(()),
+            // An earlier start came as far as this.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(_) => self.disk.rename(path, &target),
+        }
     }
 
     fn resumed_chunk(

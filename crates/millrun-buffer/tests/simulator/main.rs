@@ -150,6 +150,12 @@ fn a_take_over_that_was_begun_is_ended_when_there_are_more_workers_again() {
     play(1_040_745, Sabotage::None);
 }
 
+/// Chunk files of a vanished worker were renamed into another directory, and after a loss of power they were in neither.
+#[test]
+fn what_is_taken_over_has_a_name_in_one_directory_after_a_loss_of_power() {
+    play(2_023_648, Sabotage::None);
+}
+
 /// Prints what happens in a run of one seed.
 fn trace(text: impl FnOnce() -> String) {
     static IS_TRACED: OnceLock<bool> = OnceLock::new();

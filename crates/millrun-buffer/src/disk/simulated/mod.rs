@@ -355,6 +355,21 @@ impl Disk for SimulatedDisk {
         step.end()
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut step = self.process().step()?;
+        let mut files = self.files();
+        if step.happens() {
+            if files.names.get(to).is_some() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            let content = files.names.get(from).cloned();
+            files
+                .names
+                .insert(to, content.ok_or(io::ErrorKind::NotFound)?);
+        }
+        step.end()
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut step = self.process().step()?;
         let mut files = self.files();
