@@ -149,6 +149,56 @@ fn a_stop_delivers_what_is_staged_in_memory() {
     assert_eq!(arrived, ["k: a 1", "k: b 2"]);
 }
 
+/// A flush thread that had failed once in its life tried nothing at the end.
+#[test]
+fn a_stop_long_after_a_failure_delivers_what_is_staged_in_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let buffer = "flush_interval 60\nretry_wait 0.02\nretry_randomize false";
+    let bench = keep(directory.path(), buffer);
+    bench.world.answer([retriable()]);
+    bench.emit("a", &["1"]).unwrap();
+    bench.flush();
+    bench.world.wait_for(1);
+    for tag in 0..50 {
+        bench.emit(&tag.to_string(), &["2"]).unwrap();
+    }
+    let world = Arc::clone(&bench.world);
+    bench.stop();
+    assert_eq!(world.arrived().len(), 51);
+}
+
+/// A flush thread that slept until the next try ended when the end was asked for meanwhile, without another look at its chunks.
+#[test]
+fn a_stop_while_a_retry_is_waited_for_tries_what_memory_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = keep(directory.path(), "flush_mode immediate\nretry_wait 60");
+    bench.world.answer([retriable()]);
+    bench.emit("a", &["1"]).unwrap();
+    bench.world.wait_for_answers_given();
+    bench.emit("b", &["2"]).unwrap();
+    let world = Arc::clone(&bench.world);
+    bench.stop();
+    assert_eq!(world.arrived(), ["k: a 1", "k: b 2"]);
+}
+
+/// A destination that is not there does not hold the end up: after one try, and one that may have been under way, it ends.
+#[test]
+fn a_stop_repeats_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = keep(directory.path(), "flush_interval 60\nretry_wait 10");
+    bench
+        .world
+        .answer(std::iter::repeat_with(retriable).take(10));
+    for tag in 0..10 {
+        bench.emit(&tag.to_string(), &["1"]).unwrap();
+    }
+    let world = Arc::clone(&bench.world);
+    bench.stop();
+    assert_eq!(world.arrived(), Vec::<String>::new());
+    let untried = world.answers.lock().unwrap().len();
+    assert!(untried >= 8, "{untried}");
+}
+
 #[test]
 fn chunks_in_files_are_found_again_by_the_next_start() {
     let directory = tempfile::tempdir().unwrap();

@@ -80,7 +80,11 @@ pub(crate) struct Flusher {
     alarm: Alarm,
     /// After an unconfirmed chunk, or between two chunks where that is wanted: when to go on.
     paused_until: Option<Instant>,
-    /// While draining: something failed, and nothing is repeated then.
+    /// The end was asked for when the thread looked last: what is waited for is tried once more.
+    draining: bool,
+    /// What is tried now is so before its time.
+    is_last_try: bool,
+    /// Since the end was asked for something failed, or files wait for a retry: nothing is repeated.
     failed: bool,
 }
 
@@ -123,6 +127,8 @@ impl Flusher {
             stop,
             alarm,
             paused_until: None,
+            draining: false,
+            is_last_try: false,
             failed: false,
         }
     }
@@ -131,12 +137,18 @@ impl Flusher {
     pub(crate) fn run(mut self) {
         while !self.stop.end.is_set() {
             // Asked before the look: what is queued before the end is asked for, this look or a later one finds.
-            let draining = self.stop.drain.is_set();
+            if !self.draining && self.stop.drain.is_set() {
+                // What failed before says little about now. Files can wait for the next start, memory cannot.
+                let is_retrying = self.node.gate().retry().is_some();
+                self.draining = true;
+                self.failed |= is_retrying && self.buffer.is_file();
+                self.is_last_try = is_retrying;
+            }
             self.buffer.enqueue_due(Timestamp::now());
             match self.next_chunk() {
                 Some(chunk) => self.begin(chunk),
                 // Everything that could be delivered is.
-                None if draining && self.under_way.is_empty() => break,
+                None if self.draining && self.under_way.is_empty() => break,
                 None => {}
             }
             self.collect_answers();
@@ -153,15 +165,14 @@ impl Flusher {
         if self.under_way.len() >= self.primary.window() {
             return None;
         }
-        let draining = self.stop.drain.is_set();
-        if draining && self.failed {
+        if self.draining && self.failed {
             return None;
         }
         if let Some(chunk) = self.due_held() {
             return Some(chunk);
         }
         if let Some(closed_for) = self.gate_closed_for() {
-            if !draining && self.under_way.is_empty() {
+            if self.under_way.is_empty() {
                 self.stop
                     .drain
                     .wait(closed_for.min(self.node.plan.flush_thread_interval));
@@ -170,7 +181,7 @@ impl Flusher {
         }
         match self.buffer.take() {
             Some(chunk) => Some(chunk),
-            None if draining || !self.under_way.is_empty() => None,
+            None if self.draining || !self.under_way.is_empty() => None,
             None => self.buffer.take_within(self.idle_time()),
         }
     }
@@ -184,16 +195,15 @@ impl Flusher {
 
     /// How long until the next try or the next look at the destination, if neither is due yet.
     fn gate_closed_for(&mut self) -> Option<Duration> {
-        let draining = self.stop.drain.is_set();
-        if let Some(until) = self.paused_until.filter(|_| !draining) {
+        if self.draining {
+            return None;
+        }
+        if let Some(until) = self.paused_until {
             let left = until.saturating_duration_since(Instant::now());
             if !left.is_zero() {
                 return Some(left);
             }
             self.paused_until = None;
-        }
-        if draining {
-            return None;
         }
         let now = Timestamp::now();
         let mut gate = self.node.gate();

@@ -17,7 +17,7 @@ enum Told {
 
 impl Flusher {
     pub(super) fn failed(&mut self, chunk: Chunk, way: Way, error: DeliveryError) {
-        self.failed = true;
+        self.failed = self.stop.drain.is_set();
         self.node.counters.rolled_back();
         match error {
             DeliveryError::Retriable(text) => self.retry_later(chunk, way, &text, Told::Not, false),
@@ -68,6 +68,13 @@ impl Flusher {
         told: Told,
         is_unreachable: bool,
     ) {
+        if self.is_last_try {
+            tracing::warn!(
+                plugin_id = self.node.id.given(), chunk_id = %chunk.id(), error,
+                "a last try before the end failed as well"
+            );
+            return self.buffer.give_back(chunk);
+        }
         let now = Timestamp::now();
         let closed = self
             .node

@@ -60,6 +60,14 @@ impl World {
         self.answers.lock().unwrap().extend(answers);
     }
 
+    /// Waits until every answer that was planned was given.
+    pub(crate) fn wait_for_answers_given(&self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !self.answers.lock().unwrap().is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Waits until `count` texts arrived.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<String> {
         let deadline = Instant::now() + Duration::from_secs(10);
