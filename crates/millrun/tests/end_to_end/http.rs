@@ -1,6 +1,7 @@
 //! The `http` output and a server of others: Python's, as it is and under TLS, killed at its work.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -128,6 +129,36 @@ fn a_server_nobody_vouches_for_gets_nothing_until_somebody_does() {
     assert_eq!(mill.wait_for_lines("got", 1), ["one"]);
     assert_eq!(mill.stop().code(), Some(0));
     assert_eq!(mill.lines("got"), ["one"]);
+}
+
+#[test]
+fn a_key_behind_a_passphrase_opens_a_server_that_nobody_vouches_for() {
+    let testdata = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../millrun-tls/testdata");
+        std::fs::read_to_string(path.join(name)).unwrap()
+    };
+    let mut mill = sender(
+        "https",
+        "tls_verify_mode none\n  tls_client_cert_path $D/own.pem\n  tls_private_key_path $D/own.key\n  \
+         tls_private_key_passphrase open",
+    );
+    make_certificates(&mill);
+    mill.write("own.pem", &testdata("subject_only.pem"));
+    mill.write("own.key", &testdata("key.pkcs8.pem"));
+    // Of the client the server believes this certificate alone.
+    let Some(_receiver) = Receiver::start(&mill, &["local.pem", "local.key", "own.pem"]) else {
+        return;
+    };
+    mill.append("in.log", "one\n");
+    mill.start();
+    assert_eq!(mill.wait_for_lines("got", 1), ["one"]);
+    mill.wait_for_log("tls_verify_mode is none: any server is believed", 1);
+    assert!(
+        !mill.log().contains("passphrase \"open\""),
+        "{}",
+        mill.log()
+    );
+    assert_eq!(mill.stop().code(), Some(0));
 }
 
 /// The promise of this output is at least once: what a dead server had stored and not answered comes again.
