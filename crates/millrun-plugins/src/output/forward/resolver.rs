@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Resolver {
     host: String,
     port: u16,
+    lookup: Lookup,
     /// How long an answer is used; `None` means until it fails.
     expiry: Option<Duration>,
     rotates: bool,
@@ -16,6 +17,13 @@ pub(super) struct Resolver {
     resolved: Option<Instant>,
     /// Connected by a look whether the server is there, and when.
     probed: Option<(TcpStream, Instant)>,
+}
+
+/// What asks for the addresses of a host and port.
+type Lookup = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
+
+fn ask_the_system(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok((host, port).to_socket_addrs()?.collect())
 }
 
 /// How old a connection of a look may be to be used: the try that the look allows comes at once.
@@ -26,6 +34,7 @@ impl Resolver {
         Self {
             host: host.to_owned(),
             port,
+            lookup: ask_the_system,
             expiry,
             rotates,
             addresses: Vec::new(),
@@ -69,11 +78,69 @@ impl Resolver {
         });
         if !is_fresh {
             let host = self.host.trim_matches(['[', ']']);
-            self.addresses = (host, self.port).to_socket_addrs()?.collect();
+            self.addresses = (self.lookup)(host, self.port)?;
             self.resolved = Some(now);
         } else if self.rotates && !self.addresses.is_empty() {
             self.addresses.rotate_left(1);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU16, Ordering};
+
+    use super::*;
+
+    static ASKED: AtomicU16 = AtomicU16::new(0);
+
+    /// Two addresses, which tell by their port how often was asked before.
+    fn lookup(_: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        let port = ASKED.fetch_add(1, Ordering::SeqCst);
+        Ok(vec![
+            ([192, 0, 2, 1], port).into(),
+            ([192, 0, 2, 2], port).into(),
+        ])
+    }
+
+    fn first(resolver: &mut Resolver, now: Instant) -> (u8, u16) {
+        resolver.resolve(now).unwrap();
+        match resolver.addresses[0] {
+            SocketAddr::V4(address) => (address.ip().octets()[3], address.port()),
+            SocketAddr::V6(address) => panic!("{address}"),
+        }
+    }
+
+    #[test]
+    fn an_answer_is_used_until_it_expires_and_by_turns_where_that_is_asked_for() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let resolver = |expiry: Option<u64>, rotates| Resolver {
+            lookup,
+            ..Resolver::new("srv.test", 24224, expiry.map(Duration::from_secs), rotates)
+        };
+        // Without expire_dns_cache until a connection fails.
+        let mut forever = resolver(None, false);
+        assert_eq!(first(&mut forever, start), (1, 0));
+        assert_eq!(first(&mut forever, after(1_000_000)), (1, 0));
+        forever.resolved = None;
+        assert_eq!(first(&mut forever, after(1_000_001)), (1, 1));
+
+        let mut ten = resolver(Some(10), false);
+        assert_eq!(first(&mut ten, start), (1, 2));
+        assert_eq!(first(&mut ten, after(9)), (1, 2));
+        assert_eq!(first(&mut ten, after(10)), (1, 3));
+
+        // 0: for every connection.
+        let mut never = resolver(Some(0), false);
+        assert_eq!(
+            [first(&mut never, start), first(&mut never, start)],
+            [(1, 4), (1, 5)]
+        );
+
+        let mut turns = resolver(None, true);
+        let found = [(); 3].map(|()| first(&mut turns, start));
+        assert_eq!(found, [(1, 6), (2, 6), (1, 6)]);
     }
 }

@@ -232,6 +232,21 @@ fn connections_are_kept_only_where_asked_for() {
 }
 
 #[test]
+fn a_connection_that_was_idle_for_keepalive_timeout_is_not_used_again() {
+    for (timeout, connections) in [("1h", 1), ("1s", 2)] {
+        let server = Server::new(Behave::Acknowledge);
+        let lines = format!("keepalive true\nkeepalive_timeout {timeout}");
+        let mut deliverer = deliverer(&[(server.address, "")], &lines);
+        let (chunks, now) = (chunks(&["a", "b"]), Instant::now());
+        deliverer.begin(&chunks[0], now).unwrap();
+        deliverer
+            .begin(&chunks[1], now + Duration::from_secs(2))
+            .unwrap();
+        assert_eq!(server.wait_for(2).connections, connections, "{timeout}");
+    }
+}
+
+#[test]
 fn acknowledged_chunks_are_settled_with_several_under_way() {
     for lines in ["", "keepalive true"] {
         let server = Server::new(Behave::Acknowledge);

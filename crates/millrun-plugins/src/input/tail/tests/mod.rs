@@ -1,5 +1,6 @@
 //! The whole plugin on real files: the scene, a capturing output, and the log.
 
+mod configured;
 mod generations;
 mod groups;
 mod limits;
