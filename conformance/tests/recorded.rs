@@ -19,10 +19,9 @@ const JOBS: usize = 24;
 /// Of the live kinds that take minutes, each so-many-th case.
 const SAMPLE: usize = 5;
 /// Of these, cases that are always played: no other ones show that their rules are of use.
-const WITNESSES: [&str; 11] = [
+const WITNESSES: [&str; 10] = [
     "--version",
     "ack: empty map",
-    "compress gzip",
     "flush at shutdown: file flush_at_shutdown true",
     "restart with staged data renamed to queued, meta left staged",
     "restart with staged data unlinked",

@@ -71,14 +71,15 @@ impl Shares {
     }
 }
 
-/// A report without the lengths of compressed requests: compressors differ in a byte, and what a request expands to is
-/// compared.
+/// A report without the lengths of what is compressed: compressors differ in a byte, and what a request or a payload
+/// expands to, and the number of its members, is compared.
 fn without_packed_lengths(report: &Value) -> Value {
     let mut report = report.clone();
     let mut is_packed = false;
     let messages = report.get_mut("messages").and_then(Value::as_array_mut);
     for message in messages.into_iter().flatten() {
-        if message.get("gunzip").is_none() {
+        let is_such = |key| message.get(key).is_some();
+        if !is_such("gunzip") && !is_such("gzip_members") {
             continue;
         }
         is_packed = true;

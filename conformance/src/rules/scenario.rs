@@ -295,12 +295,13 @@ pub(super) const RULES: &[Rule] = &[
         reason: "an option that other receivers ignore numbers each chunk that is to be acknowledged, so \
                  that a millrun stores it once however often it is sent; Fluentd doubles it",
         kinds: &["out_forward", "handshake"],
-        explains: |_, difference| {
+        explains: |case, difference| {
             let is_number = difference.pointer.ends_with("/option/millrun");
             let parts: Vec<&str> = difference.pointer.split('/').collect();
             let is_length = matches!(parts.as_slice(), [.., "conn_ends", _, "0" | "1"])
                 && difference.ours.as_u64() > difference.recorded.as_u64();
-            is_number || is_length
+            let is_answered = configuration(case).contains("require_ack_response true");
+            is_answered && (is_number || is_length)
         },
     },
     Rule {
@@ -329,17 +330,6 @@ pub(super) const RULES: &[Rule] = &[
                 .iter()
                 .any(|part| difference.pointer.contains(part));
             hangs && configuration(case).contains("transport tls") && is_report
-        },
-    },
-    Rule {
-        name: "one gzip member for a chunk",
-        reason: "a chunk is compressed as a whole, which is smaller; Fluentd compresses each append by \
-                 itself. What it expands to is the same",
-        kinds: &["out_forward", "out_file", "buffer"],
-        explains: |case, difference| {
-            let is_length = difference.pointer.contains("/conn_ends/");
-            difference.pointer.ends_with("/gzip_members")
-                || (is_length && configuration(case).contains("gzip"))
         },
     },
 ];

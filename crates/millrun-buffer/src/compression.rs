@@ -1,7 +1,6 @@
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
 
 /// How the bytes of a chunk are kept (`compress`): one gzip member or zstd frame for each append, back to back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,23 +14,14 @@ pub enum Compression {
     Zstd,
 }
 
-/// The level of zstd, its own default.
-const ZSTD_LEVEL: i32 = 3;
-
 impl Compression {
-    /// What is kept of `bytes`; `scratch` holds it where it is not the same.
-    pub fn pack<'a>(self, bytes: &'a [u8], scratch: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
-        match self {
-            Self::Text => return Ok(bytes),
-            Self::Gzip => {
-                scratch.clear();
-                let mut encoder = GzEncoder::new(&mut *scratch, flate2::Compression::default());
-                encoder.write_all(bytes)?;
-                encoder.finish()?;
-            }
-            Self::Zstd => *scratch = zstd::bulk::compress(bytes, ZSTD_LEVEL)?,
+    /// How bytes are kept that begin so; nothing where neither compression makes such a beginning.
+    pub(crate) fn told_by(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            _ => None,
         }
-        Ok(scratch)
     }
 
     /// Appends to `out` what `stored` was made of, at most `limit` bytes of it.
@@ -74,19 +64,7 @@ fn read_to(source: impl Read, limit: u64, out: &mut Vec<u8>) -> io::Result<u64> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_appended_in_pieces_comes_back_whole() {
-        for compression in [Compression::Text, Compression::Gzip, Compression::Zstd] {
-            let (mut stored, mut scratch) = (Vec::new(), Vec::new());
-            for piece in [b"first".as_slice(), b"", b"second"] {
-                stored.extend_from_slice(compression.pack(piece, &mut scratch).unwrap());
-            }
-            let mut out = Vec::new();
-            compression.unpack(&stored, 11, &mut out).unwrap();
-            assert_eq!(out, b"firstsecond", "{compression:?}");
-        }
-    }
+    use crate::Packer;
 
     #[test]
     fn damage_and_bombs_are_told_in_words() {
@@ -98,8 +76,8 @@ mod tests {
             let start = "the chunk cannot be decompressed: ";
             assert!(text.starts_with(start), "{text}");
         }
-        let mut scratch = Vec::new();
-        let bomb = Compression::Gzip.pack(&[0; 10_000], &mut scratch).unwrap();
+        let mut packer = Packer::default();
+        let bomb = packer.pack(Compression::Gzip, &[0; 10_000]).unwrap();
         let error = Compression::Gzip.unpack(bomb, 9_999, &mut out).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -13,7 +13,7 @@
 
 use std::io;
 
-use crate::compression::Compression;
+use crate::{Compression, Packer};
 
 /// The least bytes of a piece. The window of gzip is 32 KiB: smaller pieces would compress worse.
 pub const PACKED_PIECE_BYTES_MIN: usize = 64 * 1024;
@@ -32,14 +32,14 @@ pub trait PackHelpers: Send + Sync {
 pub struct Piece {
     compression: Compression,
     bytes: Vec<u8>,
-    packed: Vec<u8>,
+    packer: Packer,
     outcome: io::Result<()>,
 }
 
 impl Piece {
     /// Compresses it.
     pub fn pack(&mut self) {
-        let packed = self.compression.pack(&self.bytes, &mut self.packed);
+        let packed = self.packer.pack(self.compression, &self.bytes);
         self.outcome = packed.map(drop);
     }
 }
@@ -49,7 +49,7 @@ pub(crate) fn pack_apart<'a>(
     compression: Compression,
     bytes: &'a [u8],
     helpers: Option<&dyn PackHelpers>,
-    scratch: &'a mut Vec<u8>,
+    packer: &'a mut Packer,
 ) -> io::Result<&'a [u8]> {
     let most = bytes.len() / PACKED_PIECE_BYTES_MIN;
     let count = match (compression, helpers) {
@@ -57,12 +57,12 @@ pub(crate) fn pack_apart<'a>(
         (Compression::Text, _) | (_, None) => 1,
     };
     let (Some(helpers), true) = (helpers, count > 1) else {
-        return compression.pack(bytes, scratch);
+        return packer.pack(compression, bytes);
     };
     let piece = |bytes: &[u8]| Piece {
         compression,
         bytes: bytes.to_vec(),
-        packed: Vec::new(),
+        packer: Packer::default(),
         outcome: Ok(()),
     };
     let mut pieces: Vec<Piece> = bytes
@@ -70,12 +70,10 @@ pub(crate) fn pack_apart<'a>(
         .map(piece)
         .collect();
     helpers.pack(&mut pieces);
-    scratch.clear();
-    for piece in pieces {
-        piece.outcome?;
-        scratch.extend_from_slice(&piece.packed);
+    for piece in &mut pieces {
+        std::mem::replace(&mut piece.outcome, Ok(()))?;
     }
-    Ok(scratch)
+    Ok(packer.join(pieces.iter().map(|piece| &piece.packer)))
 }
 
 #[cfg(test)]
@@ -124,9 +122,9 @@ mod tests {
                     hands,
                     pieces: AtomicUsize::new(0),
                 };
-                let (mut scratch, mut out) = (Vec::new(), Vec::new());
+                let (mut packer, mut out) = (Packer::default(), Vec::new());
                 let bytes = &bytes[..length];
-                let stored = pack_apart(compression, bytes, Some(&threads), &mut scratch).unwrap();
+                let stored = pack_apart(compression, bytes, Some(&threads), &mut packer).unwrap();
                 compression.unpack(stored, 1 << 30, &mut out).unwrap();
                 assert!(out == bytes, "{compression:?}, {length} bytes");
                 let expected = if compression == Compression::Text {
@@ -136,9 +134,9 @@ mod tests {
                 };
                 assert_eq!(threads.pieces.load(Ordering::Relaxed), expected);
                 // The slow way is the oracle of what is kept where nobody helps.
-                let mut alone = Vec::new();
-                let whole = compression.pack(bytes, &mut alone).unwrap();
-                let mut unhelped = Vec::new();
+                let mut alone = Packer::default();
+                let whole = alone.pack(compression, bytes).unwrap();
+                let mut unhelped = Packer::default();
                 assert!(pack_apart(compression, bytes, None, &mut unhelped).unwrap() == whole);
             }
         }

@@ -11,7 +11,7 @@ use crate::ledger::{ChunkExtent, ChunkState, Outcome};
 use crate::packing::pack_apart;
 use crate::{
     AppendError, BufferKind, Chunk, ChunkId, Durability, FlushMode, Ledger, Metadata, Origin,
-    Relayed, Shard, Timestamp,
+    Packer, Relayed, Shard, Timestamp,
 };
 
 /// What became of an append.
@@ -50,23 +50,23 @@ impl Buffer {
             return Ok(appended);
         };
         let stage = &mut *lock(stage);
-        let mut packed = std::mem::take(&mut stage.packed);
+        let mut packer = std::mem::take(&mut stage.packer);
         let written = self.append_to(
             stage,
             shard.ledger(),
             metadata,
             Batch { bytes, count, now },
             split,
-            &mut packed,
+            &mut packer,
             &mut appended,
         );
-        stage.packed = packed;
+        stage.packer = packer;
         written.map(|()| appended)
     }
 
     #[allow(
         clippy::too_many_arguments,
-        reason = "the locked half of append, apart for its scratch"
+        reason = "the locked half of append, apart for its packer"
     )]
     fn append_to(
         &self,
@@ -75,11 +75,11 @@ impl Buffer {
         metadata: &Metadata,
         batch: Batch<'_>,
         split: &mut dyn FnMut(&[u8]) -> Option<usize>,
-        packed: &mut Vec<u8>,
+        packer: &mut Packer,
         appended: &mut Appended,
     ) -> Result<(), AppendError> {
         let Batch { bytes, count, now } = batch;
-        let stored = self.pack(bytes, packed)?;
+        let stored = self.pack(bytes, packer)?;
         // Most writes fit: then they are one copy.
         if let Some(chunk) = stage.open.get_mut(metadata) {
             if self.fits(&chunk.extent, stored.len() as u64, count) {
@@ -103,7 +103,7 @@ impl Buffer {
             let (length, entries) = self.run_that_fits(rest, split);
             let (run, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             rest = after;
-            let stored = self.pack(run, packed)?;
+            let stored = self.pack(run, packer)?;
             if entries == 1 && stored.len() as u64 > self.config.chunk_limit_size {
                 appended.oversized.push((index, length as u64));
             } else {
@@ -124,9 +124,9 @@ impl Buffer {
         Ok(())
     }
 
-    fn pack<'a>(&self, bytes: &'a [u8], packed: &'a mut Vec<u8>) -> Result<&'a [u8], AppendError> {
+    fn pack<'a>(&self, bytes: &'a [u8], packer: &'a mut Packer) -> Result<&'a [u8], AppendError> {
         let helpers = self.helpers.get().map(|helpers| &**helpers);
-        let stored = pack_apart(self.config.compression, bytes, helpers, packed);
+        let stored = pack_apart(self.config.compression, bytes, helpers, packer);
         stored.map_err(|source| AppendError::Write {
             buffer: self.name.clone(),
             path: "memory".into(),

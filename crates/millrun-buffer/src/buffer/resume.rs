@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::found::{self, Found};
 use super::stage::key;
 use super::{Buffer, lock};
-use crate::chunk::{Body, ChunkStage, FileBody, Meta, count_lines, count_values};
+use crate::chunk::{Body, ChunkStage, FileBody, Meta, Packing, count_lines, count_values};
 use crate::disk::{self, DiskFile, Open};
 use crate::ledger::{ChunkExtent, ChunkState};
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
 
 /// The word under which events are counted whose bytes something else has changed.
 pub const DAMAGED: &str = "damaged";
+
+/// How an event begins: an array of two.
+const EVENT: u8 = 0x92;
 
 /// What resuming a buffer's files met.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,6 +56,7 @@ enum Verdict {
     Resume {
         state: ChunkState,
         stage: ChunkStage,
+        compression: Compression,
     },
     /// It holds nothing committed, or was delivered.
     Remove,
@@ -130,13 +134,18 @@ impl Buffer {
             let verdict = resume(&mut body, &mut resumed.notes)
                 .map_err(|source| failed("resume", &path, source))?;
             match verdict {
-                Verdict::Resume { state, stage } => {
+                Verdict::Resume {
+                    state,
+                    stage,
+                    compression,
+                } => {
                     let meta = Meta::of(&state.metadata, id, state.created, state.extent);
                     body.replace_meta_unless(&meta.encode())
                         .map_err(|source| failed("write the meta file of", &path, source))?;
                     ledger.note_chunk(&paths.pattern(), id, &state)?;
                     resumed.files.push(path);
-                    chunks.push((stage, self.resumed_chunk(id, state, body, ledger)));
+                    let chunk = self.resumed_chunk(id, state, (body, compression), ledger);
+                    chunks.push((stage, chunk));
                 }
                 Verdict::Remove => {
                     body.remove()
@@ -269,7 +278,12 @@ impl Buffer {
             if !body.has_meta() {
                 state.previous = ChunkExtent::default();
             }
-            return Ok(Verdict::Resume { state, stage });
+            let compression = self.compression_of(file.as_ref(), state.extent)?;
+            return Ok(Verdict::Resume {
+                state,
+                stage,
+                compression,
+            });
         } else if ledger.chunk(id).is_some() {
             notes.push(format!(
                 "{path} was changed by another program since, and is taken as it is"
@@ -292,7 +306,12 @@ impl Buffer {
                 None => ChunkStage::Queued,
             };
             let state = self.state_by_file(file.as_ref(), length, named)?;
-            return Ok(Verdict::Resume { state, stage });
+            let compression = self.compression_of(file.as_ref(), state.extent)?;
+            return Ok(Verdict::Resume {
+                state,
+                stage,
+                compression,
+            });
         };
         let meta = match Meta::decode(&bytes) {
             Ok(meta) => meta,
@@ -313,7 +332,12 @@ impl Buffer {
             extent,
             previous: extent,
         };
-        Ok(Verdict::Resume { state, stage })
+        let compression = self.compression_of(file.as_ref(), extent)?;
+        Ok(Verdict::Resume {
+            state,
+            stage,
+            compression,
+        })
     }
 
     /// What can be known of a chunk that nobody described.
@@ -480,7 +504,7 @@ impl Buffer {
         &self,
         id: ChunkId,
         state: ChunkState,
-        body: FileBody,
+        (body, compression): (FileBody, Compression),
         ledger: &Arc<Ledger>,
     ) -> Chunk {
         Chunk {
@@ -494,8 +518,30 @@ impl Buffer {
             origins: BTreeMap::new(),
             relayed: Vec::new(),
             ledger: ledger.clone(),
-            packing: self.packing(),
+            packing: Packing {
+                compression,
+                ..self.packing()
+            },
         }
+    }
+
+    /// How a file is kept: `compress` may have been another when it was written.
+    fn compression_of(&self, file: &dyn DiskFile, extent: ChunkExtent) -> io::Result<Compression> {
+        let configured = self.config.compression;
+        let mut head = [0; 4];
+        let read = file.read_at(&mut head, 0)?;
+        let head = head.get(..read).unwrap_or_default();
+        let are_events = self.config.format == ChunkFormat::Values;
+        Ok(match Compression::told_by(head) {
+            Some(told) if are_events || configured != Compression::Text => told,
+            // Lines may begin as they like.
+            Some(_) => configured,
+            // What a checksum guards, or begins like an event, is no damaged member.
+            None if extent.hash.is_some() || (are_events && head.first() == Some(&EVENT)) => {
+                Compression::Text
+            }
+            None => configured,
+        })
     }
 
     /// Puts chunks where they were: staged ones that can still grow into the first shard's stage, the others into the queue, the
@@ -510,6 +556,7 @@ impl Buffer {
             self.stage_bytes.fetch_add(chunk.len(), Ordering::Relaxed);
             let can_grow = stage == ChunkStage::Staged
                 && self.config.flush_mode != FlushMode::Immediate
+                && chunk.packing == self.packing()
                 && !self.is_full(&chunk.extent);
             let slot = self.stages.first().map(lock).filter(|_| can_grow);
             if let Some(mut open) = slot.filter(|stage| !stage.open.contains_key(&key(&chunk))) {

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use super::{Buffer, lock};
 use crate::chunk::{Body, ChunkStage, FileBody};
 use crate::ledger::{ChunkExtent, ChunkState};
-use crate::{Chunk, Durability, Timestamp};
+use crate::{Chunk, Durability, Packer, Timestamp};
 
 /// Where a chunk is cut: behind so many bytes, as [`Chunk::read`] gives them, and so many events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +93,8 @@ impl Buffer {
 
     fn part(&self, whole: &Chunk, bytes: &[u8], count: u64, now: Timestamp) -> io::Result<Chunk> {
         let id = lock(&self.ids).next(now);
-        let mut packed = Vec::new();
-        let stored = whole.packing.compression.pack(bytes, &mut packed)?;
+        let mut packer = Packer::default();
+        let stored = packer.pack(whole.packing.compression, bytes)?;
         let extent = ChunkExtent {
             length: stored.len() as u64,
             count,

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::{Chunk, Metadata};
+use crate::{Chunk, Metadata, Packer};
 
 /// The chunks that one shard fills, and what its open transaction did to them.
 #[derive(Default)]
@@ -12,8 +12,8 @@ pub(super) struct Stage {
     pub(super) full: Vec<Chunk>,
     /// Keys of the open chunks that the open transaction appended to; a key may stand here twice.
     pub(super) touched: Vec<Arc<Metadata>>,
-    /// Where appends are compressed.
-    pub(super) packed: Vec<u8>,
+    /// Compresses appends.
+    pub(super) packer: Packer,
 }
 
 /// Under which key a chunk is open: the number within one write does not tell chunks apart.

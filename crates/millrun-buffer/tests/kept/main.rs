@@ -8,6 +8,7 @@
 
 mod appends;
 mod common;
+mod compressed;
 mod dispatches;
 mod faults;
 mod filling;

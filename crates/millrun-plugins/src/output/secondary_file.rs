@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use millrun_buffer::{Chunk, Compression};
+use millrun_buffer::{Chunk, Compression, Packer};
 use millrun_config::{Diagnostic, Element, parameters, words};
 use millrun_core::{
     Assembly, BufferDefaults, BufferedOutput, ChunkKeys, Content, DeliveryError, Node, PluginId,
@@ -137,7 +137,7 @@ impl BufferedOutput for SecondaryFile {
         Box::new(FileSender {
             shared: Arc::clone(&self.shared),
             bytes: Vec::new(),
-            packed: Vec::new(),
+            packer: Packer::default(),
         })
     }
 }
@@ -145,16 +145,16 @@ impl BufferedOutput for SecondaryFile {
 struct FileSender {
     shared: Arc<Shared>,
     bytes: Vec<u8>,
-    packed: Vec<u8>,
+    packer: Packer,
 }
 
 impl Sender for FileSender {
     fn begin(&mut self, chunk: &Chunk, _: Instant) -> Result<Progress, DeliveryError> {
         let bytes = read_chunk(chunk, &mut self.bytes)?;
         let shared = &*self.shared;
-        let packed = shared
-            .compression
-            .pack(bytes, &mut self.packed)
+        let packed = self
+            .packer
+            .pack(shared.compression, bytes)
             .map_err(|error| DeliveryError::Retriable(format!("cannot compress: {error}")))?;
         let strftime = |template: &str, slice: i64| match TimeFormat::compile(template) {
             Ok(format) => format.to_string(slice, 0, &shared.zone),

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrun_buffer::{Chunk, ChunkId, Compression, Metadata};
+use millrun_buffer::{Chunk, ChunkId, Compression, Metadata, Packer};
 use millrun_config::{Diagnostic, Element, parameters, words};
 use millrun_core::{
     Assembly, BufferDefaults, BufferType, BufferedOutput, Content, DeliveryError, Node, PluginId,
@@ -191,7 +191,7 @@ impl BufferedOutput for FileOutput {
         Box::new(FileSender {
             shared,
             bytes: Vec::new(),
-            compressed: Vec::new(),
+            packer: Packer::default(),
         })
     }
 
@@ -205,7 +205,7 @@ impl BufferedOutput for FileOutput {
 struct FileSender {
     shared: Arc<Shared>,
     bytes: Vec<u8>,
-    compressed: Vec<u8>,
+    packer: Packer,
 }
 
 impl Sender for FileSender {
@@ -216,8 +216,9 @@ impl Sender for FileSender {
             return self.shared.write(chunk, bytes);
         }
         let bytes = read_chunk(chunk, &mut self.bytes)?;
-        let compressed = compression
-            .pack(bytes, &mut self.compressed)
+        let compressed = self
+            .packer
+            .pack(compression, bytes)
             .map_err(|error| DeliveryError::Retriable(format!("cannot compress: {error}")))?;
         self.shared.write(chunk, compressed)
     }

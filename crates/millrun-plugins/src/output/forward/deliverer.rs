@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrun_buffer::{Chunk, ChunkId, Pin, Random, Timestamp};
-use millrun_core::{DeliveryError, PROBE_TIMEOUT, PluginId, Progress, Sender, Settled, read_chunk};
+use millrun_core::{
+    DeliveryError, PROBE_TIMEOUT, PluginId, Progress, Sender, Settled, read_chunk,
+    read_chunk_as_kept,
+};
 use millrun_forward::{Compression, SendError};
 
 use super::balance::{Balance, Candidate};
 use super::connection::{Broken, Connection, wait_readable};
 use super::fleet::{Fleet, Member, Members};
 use super::looks::Looks;
-use super::parameters::{CHUNKS_IN_FLIGHT_MAX, Plan};
+use super::parameters::{CHUNKS_IN_FLIGHT_MAX, Plan, on_the_wire};
 use super::parcel::{Addressed, Parcel};
 use super::resolver::Resolver;
 use super::whole_seconds::whole_seconds;
@@ -434,7 +437,16 @@ impl Sender for Deliverer {
         };
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut rounded = std::mem::take(&mut self.rounded);
-        let read = read_chunk(chunk, &mut scratch).and_then(|entries| {
+        // Events are looked at only where their times change.
+        let goes_as_kept = chunk.compression() == self.plan.compression && !self.plan.whole_seconds;
+        let (compression, read) = match goes_as_kept {
+            true => (
+                on_the_wire(chunk.compression()),
+                read_chunk_as_kept(chunk, &mut scratch),
+            ),
+            false => (Compression::None, read_chunk(chunk, &mut scratch)),
+        };
+        let read = read.and_then(|entries| {
             if !self.plan.whole_seconds {
                 return Ok(entries);
             }
@@ -449,7 +461,7 @@ impl Sender for Deliverer {
                     id: *chunk.id().as_bytes(),
                     tag: tag.as_bytes(),
                     payload,
-                    compression: Compression::None,
+                    compression,
                     count: u32::try_from(chunk.count()).unwrap_or(u32::MAX),
                     number: None,
                 };

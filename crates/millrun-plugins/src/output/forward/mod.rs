@@ -21,7 +21,8 @@
 //!                                           ◀── acknowledgements
 //! ```
 //!
-//! A chunk's bytes go to the socket as they stand in the buffer: nothing here looks at an event.
+//! A chunk's bytes go to the socket as they stand in the buffer: nothing here looks at an event. With `compress`
+//! the buffer keeps them so, each append a gzip member or zstd frame of its own.
 //! Each flush thread has its own deliverer with its own connections, so nothing is locked. With
 //! `require_ack_response` several chunks are under way at once.
 //!
@@ -51,7 +52,7 @@ mod whole_seconds;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrun_buffer::Random;
+use millrun_buffer::{Compression as Kept, Random};
 use millrun_config::{Diagnostic, Element};
 use millrun_core::{
     Assembly, BufferDefaults, BufferType, BufferedOutput, Companion, Content, Node, PluginId,
@@ -76,12 +77,30 @@ const BUFFER_DEFAULTS: BufferDefaults = BufferDefaults {
 pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_>) -> Option<Node> {
     let parameters = ForwardParameters::read(element, assembly.diagnostics)?;
     let plan = Plan::new(&parameters, id, element, assembly.diagnostics)?;
-    let buffer = assembly.read_buffer(element, id, &BUFFER_DEFAULTS)?;
+    let mut buffer = assembly.read_buffer(element, id, &BUFFER_DEFAULTS)?;
     if !buffer.keys.tag {
         let fault = Diagnostic::error("buffer chunk key must include 'tag' for forward output");
         let fault = fault.at(buffer.element.span(), "without it");
         assembly.diagnostics.push(fault.hint("write: <buffer tag>"));
         return None;
+    }
+    let kept = &mut buffer.plan.config.compression;
+    match (plan.compression, *kept) {
+        (Kept::Text, Kept::Text) => {}
+        (Kept::Text, _) => tracing::info!(
+            plugin_id = id.given(),
+            "buffer is compressed.  If you also want to save the bandwidth of a network, Add `compress` configuration in <match>"
+        ),
+        (wanted, Kept::Text) => *kept = wanted,
+        (wanted, kept) if wanted == kept => {}
+        _ => {
+            let fault = "the buffer is compressed in another way than chunks are to travel";
+            let fault = Diagnostic::error(fault).at(buffer.element.span(), "in this section");
+            assembly
+                .diagnostics
+                .push(fault.hint("write the same `compress` here and there, or here none"));
+            return None;
+        }
     }
     let fleet = Arc::new(Fleet::new(
         plan.servers.clone(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use millrun_buffer::Compression as Kept;
 use millrun_config::{Diagnostic, Diagnostics, Element, parameters, words};
 use millrun_core::PluginId;
 use millrun_forward::{ClientSecurity, Compression, SenderSettings};
@@ -110,7 +111,7 @@ parameters! {
         ignore_network_errors_at_startup: bool = "false";
         /// Connect to every server at the start, handshake included, and do not start where one cannot be reached.
         verify_connection_at_startup: bool = "false";
-        /// How chunks travel.
+        /// How chunks are kept and travel; each append is compressed by itself.
         compress: Compress = "text";
         /// Send several chunks over one connection.
         keepalive: bool = "false";
@@ -165,6 +166,8 @@ pub(super) struct Plan {
     pub(super) beats: Option<Beats>,
     /// When a silence is a failure.
     pub(super) watch: Watch,
+    /// How chunks are kept and travel.
+    pub(super) compression: Kept,
     pub(super) sender: SenderSettings,
     /// TCP or TLS.
     pub(super) transport: ClientTransport,
@@ -230,11 +233,12 @@ impl Plan {
         sender.require_ack = parameters.require_ack_response;
         sender.ack_response_timeout = parameters.ack_response_timeout;
         sender.chunks_in_flight_max = CHUNKS_IN_FLIGHT_MAX;
-        sender.compression = match parameters.compress {
-            Compress::Gzip => Compression::Gzip,
-            Compress::Zstd => Compression::Zstd,
-            Compress::Text => Compression::None,
+        let compression = match parameters.compress {
+            Compress::Gzip => Kept::Gzip,
+            Compress::Zstd => Kept::Zstd,
+            Compress::Text => Kept::Text,
         };
+        sender.compression = on_the_wire(compression);
         let security = parameters.security.as_ref();
         let servers = parameters.server.iter();
         let servers = servers.map(|server| Server::new(server, security));
@@ -257,6 +261,7 @@ impl Plan {
                     .then(|| f64::from(parameters.phi_threshold)),
                 recover_wait: parameters.recover_wait,
             },
+            compression,
             sender,
             transport,
             connect_timeout: parameters
@@ -274,6 +279,15 @@ impl Plan {
             in_doubt_timeout: parameters.in_doubt_timeout,
             whole_seconds: parameters.time_as_integer,
         })
+    }
+}
+
+/// What a message calls what the buffer keeps.
+pub(super) fn on_the_wire(kept: Kept) -> Compression {
+    match kept {
+        Kept::Text => Compression::None,
+        Kept::Gzip => Compression::Gzip,
+        Kept::Zstd => Compression::Zstd,
     }
 }
 

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use millrun_buffer::{
-    Buffer, BufferConfig, Chunk, ChunkId, Metadata, Origin, Random, Shard, StateDirectory,
-    Timestamp,
+    Buffer, BufferConfig, Chunk, ChunkId, Compression, Metadata, Origin, Packer, Random, Shard,
+    StateDirectory, Timestamp,
 };
 use millrun_config::{Diagnostics, NoIncludes, NoRuby, RenderStyle, parse_str};
 use millrun_core::{DeliveryError, PluginId, Progress, Sender, Settled};
@@ -168,11 +168,19 @@ fn id() -> PluginId {
 
 /// Queued chunks of two events each, one per tag.
 fn chunks(tags: &[&str]) -> Vec<Chunk> {
+    chunks_kept(Compression::Text, 1, tags)
+}
+
+/// The same of several appends of two events each, kept so.
+fn chunks_kept(compression: Compression, appends: usize, tags: &[&str]) -> Vec<Chunk> {
     let now = Timestamp::from_secs(1_700_000_000);
     let mut state = StateDirectory::volatile(1);
     let disk = Arc::new(millrun_buffer::disk::RealDisk);
     let random = Random::from_seed(7);
-    let config = BufferConfig::memory();
+    let config = BufferConfig {
+        compression,
+        ..BufferConfig::memory()
+    };
     let (buffer, _) = Buffer::open("out", config, disk, state.ledgers(), random).unwrap();
     state.start().unwrap();
     let mut shard = Shard::new(0, state.ledgers()[0].clone());
@@ -181,9 +189,11 @@ fn chunks(tags: &[&str]) -> Vec<Chunk> {
         let mut transaction = shard.begin(Origin::None).unwrap();
         let metadata = Metadata::with_tag(tag);
         let whole = &mut |bytes: &[u8]| Some(bytes.len());
-        transaction
-            .append(&buffer, &metadata, EVENTS, 2, whole, now)
-            .unwrap();
+        for _ in 0..appends {
+            transaction
+                .append(&buffer, &metadata, EVENTS, 2, whole, now)
+                .unwrap();
+        }
         transaction.commit().unwrap();
         buffer.enqueue_all();
         chunks.push(buffer.take().unwrap());
@@ -216,6 +226,49 @@ fn a_chunk_travels_as_it_stands_in_the_buffer() {
         let progress = begin(&mut deliverer, &chunks(&["app.web"])[0]).unwrap();
         assert_eq!(progress, Progress::Delivered);
         assert_eq!(server.wait_for(1).messages, [message("app.web")]);
+    }
+}
+
+#[test]
+fn each_append_travels_as_the_member_it_was_kept_as() {
+    for (compression, word) in [(Compression::Gzip, "gzip"), (Compression::Zstd, "zstd")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut deliverer = deliverer(&[(address, "")], &format!("compress {word}"));
+        let chunk = &chunks_kept(compression, 2, &["t"])[0];
+        assert_eq!(begin(&mut deliverer, chunk).unwrap(), Progress::Delivered);
+        drop(deliverer);
+        let mut sent = Vec::new();
+        let mut stream = listener.accept().unwrap().0;
+        stream.read_to_end(&mut sent).unwrap();
+        let member = Packer::default()
+            .pack(compression, EVENTS)
+            .unwrap()
+            .to_vec();
+        let (tag, length) = (b"\x93\xa1t\xdb", member.len() as u32 * 2);
+        let size = b"\x82\xa4size\x04\xaacompressed\xa4";
+        let expected = [
+            tag.as_slice(),
+            &length.to_be_bytes(),
+            &member,
+            &member,
+            size,
+            word.as_bytes(),
+        ];
+        assert_eq!(sent, expected.concat());
+    }
+}
+
+#[test]
+fn what_was_kept_plainly_before_compress_was_written_is_compressed_on_its_way() {
+    let server = Server::new(Behave::Acknowledge);
+    let mut deliverer = deliverer(&[(server.address, "")], "compress gzip");
+    let kept = [Compression::Text, Compression::Zstd];
+    for (compression, messages) in kept.into_iter().zip(1..) {
+        let chunk = &chunks_kept(compression, 1, &["t"])[0];
+        assert_eq!(begin(&mut deliverer, chunk).unwrap(), Progress::Delivered);
+        let seen = server.wait_for(messages).messages;
+        assert_eq!(seen.last(), Some(&message("t")));
     }
 }
 
