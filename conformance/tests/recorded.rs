@@ -19,12 +19,11 @@ const JOBS: usize = 24;
 /// Of the live kinds that take minutes, each so-many-th case.
 const SAMPLE: usize = 5;
 /// Of these, cases that are always played: no other ones show that their rules are of use.
-const WITNESSES: [&str; 10] = [
+const WITNESSES: [&str; 9] = [
     "--version",
     "ack: empty map",
     "flush at shutdown: file flush_at_shutdown true",
     "restart with staged data renamed to queued, meta left staged",
-    "restart with staged data unlinked",
     "retry: forward to closed port: three chunks, max_times 2",
     "supervised HUP with broken config",
     "supervised USR2 with broken config: old one stays",

@@ -45,29 +45,6 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
-        name: "a file is taken up once",
-        reason: "Fluentd sets up the watch of a file that appears after a rotation twice and says so twice; \
-                 here it is taken up, and told, once",
-        kinds: &["tail"],
-        explains: |case, difference| {
-            let one_too_many = |line: &str| {
-                let count = |lines: &Value| {
-                    let lines = lines.as_array().into_iter().flatten();
-                    lines.filter(|other| other.as_str() == Some(line)).count()
-                };
-                count(&difference.recorded) == count(&difference.ours) + 1
-            };
-            let recorded = difference.recorded.as_array().into_iter().flatten();
-            let mut following = recorded
-                .filter_map(Value::as_str)
-                .filter(|line| line.starts_with("[info]: following tail of "));
-            has_step(case, "rename")
-                && difference.pointer == "/log"
-                && same_but_repeats(&difference.recorded, &difference.ours)
-                && following.any(one_too_many)
-        },
-    },
-    Rule {
         name: "error inside @ERROR",
         reason: "an error inside the label @ERROR is logged and counted; Fluentd sends it there again \
                  until its stack overflows and the worker ends",
@@ -258,24 +235,6 @@ pub(super) const RULES: &[Rule] = &[
                 && (in_files(difference)
                     || in_tree(case, difference)
                     || difference.pointer == "/log")
-        },
-    },
-    Rule {
-        name: "no meta file without a chunk",
-        reason: "a meta file whose chunk is gone is removed at the next start, for a crash in the middle of removing both \
-                 leaves such a one, too; Fluentd leaves it for ever",
-        kinds: &["buffer"],
-        explains: |case, difference| {
-            let removes_data = steps(case).any(|step| {
-                let word = |index| step.get(index).and_then(Value::as_str);
-                word(0) == Some("mangle")
-                    && word(1).is_some_and(|glob| glob.ends_with(".log"))
-                    && word(2) == Some("unlink")
-            });
-            let path = difference.recorded.get("path").and_then(Value::as_str);
-            removes_data
-                && difference.ours.is_null()
-                && path.is_some_and(|path| path.ends_with(".meta"))
         },
     },
     Rule {

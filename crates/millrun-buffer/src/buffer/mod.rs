@@ -443,7 +443,12 @@ impl Buffer {
             }
             Body::File(body) => {
                 let recorded = ledger.deliver(id, lost);
-                self.remove_files(&ledger, id, body);
+                match recorded {
+                    Ok(()) => self.remove_files(&ledger, id, body),
+                    Err(_) => {
+                        self.forget_files(&ledger, id, body, FileBody::remove_unsaid);
+                    }
+                }
                 recorded
             }
         };
@@ -459,15 +464,23 @@ impl Buffer {
             true => self.spares.keep(body),
             false => Err(body),
         };
-        let Err(mut body) = left else {
+        let Err(body) = left else {
             return ledger.purge(id);
         };
-        let synced = body
-            .remove()
-            .and_then(|()| match (ledger.durability(), &self.paths) {
-                (Durability::Power, Some(paths)) => self.disk.sync_dir(paths.directory()),
-                _ => Ok(()),
-            });
+        self.forget_files(ledger, id, body, FileBody::remove);
+    }
+
+    fn forget_files(
+        &self,
+        ledger: &Ledger,
+        id: ChunkId,
+        mut body: FileBody,
+        remove: fn(&mut FileBody) -> io::Result<()>,
+    ) {
+        let synced = remove(&mut body).and_then(|()| match (ledger.durability(), &self.paths) {
+            (Durability::Power, Some(paths)) => self.disk.sync_dir(paths.directory()),
+            _ => Ok(()),
+        });
         // Files that are still there are removed at the next start, if the ledger still knows them as delivered.
         if synced.is_ok() {
             ledger.purge(id);

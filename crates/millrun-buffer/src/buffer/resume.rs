@@ -109,11 +109,12 @@ impl Buffer {
                 meta,
             } = found
             else {
-                if let Some((_, meta)) = found.meta.filter(|_| ledger.knows(id)) {
+                // What another program left alone stays, as with Fluentd.
+                if let Some((_, meta)) = found.meta.filter(|_| ledger.has_ended(id)) {
                     disk::remove_if_there(self.disk.as_ref(), &meta)
                         .map_err(|source| failed("remove", &meta, source))?;
-                    ledger.purge(id);
                 }
+                ledger.purge(id);
                 continue;
             };
             let mut body = FileBody::found(self.disk.clone(), path.clone(), paths.has_meta());

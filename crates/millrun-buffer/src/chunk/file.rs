@@ -181,6 +181,15 @@ impl FileBody {
             None => Ok(()),
         }
     }
+
+    /// Removes both files, the meta file first: while nothing says that the chunk has ended, a meta file alone looks like one
+    /// whose data another program removed.
+    pub(crate) fn remove_unsaid(&mut self) -> io::Result<()> {
+        if let Some(path) = &self.meta_path {
+            disk::remove_if_there(self.disk.as_ref(), path)?;
+        }
+        self.remove()
+    }
 }
 
 /// The files of a chunk that has ended: empty, open, and under names that are nobody's.

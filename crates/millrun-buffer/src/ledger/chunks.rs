@@ -111,10 +111,11 @@ impl Ledger {
             })
     }
 
-    /// Whether the chunk was ever ours.
-    pub(crate) fn knows(&self, chunk: ChunkId) -> bool {
-        let inner = self.inner();
-        inner.state.delivered.contains_key(&chunk) || inner.state.chunks.contains_key(&chunk)
+    /// Whether a chunk was delivered, or never held anything: what is left of its files is ours to remove.
+    pub(crate) fn has_ended(&self, chunk: ChunkId) -> bool {
+        let state = &self.inner().state;
+        let known = state.chunks.get(&chunk);
+        state.delivered.contains_key(&chunk) || known.is_some_and(|known| known.extent.length == 0)
     }
 
     /// The chunks of one buffer are another one's from now on. Only during the recovery.

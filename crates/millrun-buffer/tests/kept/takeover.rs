@@ -175,3 +175,34 @@ fn a_chunk_cut_by_something_else_is_put_aside_and_not_sent_half() {
     let damaged = losses.iter().find(|(key, _)| *key.reason == *DAMAGED);
     assert_eq!(damaged.map(|(_, count)| *count), Some(1));
 }
+
+#[test]
+fn a_meta_file_whose_data_another_program_removed_stays_and_is_told_once() {
+    let disk = killed();
+    let path = data_path(&disk);
+    disk.shared().remove(&path).unwrap();
+    let gone = |worker: &Worker| worker.resumed[0].notes.len();
+    let worker = Worker::start(&disk, &[config()]);
+    assert_eq!(gone(&worker), 1, "{:?}", worker.resumed[0].notes);
+    drop(worker);
+    let disk = disk.reopen();
+    let worker = Worker::start(&disk, &[config()]);
+    assert_eq!(gone(&worker), 0, "{:?}", worker.resumed[0].notes);
+    assert!(disk.peek(&meta_path(&path)).is_some());
+}
+
+#[test]
+fn a_meta_file_that_a_crash_left_behind_its_delivered_data_goes() {
+    let disk = killed();
+    let path = data_path(&disk);
+    let worker = Worker::start(&disk, &[config()]);
+    let meta = disk.peek(&meta_path(&path)).unwrap();
+    worker.buffers[0].enqueue_all();
+    assert_eq!(drain(&worker.buffers[0]), ["one\n"]);
+    drop(worker);
+    disk.poke(&meta_path(&path), &meta);
+    let disk = disk.reopen();
+    let worker = Worker::start(&disk, &[config()]);
+    assert_eq!(worker.resumed[0].notes, [""; 0]);
+    assert_eq!(disk.peek(&meta_path(&path)), None);
+}

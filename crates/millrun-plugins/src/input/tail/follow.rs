@@ -224,6 +224,7 @@ impl<S: FileSystem> Follower<S> {
                 }
                 watch.retire(now);
                 watch.is_new = true;
+                watch.is_vacant = stat.is_none() && watch.is_listed;
                 if stat.is_some() && watch.is_listed {
                     self.open(path, now, sink);
                 }

@@ -12,7 +12,7 @@ use super::files::{FileId, FileSystem, Stat};
 use super::follow::{Follower, Over};
 use super::life::{Life, Reader};
 use super::sink::{Refused, Sink};
-use super::watch::{Retiring, Watch};
+use super::watch::Retiring;
 
 /// Most closed lives remembered. What is beyond, oldest first, is forgotten; under a pattern that
 /// matches rotated names it would be read again.
@@ -52,8 +52,12 @@ impl<S: FileSystem> Follower<S> {
             Err(Refused::Full) => return Ok(()),
             Err(Refused::Failed(error)) => return Err(io::Error::other(error)),
         };
-        let was_put_down = |watch: &Watch<S::File>| watch.put_down == Some(stat.id);
-        if !self.watches.get(path).is_some_and(was_put_down) {
+        let watch = self.watches.get(path);
+        let was_put_down = watch.is_some_and(|watch| watch.put_down == Some(stat.id));
+        // Fluentd has two watches on a path that was vacant for a while, and each says so: who counts the lines of a
+        // rotation knows two there.
+        let times = 1 + usize::from(watch.is_some_and(|watch| watch.is_vacant));
+        for _ in 0..if was_put_down { 0 } else { times } {
             info!(
                 plugin_id = self.settings.plugin_id,
                 "following tail of {}",
@@ -65,6 +69,7 @@ impl<S: FileSystem> Follower<S> {
         if let Some(watch) = self.watches.get_mut(path) {
             watch.current = Some(Reader::new(life, file));
             watch.put_down = None;
+            watch.is_vacant = false;
             watch.is_new = true;
         }
         self.queue(path);

@@ -288,3 +288,29 @@ fn the_last_position_follows_what_memory_buffers_delivered_at_the_end() {
     scene.stop();
     assert_eq!(scene.positions()[0][1], "0000000000000004", "delivered");
 }
+
+#[test]
+fn a_path_that_was_vacant_for_a_while_is_told_twice_when_it_is_taken_up() {
+    let name = "vacant";
+    let source = "path $D/a.log\ntag t\nread_from_head true\nrotate_wait 1";
+    let mut scene = Scene::new(name, source, NONE);
+    let path = scene.path("a.log");
+    scene.append("a.log", "1\n");
+    scene.start();
+    scene.wait_for(1);
+    fs::rename(&path, scene.path("a.log.1")).unwrap();
+    let path = path.display();
+    let rotation = format!("[info]: detected rotation of {path}; waiting 1 seconds");
+    let deadline = Instant::now() + PATIENCE;
+    while !logged::lines(name).contains(&rotation) {
+        assert!(Instant::now() < deadline, "{:?}", logged::lines(name));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    scene.append("a.log", "2\n");
+    scene.wait_for(2);
+    scene.stop();
+    let following = format!("[info]: following tail of {path}");
+    let told = [&following, &rotation, &following, &following];
+    let lines = logged::lines(name);
+    assert_eq!(lines.iter().collect::<Vec<_>>(), told);
+}
