@@ -267,7 +267,10 @@ impl Flusher {
             self.node.counters.tried(false);
             let chunk_id = chunk.id();
             return match relay.emit(chunk) {
-                Ok(()) => self.succeeded(way, chunk_id, since),
+                Ok(()) => {
+                    self.succeeded(way, chunk_id, since);
+                    self.pause();
+                }
                 Err(failed) => self.failed(failed.0, way, failed.1),
             };
         }
@@ -277,8 +280,14 @@ impl Flusher {
         };
         self.node.counters.tried(way == Way::Secondary);
         match sender.begin(&chunk, since) {
-            Ok(Progress::UnderWay) => self.under_way.push(UnderWay { chunk, way, since }),
-            Ok(Progress::Delivered) => self.delivered(UnderWay { chunk, way, since }),
+            Ok(Progress::UnderWay) => {
+                self.under_way.push(UnderWay { chunk, way, since });
+                self.pause();
+            }
+            Ok(Progress::Delivered) => {
+                self.delivered(UnderWay { chunk, way, since });
+                self.pause();
+            }
             Err(error) => self.failed(chunk, way, error),
         }
     }
@@ -372,7 +381,10 @@ impl Flusher {
                 "buffer flush took longer time than slow_flush_log_threshold:"
             );
         }
-        // Only where it is configured: chunks that wait are not made to wait longer.
+    }
+
+    /// Begins no other chunk for a while, where that is configured: chunks that wait are not made to wait longer.
+    fn pause(&mut self) {
         if let Some(pause) = self.node.plan.flush_thread_burst_interval
             && self.buffer.statistics().queue_length > 0
         {

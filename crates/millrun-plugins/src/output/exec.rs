@@ -14,8 +14,9 @@
 //! ```
 //!
 //! The file is the one of the buffer where there is one; of a memory buffer, or a compressed one, it is
-//! made for the command. Each flush thread runs one command at a time, so that chunks keep their order.
-//! At the end a running command is waited for: what it consumed is not delivered a second time by the next start.
+//! made for the command. Chunks keep their order while commands are quick: a flush thread begins another one beside
+//! those that are at work only when the latest has been for `flush_thread_burst_interval` (a second), as in Fluentd.
+//! At the end running commands are waited for: what they consumed is not delivered a second time by the next start.
 
 use std::fs;
 use std::io::Write;
@@ -40,6 +41,12 @@ const POLL: Duration = Duration::from_millis(2);
 
 /// How much longer than its command a chunk may be under way: the end of the command is noticed first.
 const COMMIT_SLACK: Duration = Duration::from_secs(30);
+
+/// How many commands a flush thread has at work at once, at most. Fluentd knows no limit.
+const COMMANDS_MAX: usize = 16;
+
+/// How long the latest command is at work before another one joins it, where nothing is said.
+const BURST_INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
 
 parameters! {
     /// Hands chunks to a command.
@@ -69,11 +76,21 @@ pub(super) fn build(element: &Element, id: &PluginId, assembly: &mut Assembly<'_
     let parameters = ExecParameters::read(element, assembly.diagnostics)?;
     let formatter = plugin_formatter(element, "tsv", assembly)?;
     let reading = assembly.read_buffer(element, id, &BufferDefaults::default())?;
+    let is_written = reading
+        .element
+        .entry("flush_thread_burst_interval")
+        .is_some();
+    let burst_interval = match reading.plan.flush_thread_burst_interval {
+        Some(interval) => interval,
+        None if is_written => Duration::ZERO,
+        None => BURST_INTERVAL_DEFAULT,
+    };
     let output = Exec {
         shared: Arc::new(Shared {
             id: id.clone(),
             command: parameters.command,
             timeout: parameters.command_timeout,
+            burst_interval,
             zone: reading.zone.clone(),
         }),
         formatter: Batches::new(formatter),
@@ -90,6 +107,8 @@ struct Shared {
     id: PluginId,
     command: String,
     timeout: Duration,
+    /// How long the latest command is at work before another one joins it.
+    burst_interval: Duration,
     zone: Zone,
 }
 
@@ -101,7 +120,7 @@ impl BufferedOutput for Exec {
     fn sender(&self) -> Box<dyn Sender> {
         Box::new(ExecSender {
             shared: Arc::clone(&self.shared),
-            running: None,
+            running: Vec::new(),
             bytes: Vec::new(),
         })
     }
@@ -113,7 +132,8 @@ impl BufferedOutput for Exec {
 
 struct ExecSender {
     shared: Arc<Shared>,
-    running: Option<Running>,
+    /// The oldest first.
+    running: Vec<Running>,
     bytes: Vec<u8>,
 }
 
@@ -175,7 +195,7 @@ impl Sender for ExecSender {
             .map_err(|error| {
                 DeliveryError::Retriable(format!("cannot start the command {program:?}: {error}"))
             })?;
-        self.running = Some(Running {
+        self.running.push(Running {
             chunk: chunk.id(),
             program,
             child,
@@ -185,36 +205,71 @@ impl Sender for ExecSender {
         Ok(Progress::UnderWay)
     }
 
+    fn window(&self) -> usize {
+        let at_work = self.running.len();
+        let joins = self.joins_in().is_none_or(|left| left.is_zero());
+        COMMANDS_MAX.min(at_work + usize::from(joins))
+    }
+
     fn wait(&mut self, timeout: Duration, settled: &mut Vec<Settled>) {
+        let shared = Arc::clone(&self.shared);
+        // Another one may join before.
+        let timeout = self
+            .joins_in()
+            .filter(|left| !left.is_zero())
+            .map_or(timeout, |left| left.min(timeout));
         let deadline = Instant::now() + timeout;
-        let Some(running) = &mut self.running else {
-            return;
-        };
-        let outcome = loop {
-            match running.child.try_wait() {
-                Ok(Some(status)) if status.success() => break Ok(()),
-                Ok(Some(status)) => break Err(self.shared.exited(&running.program, status)),
-                Ok(None) if running.since.elapsed() >= self.shared.timeout => {
-                    break Err(self.shared.timed_out(&running.program));
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    let text = format!("cannot wait for the command: {error}");
-                    break Err(DeliveryError::Retriable(text));
-                }
-            }
-            if Instant::now() >= deadline {
+        loop {
+            self.running
+                .retain_mut(|running| match running.outcome(&shared) {
+                    Some(outcome) => {
+                        settled.push(Settled {
+                            chunk: running.chunk,
+                            outcome,
+                        });
+                        false
+                    }
+                    None => true,
+                });
+            if !settled.is_empty() || self.running.is_empty() || Instant::now() >= deadline {
                 return;
             }
             std::thread::sleep(POLL);
-        };
-        let chunk = running.chunk;
-        self.running = None;
-        settled.push(Settled { chunk, outcome });
+        }
     }
 
     fn commit_timeout(&self, _: Duration) -> Duration {
         self.shared.timeout + COMMIT_SLACK
+    }
+}
+
+impl ExecSender {
+    /// How long until another command may join those at work, if there are any.
+    fn joins_in(&self) -> Option<Duration> {
+        let latest = self.running.last()?;
+        Some(
+            self.shared
+                .burst_interval
+                .saturating_sub(latest.since.elapsed()),
+        )
+    }
+}
+
+impl Running {
+    /// How the command has ended, if it has.
+    fn outcome(&mut self, shared: &Shared) -> Option<Result<(), DeliveryError>> {
+        match self.child.try_wait() {
+            Ok(Some(status)) if status.success() => Some(Ok(())),
+            Ok(Some(status)) => Some(Err(shared.exited(&self.program, status))),
+            Ok(None) if self.since.elapsed() >= shared.timeout => {
+                Some(Err(shared.timed_out(&self.program)))
+            }
+            Ok(None) => None,
+            Err(error) => {
+                let text = format!("cannot wait for the command: {error}");
+                Some(Err(DeliveryError::Retriable(text)))
+            }
+        }
     }
 }
 
@@ -256,5 +311,89 @@ fn temporary(chunk: ChunkId, bytes: &[u8]) -> Result<PathBuf, DeliveryError> {
             "cannot write {} for the command: {error}",
             path.display()
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::queued_chunks::chunks;
+
+    /// Longest wait for something that must come.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn sender(command: String, burst_interval: Duration) -> ExecSender {
+        ExecSender {
+            shared: Arc::new(Shared {
+                id: PluginId {
+                    text: "exec_1".into(),
+                    is_given: false,
+                },
+                command,
+                timeout: PATIENCE,
+                burst_interval,
+                zone: Zone::UTC,
+            }),
+            running: Vec::new(),
+            bytes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn several_commands_are_at_work_where_they_take_longer_than_the_burst_interval() {
+        let directory = tempfile::tempdir().unwrap();
+        let go = directory.path().join("go");
+        let wait = format!(
+            "sh -c 'while ! test -e {}; do sleep 0.01; done'",
+            go.display()
+        );
+        let mut sender = sender(wait, Duration::ZERO);
+        let chunks = chunks(&["a", "b", "c"]);
+        let mut settled = Vec::new();
+        for (chunk, at_work) in chunks.iter().zip(1..) {
+            assert_eq!(sender.window(), at_work);
+            sender.begin(chunk, Instant::now()).unwrap();
+            sender.wait(Duration::ZERO, &mut settled);
+            assert_eq!((settled.len(), sender.running.len()), (0, at_work));
+        }
+        fs::write(&go, "").unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while settled.len() < chunks.len() {
+            assert!(Instant::now() < deadline, "only {settled:?}");
+            sender.wait(PATIENCE, &mut settled);
+        }
+        assert!(settled.iter().all(|settled| settled.outcome.is_ok()));
+    }
+
+    #[test]
+    fn quick_commands_follow_one_another() {
+        let mut sender = sender("true".into(), PATIENCE);
+        let mut settled = Vec::new();
+        for chunk in &chunks(&["a", "b"]) {
+            assert_eq!(sender.window(), 1);
+            sender.begin(chunk, Instant::now()).unwrap();
+            // Not before it has ended.
+            assert_eq!(sender.window(), 1);
+            sender.wait(PATIENCE, &mut settled);
+            assert_eq!(
+                settled
+                    .drain(..)
+                    .map(|settled| settled.chunk)
+                    .collect::<Vec<_>>(),
+                [chunk.id()]
+            );
+        }
+    }
+
+    #[test]
+    fn no_more_commands_are_at_work_than_the_limit() {
+        let mut sender = sender("sleep 20; true".into(), Duration::ZERO);
+        let tags: Vec<String> = (0..COMMANDS_MAX).map(|tag| tag.to_string()).collect();
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        for chunk in &chunks(&tags) {
+            assert!(sender.window() > sender.running.len());
+            sender.begin(chunk, Instant::now()).unwrap();
+        }
+        assert_eq!(sender.window(), COMMANDS_MAX);
     }
 }

@@ -8,6 +8,8 @@ mod forward;
 #[cfg(feature = "http")]
 mod http;
 mod null;
+#[cfg(test)]
+mod queued_chunks;
 mod relabel;
 mod relay;
 mod rewrite_tag_filter;

@@ -10,10 +10,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use millrun_buffer::{
-    Buffer, BufferConfig, Chunk, ChunkId, Compression, Metadata, Origin, Packer, Random, Shard,
-    StateDirectory, Timestamp,
-};
+use millrun_buffer::{Chunk, ChunkId, Compression, Packer};
 use millrun_config::{Diagnostics, NoIncludes, NoRuby, RenderStyle, parse_str};
 use millrun_core::{DeliveryError, PluginId, Progress, Sender, Settled};
 use millrun_event::EventTime;
@@ -23,11 +20,10 @@ use super::deliverer::Deliverer;
 use super::fleet::Fleet;
 use super::parameters::{ForwardParameters, Plan};
 use super::parcel::Parcel;
+use crate::output::queued_chunks::{EVENTS, chunks, chunks_kept};
 
 /// Long enough for a busy machine; nothing here waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-const EVENTS: &[u8] = b"\x92\xd7\x00\x01\x02\x03\x04\x00\x00\x00\x00\x81\xa1k\x01\x92\x07\x80";
 
 /// What a server does with each message.
 #[derive(Clone, Copy, PartialEq)]
@@ -164,41 +160,6 @@ fn id() -> PluginId {
         text: "forward_1".into(),
         is_given: false,
     }
-}
-
-/// Queued chunks of two events each, one per tag.
-fn chunks(tags: &[&str]) -> Vec<Chunk> {
-    chunks_kept(Compression::Text, 1, tags)
-}
-
-/// The same of several appends of two events each, kept so.
-fn chunks_kept(compression: Compression, appends: usize, tags: &[&str]) -> Vec<Chunk> {
-    let now = Timestamp::from_secs(1_700_000_000);
-    let mut state = StateDirectory::volatile(1);
-    let disk = Arc::new(millrun_buffer::disk::RealDisk);
-    let random = Random::from_seed(7);
-    let config = BufferConfig {
-        compression,
-        ..BufferConfig::memory()
-    };
-    let (buffer, _) = Buffer::open("out", config, disk, state.ledgers(), random).unwrap();
-    state.start().unwrap();
-    let mut shard = Shard::new(0, state.ledgers()[0].clone());
-    let mut chunks = Vec::new();
-    for tag in tags {
-        let mut transaction = shard.begin(Origin::None).unwrap();
-        let metadata = Metadata::with_tag(tag);
-        let whole = &mut |bytes: &[u8]| Some(bytes.len());
-        for _ in 0..appends {
-            transaction
-                .append(&buffer, &metadata, EVENTS, 2, whole, now)
-                .unwrap();
-        }
-        transaction.commit().unwrap();
-        buffer.enqueue_all();
-        chunks.push(buffer.take().unwrap());
-    }
-    chunks
 }
 
 fn begin(deliverer: &mut Deliverer, chunk: &Chunk) -> Result<Progress, DeliveryError> {
