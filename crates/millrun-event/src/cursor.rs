@@ -238,6 +238,9 @@ impl<'a> Cursor<'a> {
             Some(marker @ 0xa0..=0xbf) => (1 + usize::from(marker & 0x1f), 0),
             Some(0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff) => (1, 0),
             Some(0xd9 | 0xc4) if let Some(len) = rest.get(1) => (2 + usize::from(*len), 0),
+            Some(0xda | 0xc5) if let Some([_, high, low]) = rest.first_chunk() => {
+                (3 + usize::from(u16::from_be_bytes([*high, *low])), 0)
+            }
             Some(marker @ 0x80..=0x8f) => (1, u64::from(marker & 0x0f) * 2),
             Some(marker @ 0x90..=0x9f) => (1, u64::from(marker & 0x0f)),
             Some(0xcc | 0xd0) => (2, 0),

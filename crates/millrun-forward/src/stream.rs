@@ -53,8 +53,16 @@ pub(crate) fn normalise(
                 cursor = Cursor::at(entries, cursor.position() + record_at);
                 match cursor.skip() {
                     Ok(()) => {
+                        let start = end;
                         end = cursor.position();
                         count = count.saturating_add(1);
+                        let entry = entries.get(start..end).unwrap_or_default();
+                        if let Some(head) = text_head(entry) {
+                            let (further, more) = pass_alike(entries, end, head);
+                            end = further;
+                            count = count.saturating_add(more);
+                            cursor = Cursor::at(entries, end);
+                        }
                         continue;
                     }
                     Err(error) => Err(error),
@@ -137,11 +145,67 @@ fn plain_record(entry: &[u8]) -> Option<usize> {
         [0x92, 0xd7, 0x00, s0, s1, s2, s3, _, _, _, _, map, ..]
             if s0 | s1 | s2 | s3 != 0 && matches!(map, 0x80..=0x8f | 0xde | 0xdf) =>
         {
-            Some(1 + EventTime::ENCODED_LEN)
+            Some(RECORD_AT)
         }
         _ => None,
     }
 }
+
+/// The bytes of a plain entry before its text, where its record is one text of 16 bits of length under a short key: what a
+/// tail without a parser makes of each line.
+///
+/// ```text
+/// 92 d7 00 <time:8> 81 a7 "message" da <length:2>
+/// ```
+#[inline]
+fn text_head(entry: &[u8]) -> Option<&[u8]> {
+    let &[marker, key @ 0xa0..=0xbf, ..] = entry.get(RECORD_AT..)? else {
+        return None;
+    };
+    let text_at = RECORD_AT + 2 + usize::from(key & 0x1f);
+    let is_text = marker == 0x81 && entry.get(text_at) == Some(&STR16);
+    is_text.then(|| entry.get(..text_at + 3)).flatten()
+}
+
+/// Passes over the entries from `at` on that differ from one with this head in their time and text alone. Answers where
+/// they end and how many they are.
+///
+/// Where an entry ends hangs on one number in it then; a walk from value to value waits for several, one after the other.
+#[inline]
+fn pass_alike(entries: &[u8], mut at: usize, head: &[u8]) -> (usize, u32) {
+    let mut count = 0u32;
+    let (Some(start), Some((record, _))) = (
+        head.get(..TIME_AT),
+        head.get(RECORD_AT..)
+            .and_then(<[u8]>::split_last_chunk::<2>),
+    ) else {
+        return (at, 0);
+    };
+    while let Some(next) = entries.get(at..).and_then(|rest| rest.get(..head.len())) {
+        let [high, low] = match next.split_last_chunk::<2>() {
+            Some((before, length))
+                if before.starts_with(start)
+                    && before.ends_with(record)
+                    && before.get(TIME_AT..TIME_AT + 4) != Some(&[0; 4]) =>
+            {
+                *length
+            }
+            _ => break,
+        };
+        let end = at + head.len() + usize::from(u16::from_be_bytes([high, low]));
+        if end > entries.len() {
+            break;
+        }
+        at = end;
+        count = count.saturating_add(1);
+    }
+    (at, count)
+}
+
+/// Where the seconds stand in a plain entry, and its record.
+const TIME_AT: usize = 3;
+const RECORD_AT: usize = 1 + EventTime::ENCODED_LEN;
+const STR16: u8 = 0xda;
 
 /// An acceptable entry.
 #[derive(Clone, Copy)]
@@ -243,5 +307,95 @@ fn write_record(record: &[u8], fields: &[Field], out: &mut Vec<u8>) {
     for (name, value) in fields {
         write::str(out, name);
         write::str(out, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: EventTime = EventTime::new(1_795_264_496, 5);
+
+    /// The slow way: every entry is read value by value and written again.
+    fn slowly(entries: &[u8]) -> Result<(Vec<u8>, u32, u32), Malformed> {
+        let (mut cursor, mut out) = (Cursor::new(entries), Vec::new());
+        let (mut count, mut invalid) = (0, 0);
+        while !cursor.is_at_end() {
+            match read_entry(&mut cursor) {
+                Ok(Some(entry)) => {
+                    write_entry(entry, NOW, &[], &mut out);
+                    count += 1;
+                }
+                Ok(None) => invalid += 1,
+                Err(Malformed::Truncated { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((out, count, invalid))
+    }
+
+    /// An entry like those of a tail, and some that are nearly so.
+    fn entry(kind: u8, length: u16, seed: u8) -> Vec<u8> {
+        let mut entry = vec![0x92];
+        let seconds = if kind == 1 { 0 } else { 1_700_000_000 };
+        write::time(&mut entry, EventTime::new(seconds, 7));
+        write::map(&mut entry, if kind == 2 { 2 } else { 1 });
+        write::str(&mut entry, if kind == 3 { b"log" } else { b"message" });
+        match kind {
+            4 => write::str(&mut entry, b"short"),
+            5 => entry.push(0xc1),
+            _ => {
+                entry.push(STR16);
+                entry.extend_from_slice(&length.to_be_bytes());
+                entry.extend((0..length).map(|at| at as u8 ^ seed));
+            }
+        }
+        match kind {
+            2 => entry.extend_from_slice(&[0xa1, b'k', 1]),
+            6 => entry[0] = 0x93,
+            7 => entry[1] = 0xc7,
+            8 => entry[2] = 1,
+            _ => {}
+        }
+        entry
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_of_entries_alike_is_what_a_walk_finds(
+            kinds in prop::collection::vec((0u8..60, 0u16..700, any::<u8>()), 0..60),
+            cut in 0usize..900,
+        ) {
+            let mut entries = Vec::new();
+            for (kind, length, seed) in kinds {
+                entries.extend(entry(kind, length, seed));
+            }
+            entries.truncate(entries.len().saturating_sub(cut.saturating_sub(200)));
+            let mut out = Vec::new();
+            let found = normalise(&entries, NOW, &[], &mut out);
+            match slowly(&entries) {
+                Err(error) => prop_assert_eq!(found, Err(error)),
+                Ok((expected, count, invalid)) => {
+                    let found = found.unwrap();
+                    let sound = if found.rewritten { &out } else { &entries[..found.plain_len] };
+                    prop_assert_eq!(sound, &expected);
+                    prop_assert_eq!((found.count, found.invalid), (count, invalid));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_entries_of_a_tail_are_passed_in_one_run() {
+        let one = entry(0, 200, 1);
+        let entries = one.repeat(50);
+        let head = text_head(&one).unwrap();
+        assert_eq!(pass_alike(&entries, one.len(), head), (entries.len(), 49));
+        let cut = &entries[..entries.len() - 1];
+        assert_eq!(
+            pass_alike(cut, one.len(), head),
+            (48 * one.len() + one.len(), 48)
+        );
     }
 }
