@@ -20,6 +20,10 @@ use crate::configuration::Configuration;
 use crate::environment;
 use crate::worker::{CollectorWorker, EXIT_UNRECOVERABLE};
 
+/// How often a worker says that it is alive: a third of the time after which one that is silent is replaced. Each wakes
+/// it, and one with nothing to do is to sleep.
+const WORKER_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+
 /// How long a worker may take to end. Above what its outputs may take to deliver the rest.
 const GRACEFUL_STOP_MAX: Duration = Duration::from_secs(40);
 
@@ -41,6 +45,7 @@ pub(crate) fn run(arguments: CommandLine, configuration: &Configuration) -> Exit
         workers: system.workers as usize,
         restart_worker_interval: system.restart_worker_interval,
         worker_graceful_kill_timeout: Some(GRACEFUL_STOP_MAX),
+        worker_heartbeat_interval: WORKER_HEARTBEAT_INTERVAL,
         unrecoverable_exit_codes: vec![i32::from(EXIT_UNRECOVERABLE)],
         stop_immediately_at_unrecoverable_exit: true,
         server_process_name: name("supervisor"),
