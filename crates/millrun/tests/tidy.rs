@@ -117,6 +117,118 @@ fn no_merge_left_its_marks() {
     assert_none(&faults);
 }
 
+/// The fuzz targets are a workspace of their own, which the gate does not build: where a crate of ours has other dependencies
+/// than its lock file knows, their next build would change it, or not be possible.
+#[test]
+fn the_lock_file_of_the_fuzz_targets_is_not_stale() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (main, fuzz) = (
+        locked(&read("Cargo.lock")),
+        locked(&read("fuzz/Cargo.lock")),
+    );
+    let mut faults = Vec::new();
+    let mut crates = 0;
+    for package in fuzz.iter().filter(|package| package.is_ours) {
+        let manifest = match package.name.as_str() {
+            "millrun-fuzz" => "fuzz/Cargo.toml".to_owned(),
+            name => format!("crates/{name}/Cargo.toml"),
+        };
+        crates += 1;
+        let named = dependencies(&read(&manifest));
+        for (name, is_optional) in &named {
+            if !is_optional && !package.dependencies.contains(name) {
+                faults.push(format!("{}: {name} is missing", package.name));
+            }
+            // What the workspace was brought up to is another version for the fuzz targets, too.
+            let lines = |lock: &[Locked]| -> Vec<String> {
+                let such = lock.iter().filter(|other| other.name == *name);
+                such.map(|other| compatible(&other.version)).collect()
+            };
+            let (ours, theirs) = (lines(&main), lines(&fuzz));
+            if !ours.is_empty() && theirs.iter().any(|version| !ours.contains(version)) {
+                faults.push(format!(
+                    "{}: {name} {theirs:?} is {ours:?} elsewhere",
+                    package.name
+                ));
+            }
+        }
+        let is_named = |name: &&String| !named.iter().any(|(known, _)| known == *name);
+        let gone = package.dependencies.iter().filter(is_named);
+        faults
+            .extend(gone.map(|name| format!("{}: {name} is no dependency any more", package.name)));
+    }
+    assert!(
+        crates > 5,
+        "only {crates} crates of ours are in fuzz/Cargo.lock"
+    );
+    faults.iter_mut().for_each(|fault| {
+        fault.push_str("; cd fuzz && cargo metadata >/dev/null, and commit Cargo.lock")
+    });
+    assert_none(&faults);
+}
+
+/// A package of a lock file.
+#[derive(Default)]
+struct Locked {
+    name: String,
+    version: String,
+    is_ours: bool,
+    dependencies: Vec<String>,
+}
+
+fn locked(text: &str) -> Vec<Locked> {
+    let quoted = |line: &str| line.split('"').nth(1).unwrap_or_default().to_owned();
+    let package = |text: &str| {
+        let value = |key: &str| {
+            let mut lines = text.lines();
+            let line = lines.find(|line| line.starts_with(&format!("{key} = ")));
+            line.map(quoted)
+        };
+        let dependencies = text.lines().filter(|line| line.starts_with(" \""));
+        Locked {
+            name: value("name").unwrap_or_default(),
+            version: value("version").unwrap_or_default(),
+            is_ours: value("source").is_none(),
+            // A version stands behind the name where there are several.
+            dependencies: dependencies
+                .map(|line| {
+                    quoted(line)
+                        .split(' ')
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned()
+                })
+                .collect(),
+        }
+    };
+    text.split("[[package]]").skip(1).map(package).collect()
+}
+
+/// The dependencies that a manifest names, without those of tests, and whether each is optional.
+fn dependencies(manifest: &str) -> Vec<(String, bool)> {
+    let sections = manifest.split("\n[").filter(|section| {
+        let name = section.split(']').next().unwrap_or_default();
+        name.ends_with("dependencies") && !name.ends_with("dev-dependencies")
+    });
+    let lines = sections.flat_map(|section| section.lines().skip(1));
+    let entries =
+        lines.filter(|line| line.starts_with(|letter: char| letter.is_ascii_alphabetic()));
+    let of = |line: &str| {
+        let end = line.find([' ', '.', '=']).unwrap_or(line.len());
+        (line[..end].to_owned(), line.contains("optional = true"))
+    };
+    entries.map(of).collect()
+}
+
+/// What versions that can stand for each other have in common: `1` of 1.2.3, `0.9` of 0.9.4.
+fn compatible(version: &str) -> String {
+    let mut parts = version.split('.');
+    match parts.next() {
+        Some("0") => format!("0.{}", parts.next().unwrap_or_default()),
+        major => major.unwrap_or_default().to_owned(),
+    }
+}
+
 /// The README's first command names no package: with a second program among the default members
 /// cargo would ask, or run that one.
 #[test]
