@@ -73,7 +73,12 @@ pub struct Emitter {
     crew: Crew,
     /// Batches that were not taken since the last one that was.
     failures: u64,
+    /// What the first batch waits for, where there is something.
+    begun: Option<Stop>,
 }
+
+/// How long the first batch waits for the log lines of the start, at most.
+const BEGIN_MAX: Duration = Duration::from_secs(1);
 
 impl Emitter {
     #[allow(
@@ -106,7 +111,14 @@ impl Emitter {
             alarm,
             crew,
             failures: 0,
+            begun: None,
         }
+    }
+
+    /// Has the first batch wait until `begun` is set, [`BEGIN_MAX`] at most.
+    pub(crate) fn behind(mut self, begun: Stop) -> Self {
+        self.begun = Some(begun);
+        self
     }
 
     /// The threads that may help to make a batch.
@@ -196,6 +208,9 @@ impl Emitter {
         origin: Origin,
         lost: &Losses,
     ) -> Result<(), EmitError> {
+        if let Some(begun) = self.begun.take() {
+            begun.wait(BEGIN_MAX);
+        }
         loop {
             let outcome = self
                 .place

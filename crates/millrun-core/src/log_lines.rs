@@ -58,10 +58,15 @@ pub struct LogLine {
 pub struct LogLines {
     state: Mutex<State>,
     changed: Condvar,
+    /// Lines became events.
+    became: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// How many lines were kept so far, and how many of them are events.
+    kept: u64,
+    done: u64,
     lines: VecDeque<LogLine>,
     bytes: usize,
     missed: u64,
@@ -85,6 +90,7 @@ impl LogLines {
             return;
         }
         state.bytes = bytes;
+        state.kept += 1;
         state.lines.push_back(line);
         drop(state);
         self.changed.notify_one();
@@ -94,6 +100,21 @@ impl LogLines {
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_one();
+    }
+
+    /// Waits until the lines that were kept so far are events, at most `timeout`.
+    pub(crate) fn settle(&self, timeout: Duration) {
+        let state = self.lock();
+        let kept = state.kept;
+        let is_behind = |state: &mut State| state.done < kept && !state.is_closed;
+        let waited = self.became.wait_timeout_while(state, timeout, is_behind);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// So many lines became events, or were passed over.
+    fn became(&self, count: usize) {
+        self.lock().done += count as u64;
+        self.became.notify_all();
     }
 
     /// Waits until there is something, or nothing will ever be again.
@@ -131,6 +152,7 @@ pub(crate) fn run(lines: &LogLines, mut emitter: Emitter, route: &LogRoute, stop
         if missed > 0 {
             tracing::warn!(missed, "log lines came too fast to become events, too");
         }
+        let count = waiting.len();
         while let Some(first) = waiting.pop_front() {
             let (level, tag) = (first.level, tag_of(first.level));
             let is_taken = !route.untaken.contains(&tag);
@@ -151,6 +173,7 @@ pub(crate) fn run(lines: &LogLines, mut emitter: Emitter, route: &LogRoute, stop
                 }
             }
         }
+        lines.became(count);
         if is_last {
             return;
         }
@@ -202,6 +225,19 @@ mod tests {
         lines.keep(line(1));
         let round = lines.take();
         assert_eq!((round.lines.len(), round.is_last), (1, true));
+    }
+
+    #[test]
+    fn lines_are_settled_once_they_are_events() {
+        let lines = LogLines::default();
+        lines.settle(Duration::from_secs(60));
+        lines.keep(line(1));
+        let started = std::time::Instant::now();
+        lines.settle(Duration::from_millis(20));
+        assert!(started.elapsed() >= Duration::from_millis(20));
+        lines.became(lines.take().lines.len());
+        lines.settle(Duration::from_secs(60));
+        assert!(started.elapsed() < Duration::from_secs(60));
     }
 
     #[test]

@@ -70,6 +70,9 @@ impl FlushHandle {
     }
 }
 
+/// How long the start waits for its log lines to be events.
+const ANNOUNCED_MAX: Duration = Duration::from_secs(1);
+
 /// What makes events of log lines.
 struct LogEvents {
     lines: Arc<LogLines>,
@@ -100,6 +103,8 @@ pub struct Pipeline {
     places: Workplaces,
     releaser: Option<JoinHandle<()>>,
     log_events: Option<LogEvents>,
+    /// The lines of the start are events.
+    begun: Stop,
     ends_log_events_late: bool,
     input_stop: Stop,
     flush_stop: FlushStop,
@@ -156,6 +161,7 @@ impl Pipeline {
             places: Arc::new([]),
             releaser: None,
             log_events: None,
+            begun: Stop::new(),
             ends_log_events_late: system.parameters.log_event_verbose,
             input_stop: Stop::new(),
             flush_stop: FlushStop::default(),
@@ -230,9 +236,12 @@ impl Pipeline {
         for (number, part) in inputs.into_iter().enumerate() {
             let stop = pipeline.input_stop.clone();
             let emitter = pipeline.emitter(number, &graph, part.router, &stop, &crew);
-            let Some(emitter) = emitter else {
+            let Some(mut emitter) = emitter else {
                 continue;
             };
+            if pipeline.log_events.is_some() {
+                emitter = emitter.behind(pipeline.begun.clone());
+            }
             places.push(Arc::clone(emitter.place()));
             let input = part.input;
             pipeline.at_end.extend(input.at_end());
@@ -300,6 +309,15 @@ impl Pipeline {
         FlushHandle {
             buffered: Arc::clone(&self.buffered),
         }
+    }
+
+    /// Says that the start was logged. Where log lines are events those of the start come before what the sources
+    /// have, as with Fluentd: what is counted over both must not hang on which thread is quicker.
+    pub fn announced(&self) {
+        if let Some(log_events) = &self.log_events {
+            log_events.lines.settle(ANNOUNCED_MAX);
+        }
+        self.begun.set();
     }
 
     fn end_log_events(&mut self) {

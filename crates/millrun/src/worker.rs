@@ -120,6 +120,7 @@ pub(crate) fn work(
     let pipeline = Pipeline::start(parts, &system, &state_root, listeners, &requests.stop)?;
     requests.can_flush(Some(pipeline.flush_handle()));
     tracing::info!(worker, "fluentd worker is now running");
+    pipeline.announced();
     requests.stop.wait_until_set();
     tracing::info!(worker, "fluentd worker is now stopping");
     requests.can_flush(None);

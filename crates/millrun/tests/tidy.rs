@@ -162,7 +162,7 @@ fn the_lock_file_of_the_fuzz_targets_is_not_stale() {
         "only {crates} crates of ours are in fuzz/Cargo.lock"
     );
     faults.iter_mut().for_each(|fault| {
-        fault.push_str("; cd fuzz && cargo metadata >/dev/null, and commit Cargo.lock")
+        fault.push_str("; cd fuzz && cargo metadata >/dev/null, and commit Cargo.lock");
     });
     assert_none(&faults);
 }

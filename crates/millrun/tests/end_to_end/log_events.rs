@@ -120,6 +120,33 @@ fn a_match_at_the_top_takes_log_lines_too_and_what_their_way_logs_is_no_event() 
     mill.wait_for_log(warning, 1);
 }
 
+/// Their order was that of two threads: of a start under load in one of ten the first client's events came before the lines of the
+/// start, so that its unmatched events were the first to be told, which are events again.
+#[test]
+fn lines_of_the_start_are_events_before_what_a_source_has() {
+    let source = "<source>\n@type tail\npath $D/in.log\ntag app.x\nread_from_head true\n<parse>\n@type none\n</parse>\n</source>\n";
+    let conf = format!("{source}<match **>\n{}</match>\n", file("log"));
+    let mut mill = Mill::idle(&conf);
+    mill.write("in.log", "first\n");
+    mill.start();
+    let tags = || -> Vec<(Value, Value)> {
+        let of = |record: &Value| (record["_tag"].clone(), record["message"].clone());
+        records(&mill, "log").iter().map(of).collect()
+    };
+    mill.wait_until("the line as an event", || {
+        tags().iter().any(|(tag, _)| tag == "app.x")
+    });
+    let tags = tags();
+    let place = |is_it: &dyn Fn(&(Value, Value)) -> bool| tags.iter().position(is_it);
+    let running = json!("fluentd worker is now running worker=0");
+    let running = place(&|(_, message)| *message == running).unwrap();
+    assert!(
+        running < place(&|(tag, _)| tag == "app.x").unwrap(),
+        "{tags:?}"
+    );
+    assert_eq!(mill.stop().code(), Some(0));
+}
+
 #[test]
 fn without_a_way_for_them_log_lines_are_lines_only() {
     let catch_all = format!(
