@@ -49,6 +49,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod ledger;
+mod lent;
 mod metadata;
 mod origin;
 mod packer;
@@ -71,6 +72,7 @@ pub use self::config::{
 };
 pub use self::error::{AppendError, LedgerError, OpenError, StateError};
 pub use self::ledger::{Claim, Dispatch, Incarnation, Intent, Ledger, Seen, SourceState, Ticket};
+pub use self::lent::{Lend, Lent};
 pub use self::metadata::{Metadata, Variables};
 pub use self::origin::{Fingerprint, Identity, LossKey, Origin, SourceNumber};
 pub use self::packer::Packer;

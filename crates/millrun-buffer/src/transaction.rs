@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::buffer::Batch;
 use crate::ledger::Outcome;
 use crate::{
-    AppendError, Appended, Buffer, Ledger, LedgerError, LossKey, Metadata, Origin, Relayed,
+    AppendError, Appended, Buffer, Ledger, LedgerError, Lent, LossKey, Metadata, Origin, Relayed,
     Timestamp,
 };
 
@@ -46,6 +47,7 @@ impl Shard {
             outcome,
             buffers: Vec::new(),
             relayed: None,
+            lent: None,
             open: true,
         })
     }
@@ -79,6 +81,7 @@ pub struct Transaction<'a> {
     buffers: Vec<Arc<Buffer>>,
     /// The chunk that it emits again.
     relayed: Option<Arc<Relayed>>,
+    lent: Option<Lent>,
     open: bool,
 }
 
@@ -86,6 +89,12 @@ impl Transaction<'_> {
     /// Whether file buffers have this batch already, from before a crash. Appends to them do nothing then.
     pub fn is_replay(&self) -> bool {
         self.outcome.replay
+    }
+
+    /// Lends the memory that the batch stands in. A chunk that would take a copy of a part of it may keep it instead; it does
+    /// not change until they are done.
+    pub fn lend(&mut self, memory: Lent) {
+        self.lent = Some(memory);
     }
 
     /// Appends `count` entries, `bytes` back to back, to the chunk of `metadata`.
@@ -107,8 +116,14 @@ impl Transaction<'_> {
         if !self.buffers.iter().any(|known| Arc::ptr_eq(known, buffer)) {
             self.buffers.push(buffer.clone());
         }
+        let batch = Batch {
+            bytes,
+            count,
+            now,
+            lent: self.lent.as_ref(),
+        };
         let appended = buffer
-            .append(self.shard, metadata, bytes, count, split, now)
+            .append(self.shard, metadata, batch, split)
             .inspect_err(|_| buffer.roll_back(self.shard.number))?;
         Ok(appended)
     }

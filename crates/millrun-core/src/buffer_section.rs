@@ -136,7 +136,7 @@ parameters! {
         timekey_zone: Option<String>;
         /// Whether what is left goes out at the end (memory: yes, file: no).
         flush_at_shutdown: Option<bool>;
-        /// When a chunk that is not full goes to the queue. `immediate`: at each write; chunk files stay open for 2 ms where hundreds a second would be made.
+        /// When a chunk that is not full goes to the queue. `immediate`: at each write; chunk files stay open for 4 ms where hundreds a second would be made.
         flush_mode: FlushModeName = "default";
         /// The age at which it does so.
         flush_interval: Option<Interval>;

@@ -24,6 +24,16 @@ const WAITING_BYTES_ROOM: u64 = 1 << 20;
 /// wait for it.
 const STALLED_AFTER: Duration = Duration::from_millis(20);
 
+/// The same of a file buffer, whose chunks hold more: what was just written is sent from memory, and its file is used again.
+const FILE_WAITING_BYTES_ROOM: u64 = 4 << 20;
+
+/// A file buffer whose destination has taken nothing for so long takes what comes: its files are there for that.
+const FILE_STALLED_AFTER: Duration = Duration::from_millis(5);
+
+/// The same where so many chunks wait: they are small, and one after the other may be little. So a source is never slower for
+/// waiting than about 13 MB/s.
+const FILE_WAITING_CHUNKS_ROOM: usize = 64;
+
 /// An output, with what keeps its events until they are delivered.
 pub struct BufferedNode {
     /// The plugin's id.
@@ -110,7 +120,8 @@ impl BufferedNode {
         let _ = self.buffer.set(buffer);
     }
 
-    /// False while a memory buffer has so much queued that sources which can wait should.
+    /// False while so much is queued that sources which can wait should, for less than what the destination takes
+    /// anyway.
     pub fn has_room(&self) -> bool {
         let Some(buffer) = self.buffer() else {
             return true;
@@ -122,7 +133,11 @@ impl BufferedNode {
                     buffer.waiting_bytes() < WAITING_BYTES_ROOM || buffer.is_stalled(STALLED_AFTER);
                 passes_on && buffer.queued_bytes() < chunk.saturating_mul(QUEUED_CHUNKS_ROOM as u64)
             }
-            BufferKind::File { .. } => true,
+            BufferKind::File { .. } => {
+                buffer.waiting_bytes() < FILE_WAITING_BYTES_ROOM
+                    || buffer.waiting_chunks() >= FILE_WAITING_CHUNKS_ROOM
+                    || buffer.is_stalled(FILE_STALLED_AFTER)
+            }
         };
         room && buffer.has_space()
     }

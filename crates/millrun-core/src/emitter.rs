@@ -20,6 +20,7 @@ use crate::crew::Crew;
 use crate::graph::{Graph, HOPS_MAX, RouterId};
 use crate::loss::Losses;
 use crate::passage::{Failure, is_told};
+use crate::ring::Filled;
 use crate::stop::Stop;
 use crate::workplace::Workplace;
 
@@ -196,15 +197,16 @@ impl Emitter {
     ///
     /// Where a buffer is full and its policy is to block, this waits for room, until the stop.
     pub fn emit(&mut self, tag: &str, events: Events<'_>, origin: Origin) -> Result<(), EmitError> {
-        self.emit_with_losses(tag, events, origin, &Losses::default())
+        self.emit_with_losses(tag, events.into(), origin, &Losses::default())
     }
 
     /// As [`emit`](Self::emit), and counts in the same transaction what the source itself had to
-    /// drop in making the batch. `events` may be empty: then only the origin moves on.
+    /// drop in making the batch. It may be empty: then only the origin moves on. Chunks may keep the memory of a batch of
+    /// a [`BatchRing`](crate::BatchRing).
     pub fn emit_with_losses(
         &mut self,
         tag: &str,
-        events: Events<'_>,
+        filled: Filled<'_>,
         origin: Origin,
         lost: &Losses,
     ) -> Result<(), EmitError> {
@@ -216,7 +218,7 @@ impl Emitter {
                 .place
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .take(self.entry, tag, events, origin.clone(), lost);
+                .take(self.entry, tag, filled, origin.clone(), lost);
             match outcome {
                 Ok(()) => {
                     self.failures = 0;

@@ -427,8 +427,10 @@ fn open_buffer(node: &BufferedNode, state: &StateDirectory) -> Result<(), StartE
     let opened = Buffer::open(&node.id.text, config, disk, state.ledgers(), random);
     let (buffer, resumed) = opened.map_err(|error| StartError::new(error.to_string()))?;
     report_resumed(node, &resumed);
-    let output = Arc::clone(&node.output);
-    buffer.watch(move |metadata, id, file| output.chunk_made(metadata, id, file));
+    if node.output.shows_chunks() {
+        let output = Arc::clone(&node.output);
+        buffer.watch(move |metadata, id, file| output.chunk_made(metadata, id, file));
+    }
     node.open(buffer);
     Ok(())
 }

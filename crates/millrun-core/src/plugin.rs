@@ -132,6 +132,11 @@ pub trait BufferedOutput: Send + Sync {
         None
     }
 
+    /// Whether people look at its chunk files while these are filled. Only then it is told of them.
+    fn shows_chunks(&self) -> bool {
+        false
+    }
+
     /// Told when the file of a chunk was made, on the thread that fills it.
     fn chunk_made(&self, _: &Metadata, _: ChunkId, _: &Path) {}
 

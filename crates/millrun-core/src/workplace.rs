@@ -17,6 +17,7 @@ use crate::graph::{Graph, RouterId};
 use crate::held::Held;
 use crate::loss::Losses;
 use crate::passage::{Failure, Passage, Workspace, is_shown, is_told};
+use crate::ring::Filled;
 use crate::stage::Due;
 
 /// The shard, the graph, and what a transaction needs besides.
@@ -54,11 +55,11 @@ impl Workplace {
         &mut self,
         entry: RouterId,
         tag: &str,
-        events: Events<'_>,
+        filled: Filled<'_>,
         origin: Origin,
         lost: &Losses,
     ) -> Result<(), Failure> {
-        let outcome = self.try_take(entry, tag, events, origin, lost);
+        let outcome = self.try_take(entry, tag, filled, origin, lost);
         self.settle(outcome, tag)
     }
 
@@ -130,10 +131,11 @@ impl Workplace {
         &mut self,
         entry: RouterId,
         tag: &str,
-        events: Events<'_>,
+        filled: Filled<'_>,
         origin: Origin,
         lost: &Losses,
     ) -> Result<bool, Failure> {
+        let events = filled.events;
         let in_files = match &origin {
             Origin::Peer {
                 sender,
@@ -147,7 +149,10 @@ impl Workplace {
             true => self.shard.begin_replay(origin),
             false => self.shard.begin(origin),
         };
-        let transaction = begun.map_err(EmitError::from)?;
+        let mut transaction = begun.map_err(EmitError::from)?;
+        if let Some(lent) = filled.lent() {
+            transaction.lend(lent);
+        }
         transact(
             &self.graph,
             &mut self.work,

@@ -100,6 +100,12 @@ impl EventBuffer {
         self.bytes.len()
     }
 
+    /// Bytes it has room for in all, before it takes new memory.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// True when no entry is in it.
     #[inline]
     pub fn is_empty(&self) -> bool {

@@ -3,15 +3,15 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::pace::{PACED_BYTES_MAX, PACED_CHUNKS_MAX};
+use super::pace::{PACED_BYTES_MAX, PACED_CHUNKS_MAX, PACED_LARGE_MAX, PACED_WAITING_BYTES};
 use super::stage::{Stage, key};
 use super::{Buffer, RESERVE_MAX, lock};
-use crate::chunk::{Body, ChunkStage, FileBody};
+use crate::chunk::{Body, ChunkStage, FileBody, Fresh, MemoryBody};
 use crate::ledger::{ChunkExtent, ChunkState, Outcome};
 use crate::packing::pack_apart;
 use crate::{
-    AppendError, BufferKind, Chunk, ChunkId, Durability, FlushMode, Ledger, Metadata, Origin,
-    Packer, Relayed, Shard, Timestamp,
+    AppendError, BufferKind, Chunk, ChunkId, Compression, Durability, FlushMode, Ledger, Lent,
+    Metadata, Origin, Packer, Relayed, Shard, Timestamp,
 };
 
 /// What became of an append.
@@ -29,13 +29,11 @@ impl Buffer {
         &self,
         shard: &Shard,
         metadata: &Metadata,
-        bytes: &[u8],
-        count: u64,
+        batch: Batch<'_>,
         split: &mut dyn FnMut(&[u8]) -> Option<usize>,
-        now: Timestamp,
     ) -> Result<Appended, AppendError> {
         let mut appended = Appended::default();
-        if bytes.is_empty() {
+        if batch.bytes.is_empty() {
             return Ok(appended);
         }
         if !self.has_space() && !self.make_space(&mut appended.dropped)? {
@@ -55,7 +53,7 @@ impl Buffer {
             stage,
             shard.ledger(),
             metadata,
-            Batch { bytes, count, now },
+            batch,
             split,
             &mut packer,
             &mut appended,
@@ -78,22 +76,28 @@ impl Buffer {
         packer: &mut Packer,
         appended: &mut Appended,
     ) -> Result<(), AppendError> {
-        let Batch { bytes, count, now } = batch;
+        let Batch {
+            bytes, count, now, ..
+        } = batch;
         let stored = self.pack(bytes, packer)?;
+        // What is kept otherwise than it came, or may be kept for long, is no one else's memory.
+        let keeps_lent = self.config.flush_mode == FlushMode::Immediate
+            && self.config.compression == Compression::Text;
+        let whole = Batch {
+            bytes: stored,
+            lent: batch.lent.filter(|_| keeps_lent),
+            ..batch
+        };
         // Most writes fit: then they are one copy.
         if let Some(chunk) = stage.open.get_mut(metadata) {
             if self.fits(&chunk.extent, stored.len() as u64, count) {
                 stage.touched.push(key(chunk));
-                return self.write(chunk, stored, count, now);
+                return self.write(chunk, whole);
             }
             self.roll(stage, metadata);
         }
         if self.fits(&ChunkExtent::default(), stored.len() as u64, count) {
-            let batch = Batch {
-                bytes: stored,
-                ..batch
-            };
-            return self.write_staged(stage, ledger, metadata, batch);
+            return self.write_staged(stage, ledger, metadata, whole);
         }
         // More than a whole chunk: as many entries as fit into each.
         let mut metadata = metadata.clone();
@@ -115,6 +119,7 @@ impl Buffer {
                     bytes: stored,
                     count: entries,
                     now,
+                    lent: None,
                 };
                 self.write_staged(stage, ledger, &metadata, batch)?;
                 metadata.seq = seq.saturating_add(1);
@@ -212,7 +217,17 @@ impl Buffer {
         }
         !self.is_file()
             || chunk.len() >= PACED_BYTES_MAX
-            || (self.queue.len() < PACED_CHUNKS_MAX && lock(&self.pace).passes(chunk.modified))
+            || (self.has_few_waiting() && lock(&self.pace).passes(chunk.modified))
+    }
+
+    fn has_few_waiting(&self) -> bool {
+        let is_much = self.queue.bytes() >= PACED_WAITING_BYTES;
+        let most = if is_much {
+            PACED_LARGE_MAX
+        } else {
+            PACED_CHUNKS_MAX
+        };
+        self.queue.len() < most
     }
 
     /// The transaction did not happen.
@@ -298,27 +313,34 @@ impl Buffer {
         metadata: &Metadata,
         batch: Batch<'_>,
     ) -> Result<(), AppendError> {
-        let Batch { bytes, count, now } = batch;
-        let mut chunk = self.new_chunk(ledger, metadata, now)?;
-        let written = self.write(&mut chunk, bytes, count, now);
+        let mut chunk = self.new_chunk(ledger, metadata, batch.now)?;
+        let written = self.write(&mut chunk, batch);
         stage.touched.push(key(&chunk));
         stage.put_back(chunk);
         written
     }
 
-    fn write(
-        &self,
-        chunk: &mut Chunk,
-        bytes: &[u8],
-        count: u64,
-        now: Timestamp,
-    ) -> Result<(), AppendError> {
-        if let Err(source) = chunk.append(bytes, count, now) {
+    fn write(&self, chunk: &mut Chunk, batch: Batch<'_>) -> Result<(), AppendError> {
+        let Batch {
+            bytes,
+            count,
+            now,
+            lent,
+        } = batch;
+        let part = lent.and_then(|lent| lent.part(bytes));
+        if let Err(source) = chunk.append((bytes, part), count, now, &|| self.room()) {
             return Err(self.write_error(chunk, source));
         }
         self.stage_bytes
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Memory for a chunk's copies.
+    fn room(&self) -> Vec<u8> {
+        let reserve = self.config.chunk_limit_size.min(RESERVE_MAX) as usize;
+        let recycled = lock(&self.pool).pop();
+        recycled.unwrap_or_else(|| Vec::with_capacity(reserve))
     }
 
     fn write_error(&self, chunk: &Chunk, source: io::Error) -> AppendError {
@@ -351,6 +373,7 @@ impl Buffer {
                     previous: ChunkExtent::default(),
                 };
                 ledger.note_chunk(&paths.pattern(), id, &born)?;
+                lock(&self.pace).made(now);
                 let path = paths.data(ChunkStage::Staged, id, metadata);
                 let created = match self.spares.take(&path) {
                     Some(body) => Ok(body),
@@ -368,9 +391,7 @@ impl Buffer {
                 Body::File(body)
             }
             (BufferKind::Memory | BufferKind::File { .. }, _) => {
-                let reserve = self.config.chunk_limit_size.min(RESERVE_MAX) as usize;
-                let recycled = lock(&self.pool).pop();
-                Body::Memory(recycled.unwrap_or_else(|| Vec::with_capacity(reserve)))
+                Body::Memory(MemoryBody::default())
             }
         };
         Ok(Chunk {
@@ -381,6 +402,7 @@ impl Buffer {
             extent: ChunkExtent::default(),
             committed: ChunkExtent::default(),
             body,
+            fresh: Fresh::new(&self.fresh),
             origins: BTreeMap::new(),
             relayed: Vec::new(),
             ledger: ledger.clone(),
@@ -394,7 +416,7 @@ impl Buffer {
             id, body, ledger, ..
         } = chunk;
         match body {
-            Body::Memory(bytes) => self.recycle(bytes),
+            Body::Memory(body) => self.recycle(body),
             Body::File(body) => self.remove_files(&ledger, id, body),
         }
     }
@@ -402,10 +424,12 @@ impl Buffer {
 
 /// Entries on their way into one chunk.
 #[derive(Clone, Copy)]
-struct Batch<'a> {
-    bytes: &'a [u8],
-    count: u64,
-    now: Timestamp,
+pub(crate) struct Batch<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) count: u64,
+    pub(crate) now: Timestamp,
+    /// The memory that they may be a part of, which may be kept.
+    pub(crate) lent: Option<&'a Lent>,
 }
 
 /// Makes what the transaction appended part of a chunk, and the chunk remember where it came from.

@@ -10,6 +10,7 @@ mod stage;
 mod statistics;
 
 pub use self::fill::Appended;
+pub(crate) use self::fill::Batch;
 pub use self::resume::{Broken, DAMAGED, Resumed};
 pub use self::split::Cut;
 pub use self::statistics::Statistics;
@@ -24,7 +25,7 @@ use self::pace::{PACE, Pace};
 use self::queue::Queue;
 use self::spares::{SPARES_IDLE_MAX, Spares};
 use self::stage::Stage;
-use crate::chunk::{Body, ChunkStage, FileBody, Packing};
+use crate::chunk::{Allowance, Body, ChunkStage, FileBody, MemoryBody, Packing};
 use crate::chunk_id::ChunkIds;
 use crate::disk::SharedDisk;
 use crate::{
@@ -35,6 +36,10 @@ use crate::{
 
 /// Memory of delivered chunks kept for new ones, so that the data path never faults in fresh pages.
 const POOL_LENGTH_MAX: usize = 4;
+
+/// How much memory the file chunks of a buffer may keep, so that what is delivered at once is not read back, in bytes: a chunk
+/// that is filled, one that waits and one on its way.
+const FRESH_ROOM_MAX: u64 = 16 << 20;
 
 /// A memory chunk of a larger limit grows as it is filled instead of being reserved at once, in bytes.
 const RESERVE_MAX: u64 = 16 << 20;
@@ -70,6 +75,7 @@ pub struct Buffer {
     space: (Mutex<usize>, Condvar),
     pace: Mutex<Pace>,
     spares: Spares,
+    fresh: Arc<Allowance>,
     /// Told of each chunk file that is made.
     watcher: OnceLock<Watcher>,
     /// Who helps to compress large appends.
@@ -124,6 +130,7 @@ impl Buffer {
             space: (Mutex::new(0), Condvar::new()),
             pace: Mutex::default(),
             spares: Spares::default(),
+            fresh: Allowance::new(FRESH_ROOM_MAX),
             watcher: OnceLock::new(),
             helpers: OnceLock::new(),
         };
@@ -135,6 +142,8 @@ impl Buffer {
     }
 
     /// Lets `watcher` know of each chunk file that is made from now on, on the thread that fills it. The first one stays.
+    ///
+    /// What is watched is for others to look at: such files hold nothing but their chunk at any time.
     pub fn watch(&self, watcher: impl Fn(&Metadata, ChunkId, &Path) + Send + Sync + 'static) {
         let _ = self.watcher.set(Box::new(watcher));
     }
@@ -252,6 +261,12 @@ impl Buffer {
         self.queue.close();
         self.space.1.notify_all();
         self.spares.close();
+        // What stays staged is left as others expect it.
+        for stage in &self.stages {
+            for chunk in lock(stage).open.values_mut() {
+                let _ = chunk.trim();
+            }
+        }
     }
 
     /// Records that a chunk has arrived, then removes it.
@@ -262,7 +277,9 @@ impl Buffer {
     }
 
     /// Puts a chunk that could not be delivered back to the head of the queue.
-    pub fn give_back(&self, chunk: Chunk) {
+    pub fn give_back(&self, mut chunk: Chunk) {
+        // It may be there for long.
+        chunk.fresh.clear();
         self.queue.push_front(chunk);
     }
 
@@ -310,6 +327,11 @@ impl Buffer {
     /// Bytes that are queued and that no flush thread has taken yet.
     pub fn waiting_bytes(&self) -> u64 {
         self.queue.bytes()
+    }
+
+    /// How many chunks these are.
+    pub fn waiting_chunks(&self) -> usize {
+        self.queue.len()
     }
 
     /// Whether no chunk was taken for delivery within this time: the destination stands still, or takes long for one.
@@ -369,10 +391,12 @@ impl Buffer {
 
     /// The same for a chunk that ended because a write did not fit. It keeps the names of a staged one until it is handed out,
     /// as in Fluentd, unless it is full by itself.
-    fn enqueue_rolled(&self, chunk: Chunk) {
+    fn enqueue_rolled(&self, mut chunk: Chunk) {
         if chunk.metadata.seq == 0 && self.is_full(&chunk.extent) {
             self.enqueue(chunk);
         } else {
+            // Tried again before it is handed out, too.
+            let _ = chunk.trim();
             self.push(chunk);
         }
     }
@@ -383,8 +407,9 @@ impl Buffer {
         self.queue.push(chunk);
     }
 
-    /// Gives the files the names of a chunk that does not grow any more.
+    /// Gives the files the names, and the length, of a chunk that does not grow any more.
     fn seal(&self, chunk: &mut Chunk) -> io::Result<()> {
+        chunk.trim()?;
         let (Body::File(body), Some(paths)) = (&mut chunk.body, &self.paths) else {
             return Ok(());
         };
@@ -435,8 +460,8 @@ impl Buffer {
         } = chunk;
         ledger.end_append(id);
         let ended = match body {
-            Body::Memory(bytes) => {
-                self.recycle(bytes);
+            Body::Memory(body) => {
+                self.recycle(body);
                 ledger.withdraw(id);
                 let counted = ledger.count_losses(lost);
                 ledger.release(&held).and(counted)
@@ -461,7 +486,10 @@ impl Buffer {
             && ledger.durability() == Durability::Process
             && lock(&self.pace).is_busy();
         let left = match is_kept {
-            true => self.spares.keep(body),
+            true => {
+                let keeps_data = body.has_meta() && self.watcher.get().is_none();
+                self.spares.keep(body, keeps_data)
+            }
             false => Err(body),
         };
         let Err(body) = left else {
@@ -494,9 +522,13 @@ impl Buffer {
         }
     }
 
-    fn recycle(&self, mut bytes: Vec<u8>) {
+    /// Keeps the memory of a chunk that has ended; what was lent goes back to who lent it.
+    fn recycle(&self, body: MemoryBody) {
+        let MemoryBody::Own(mut bytes) = body else {
+            return;
+        };
         let mut pool = lock(&self.pool);
-        if pool.len() < POOL_LENGTH_MAX {
+        if pool.len() < POOL_LENGTH_MAX && bytes.capacity() > 0 {
             bytes.clear();
             pool.push(bytes);
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::found::{self, Found};
 use super::stage::key;
 use super::{Buffer, lock};
-use crate::chunk::{Body, ChunkStage, FileBody, Meta, Packing, count_lines, count_values};
+use crate::chunk::{Body, ChunkStage, FileBody, Fresh, Meta, Packing, count_lines, count_values};
 use crate::disk::{self, DiskFile, Open};
 use crate::ledger::{ChunkExtent, ChunkState};
 use crate::{
@@ -516,6 +516,7 @@ impl Buffer {
             extent: state.extent,
             committed: state.extent,
             body: Body::File(body),
+            fresh: Fresh::default(),
             origins: BTreeMap::new(),
             relayed: Vec::new(),
             ledger: ledger.clone(),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Buffer, lock};
-use crate::chunk::{Body, ChunkStage, FileBody};
+use crate::chunk::{Body, ChunkStage, FileBody, Fresh, MemoryBody};
 use crate::ledger::{ChunkExtent, ChunkState};
 use crate::{Chunk, Durability, Packer, Timestamp};
 
@@ -50,8 +50,8 @@ impl Buffer {
                     id, body, ledger, ..
                 } = chunk;
                 match body {
-                    Body::Memory(bytes) => {
-                        self.recycle(bytes);
+                    Body::Memory(body) => {
+                        self.recycle(body);
                         ledger.withdraw(id);
                     }
                     Body::File(body) => self.remove_files(&ledger, id, body),
@@ -119,7 +119,7 @@ impl Buffer {
                 }
                 Body::File(body)
             }
-            _ => Body::Memory(stored.to_vec()),
+            _ => Body::Memory(MemoryBody::Own(stored.to_vec())),
         };
         let mut part = Chunk {
             id,
@@ -129,6 +129,7 @@ impl Buffer {
             extent,
             committed: extent,
             body,
+            fresh: Fresh::default(),
             origins: whole.origins.clone(),
             relayed: whole.relayed.clone(),
             ledger: Arc::clone(&whole.ledger),
@@ -160,7 +161,7 @@ impl Buffer {
             id, body, ledger, ..
         } = part;
         match body {
-            Body::Memory(bytes) => self.recycle(bytes),
+            Body::Memory(body) => self.recycle(body),
             Body::File(body) => self.remove_files(&ledger, id, body),
         }
     }

@@ -14,6 +14,8 @@ pub(crate) struct FileBody {
     meta: Option<Box<dyn DiskFile>>,
     /// The meta file could not be written once; its name must be synced with the next commits.
     meta_was_removed: bool,
+    /// How far bytes of an earlier chunk reach in a data file that is used again.
+    stale: u64,
 }
 
 impl FileBody {
@@ -40,6 +42,7 @@ impl FileBody {
             data: None,
             meta: None,
             meta_was_removed: false,
+            stale: 0,
         }
     }
 
@@ -76,9 +79,23 @@ impl FileBody {
 
     /// Cuts the data. Nothing depends on the success: what is not committed is cut at recovery.
     pub(crate) fn truncate(&mut self, length: u64) {
-        if let Some(file) = &self.data {
-            let _ = file.truncate(length);
+        if let Some(file) = &self.data
+            && file.truncate(length).is_ok()
+        {
+            self.stale = 0;
         }
+    }
+
+    /// Cuts what an earlier chunk left behind the first `length` bytes, so that the file holds this chunk and no more.
+    pub(crate) fn trim(&mut self, length: u64) -> io::Result<()> {
+        if self.stale > length {
+            match &self.data {
+                Some(file) => file.truncate(length)?,
+                None => self.open()?.truncate(length)?,
+            }
+        }
+        self.stale = 0;
+        Ok(())
     }
 
     /// Rewrites the meta file in place.
@@ -192,30 +209,44 @@ impl FileBody {
     }
 }
 
-/// The files of a chunk that has ended: empty, open, and under names that are nobody's.
+/// How much stays of a meta file that is set aside, in bytes: the first byte, which all of them have. It is as if a write had
+/// been cut short there. (What was cut to nothing and written again, ext4 writes to the disk at once when it is closed.)
+const META_STALE: u64 = 1;
+
+/// The files of a chunk that has ended: open, and under names that are nobody's.
 pub(crate) struct Spare {
     disk: SharedDisk,
     data_path: PathBuf,
     data: Box<dyn DiskFile>,
+    /// Bytes that stand in the data file still.
+    stale: u64,
     meta: Option<(PathBuf, Box<dyn DiskFile>)>,
 }
 
 impl FileBody {
-    /// Empties the files and takes their names. After a failure there may be a part of it under the new names, which the
-    /// next start removes; the rest is given back.
-    pub(crate) fn set_aside(mut self) -> Result<Spare, Self> {
+    /// Takes the names of the files and empties them, except for as many bytes of data as may stay. After a failure there
+    /// may be a part of it under the new names, which the next start removes; the rest is given back.
+    pub(crate) fn set_aside(mut self, stale_max: u64) -> Result<Spare, Self> {
         self.close();
-        let spare_of = |path: &Path| {
+        let spare_of = |path: &Path, longest: u64, cut_to: u64| {
             let spare = spare_path(path);
             self.disk.rename(path, &spare)?;
-            let file = self.disk.open(&spare, Open::Truncated)?;
-            Ok::<_, io::Error>((spare, file))
+            let file = self.disk.open(&spare, Open::Existing)?;
+            let mut stale = file.length()?;
+            if stale > longest {
+                file.truncate(cut_to)?;
+                stale = cut_to;
+            }
+            Ok::<_, io::Error>((spare, file, stale))
         };
-        let Ok((data_path, data)) = spare_of(&self.data_path) else {
+        let Ok((data_path, data, stale)) = spare_of(&self.data_path, stale_max, 0) else {
+            let _ = self.disk.remove(&spare_path(&self.data_path));
             return Err(self);
         };
-        let meta = match self.meta_path.as_deref().map(spare_of).transpose() {
-            Ok(meta) => meta,
+        let meta_path = self.meta_path.as_deref();
+        let meta = meta_path.map(|path| spare_of(path, META_STALE, META_STALE));
+        let meta = match meta.transpose() {
+            Ok(meta) => meta.map(|(path, file, _)| (path, file)),
             Err(_) => {
                 // A missing file is removed like any other.
                 let _ = self.disk.remove(&data_path);
@@ -227,6 +258,7 @@ impl FileBody {
             disk,
             data_path,
             data,
+            stale,
             meta,
         })
     }
@@ -247,6 +279,7 @@ impl FileBody {
             let _ = spare.remove();
             return Err(error);
         }
+        body.stale = spare.stale;
         body.data = Some(spare.data);
         body.meta = spare.meta.map(|(_, file)| file);
         Ok(body)
@@ -254,6 +287,11 @@ impl FileBody {
 }
 
 impl Spare {
+    /// How many bytes stand in the data file still.
+    pub(crate) fn stale(&self) -> u64 {
+        self.stale
+    }
+
     /// Removes the files.
     pub(crate) fn remove(self) -> io::Result<()> {
         let Self {

@@ -1,12 +1,14 @@
 mod file;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod memory;
 mod meta;
 mod msgpack;
 mod paths;
 mod single;
 
 pub(crate) use self::file::{FileBody, Spare, meta_path};
+pub(crate) use self::memory::{Allowance, Fresh, MemoryBody};
 pub(crate) use self::meta::Meta;
 pub(crate) use self::msgpack::{count_lines, count_values};
 pub use self::paths::ChunkPaths;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use crate::disk::DiskFile;
 use crate::ledger::ChunkExtent;
+use crate::lent::Part;
 use crate::{
     ChunkId, Compression, Dispatch, Ledger, LedgerError, Metadata, Origin, Relayed, SourceNumber,
     Ticket, Timestamp,
@@ -39,6 +42,8 @@ pub struct Chunk {
     /// What a rollback goes back to.
     pub(crate) committed: ChunkExtent,
     pub(crate) body: Body,
+    /// Of a file chunk.
+    pub(crate) fresh: Fresh,
     /// Memory chunks remember where their bytes can be had again: per incarnation, the start of the first transaction.
     pub(crate) origins: BTreeMap<(SourceNumber, u32), u64>,
     /// Of a memory chunk: chunks of other buffers whose events it took, which stay until it is delivered.
@@ -57,7 +62,7 @@ pub(crate) struct Packing {
 }
 
 pub(crate) enum Body {
-    Memory(Vec<u8>),
+    Memory(MemoryBody),
     File(FileBody),
 }
 
@@ -126,7 +131,7 @@ impl Chunk {
     /// The bytes as they are kept, if they are in memory.
     pub fn in_memory(&self) -> Option<&[u8]> {
         match &self.body {
-            Body::Memory(bytes) => Some(bytes),
+            Body::Memory(body) => Some(body.bytes()),
             Body::File(_) => None,
         }
     }
@@ -144,7 +149,8 @@ impl Chunk {
         self.packing.compression
     }
 
-    /// The bytes, read into `scratch` if they are in a file or compressed; what lies plainly in memory is not copied.
+    /// The bytes, read into `scratch` if they are in a file or compressed; what lies plainly in memory is not copied. What was
+    /// just written to a file is not read back.
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] where they are not those that were committed, or cannot be decompressed: no later
@@ -166,8 +172,13 @@ impl Chunk {
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] where they are not those that were committed.
     pub fn read_stored<'a>(&'a self, scratch: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
-        if let Body::Memory(bytes) = &self.body {
-            return Ok(bytes);
+        if let Body::Memory(body) = &self.body {
+            return Ok(body.bytes());
+        }
+        if let Some(pieces) = self.fresh.pieces(self.extent.length) {
+            scratch.clear();
+            pieces.for_each(|piece| scratch.extend_from_slice(piece));
+            return Ok(scratch);
         }
         let expected = self.extent;
         let bytes = self.read_as_found(scratch)?;
@@ -190,7 +201,7 @@ impl Chunk {
     /// As many of the bytes as there are, whether or not they are those that were committed.
     pub(crate) fn read_as_found<'a>(&'a self, scratch: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
         let file = match &self.body {
-            Body::Memory(bytes) => return Ok(bytes),
+            Body::Memory(body) => return Ok(body.bytes()),
             Body::File(body) => body.open()?,
         };
         let length = usize::try_from(self.extent.length).map_err(io::Error::other)?;
@@ -209,13 +220,21 @@ impl Chunk {
         }
     }
 
-    /// Appends bytes that are part of the open transaction.
-    pub(crate) fn append(&mut self, bytes: &[u8], count: u64, now: Timestamp) -> io::Result<()> {
+    /// Appends bytes that are part of the open transaction, and may be kept where they are lent. Memory for copies comes
+    /// from `room`.
+    pub(crate) fn append(
+        &mut self,
+        (bytes, lent): (&[u8], Option<Part>),
+        count: u64,
+        now: Timestamp,
+        room: &dyn Fn() -> Vec<u8>,
+    ) -> io::Result<()> {
         match &mut self.body {
-            Body::Memory(body) => body.extend_from_slice(bytes),
+            Body::Memory(body) => body.append(bytes, lent, room),
             Body::File(body) => {
                 body.write(bytes, self.extent.length)?;
                 self.extent.hash = self.extent.hash_with(bytes);
+                self.fresh.append(self.extent.length, lent);
             }
         }
         self.extent.length += bytes.len() as u64;
@@ -235,11 +254,22 @@ impl Chunk {
         let length = self.committed.length;
         match &mut self.body {
             Body::Memory(body) => body.truncate(usize::try_from(length).unwrap_or(usize::MAX)),
-            Body::File(body) => body.truncate(length),
+            Body::File(body) => {
+                body.truncate(length);
+                self.fresh.truncate(length);
+            }
         }
         let taken = self.extent.length.saturating_sub(length);
         self.extent = self.committed;
         taken
+    }
+
+    /// Cuts what an earlier chunk left in the file.
+    pub(crate) fn trim(&mut self) -> io::Result<()> {
+        match &mut self.body {
+            Body::Memory(_) => Ok(()),
+            Body::File(body) => body.trim(self.extent.length),
+        }
     }
 
     /// Makes what was appended part of the chunk. The ledger knows it already; the meta file is for others to read.

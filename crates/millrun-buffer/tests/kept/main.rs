@@ -17,6 +17,7 @@ mod ledgers;
 mod mount;
 mod neighbours;
 mod relays;
+mod reuse;
 mod takeover;
 mod transactions;
 mod vanished;

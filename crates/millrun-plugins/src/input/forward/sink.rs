@@ -44,7 +44,7 @@ impl Sink for Emitter {
     ) -> Result<Stored, EmitError> {
         let lost = circumstances.lost;
         let Some(Delivery { number, hash }) = circumstances.delivery else {
-            self.emit_with_losses(tag, events, Origin::None, lost)?;
+            self.emit_with_losses(tag, events.into(), Origin::None, lost)?;
             return Ok(Stored::Now);
         };
         let claim = self.claim(&number.sender)?;
@@ -59,7 +59,7 @@ impl Sink for Emitter {
             lowest: number.lowest,
             hash,
         };
-        let emitted = self.emit_with_losses(tag, events, origin, lost);
+        let emitted = self.emit_with_losses(tag, events.into(), origin, lost);
         if let Err(EmitError::Ledger(LedgerError::Broken { .. })) = &emitted {
             self.keep(claim);
         }

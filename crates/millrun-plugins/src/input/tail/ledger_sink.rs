@@ -12,8 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrun_buffer::{Fingerprint, Identity, LedgerError, LossKey, Origin, SourceNumber};
-use millrun_core::{EmitError, Emitter, LossReason, Losses};
-use millrun_event::Events;
+use millrun_core::{EmitError, Emitter, Filled, LossReason, Losses};
 use tracing::warn;
 
 use super::life::Life;
@@ -158,7 +157,7 @@ impl Sink for LedgerSink {
     fn emit(
         &mut self,
         tag: &str,
-        events: Events<'_>,
+        events: Filled<'_>,
         piece: Piece,
         lost: Lost,
     ) -> Result<(), Refused> {

@@ -3,7 +3,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
-use millrun_event::{EventBuffer, EventTime, Events};
+use millrun_core::{BatchRing, Filled};
+use millrun_event::EventTime;
 use tracing::{info, warn};
 
 use super::block::Block;
@@ -34,7 +35,7 @@ pub(crate) struct Pump<S> {
     /// Most lines of one batch, where the configuration wants fewer than a block holds.
     pub(crate) lines_max: Option<usize>,
     pub(crate) block: Block,
-    pub(crate) events: EventBuffer,
+    pub(crate) ring: BatchRing,
     pub(crate) repeats: Repeats,
     /// What the sink refused, told at once and then every [`REFUSAL_TOLD_EACH`] seconds: a disk can be full for a night.
     pub(crate) refusals: Repeats,
@@ -113,7 +114,7 @@ impl<S: FileSystem> Pump<S> {
                 return Ok(Step::AtEnd);
             }
         };
-        self.events.clear();
+        self.ring.begin();
         let (range, fingerprint, lost) = match read {
             Read::AtEnd => return Ok(Step::AtEnd),
             Read::Searching => return Ok(Step::Moved(self.block.size() as u64)),
@@ -130,7 +131,7 @@ impl<S: FileSystem> Pump<S> {
                         truncated: 1,
                         ..Lost::default()
                     };
-                    sink.emit(tag, Events::default(), piece(&reader.life, at..at), lost)?;
+                    sink.emit(tag, Filled::default(), piece(&reader.life, at..at), lost)?;
                 }
                 return Ok(Step::Replaced);
             }
@@ -170,7 +171,7 @@ impl<S: FileSystem> Pump<S> {
                 let is_end = is_last || reader.life.marks.iter().any(is_cut);
                 let path = reader.life.path.as_os_str().as_bytes();
                 let now = (self.clock)();
-                let events = &mut self.events;
+                let events = self.ring.events();
                 let (mut taken, mut lost) = match self.team.encode(bytes, path, now, events) {
                     Some(lost) => (bytes.len(), lost),
                     None => self.encoder.encode_groups(bytes, is_end, path, now, events),
@@ -208,7 +209,7 @@ impl<S: FileSystem> Pump<S> {
         }
         sink.emit(
             tag,
-            self.events.as_events(),
+            self.ring.filled(),
             piece(&reader.life, range.clone()),
             lost,
         )?;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use millrun_buffer::{Fingerprint, Identity, SourceNumber};
-use millrun_event::Events;
+use millrun_core::Filled;
 use thiserror::Error;
 
 use super::life::Life;
@@ -87,7 +87,7 @@ pub(crate) trait Sink {
     fn emit(
         &mut self,
         tag: &str,
-        events: Events<'_>,
+        events: Filled<'_>,
         piece: Piece,
         lost: Lost,
     ) -> Result<(), Refused>;

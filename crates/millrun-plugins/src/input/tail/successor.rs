@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use millrun_buffer::Fingerprint;
-use millrun_event::Events;
+use millrun_core::Filled;
 use tracing::{info, warn};
 
 use super::files::{Entry, FileSystem};
@@ -66,7 +66,7 @@ impl<S: FileSystem> Follower<S> {
                 range: position..position,
             };
             let tag = tag_of(&self.settings.tag, &life.path);
-            if let Err(refused) = sink.emit(&tag, Events::default(), piece, lost) {
+            if let Err(refused) = sink.emit(&tag, Filled::default(), piece, lost) {
                 self.pump.refused(life, &refused);
             }
         }

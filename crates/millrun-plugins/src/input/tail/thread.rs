@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use millrun_config::Element;
-use millrun_core::{Assembly, AtEnd, Emitter, Input, Listeners, PluginId, StartError, Stop};
-use millrun_event::{EventBuffer, EventTime};
+use millrun_core::{
+    Assembly, AtEnd, BatchRing, Emitter, Input, Listeners, PluginId, StartError, Stop,
+};
+use millrun_event::EventTime;
 use tracing::warn;
 
 use crate::parser::{TextKind, parse_section};
@@ -86,7 +88,7 @@ pub(crate) fn build(
         clock: EventTime::now,
         lines_max: parameters.read_lines_limit.filter(|limit| *limit > 0),
         block: Block::new(BLOCK_BYTES),
-        events: EventBuffer::default(),
+        ring: BatchRing::default(),
         repeats: Repeats::default(),
         refusals: refusals(),
         team,
@@ -267,7 +269,8 @@ impl Running {
                 next_tick = now + TICK;
             } else if now >= next_tick {
                 self.tick(now);
-                next_tick = now + TICK;
+                // A look at ten thousand files takes a while itself.
+                next_tick = Instant::now() + TICK;
             }
             if now >= next_positions {
                 self.write_positions();

@@ -195,6 +195,10 @@ impl BufferedOutput for FileOutput {
         })
     }
 
+    fn shows_chunks(&self) -> bool {
+        self.link.is_some()
+    }
+
     fn chunk_made(&self, metadata: &Metadata, id: ChunkId, file: &Path) {
         if let Some(link) = &self.link {
             link.follow(metadata, id, file);

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use millrun_buffer::{Fingerprint, Identity, SourceNumber};
-use millrun_event::{Entries, Events};
+use millrun_core::Filled;
+use millrun_event::Entries;
 
 use super::super::life::Life;
 use super::super::sink::{Lost, Piece, Recovered, Refused, Sink};
@@ -128,10 +129,11 @@ impl Sink for Keeper {
     fn emit(
         &mut self,
         tag: &str,
-        events: Events<'_>,
+        events: Filled<'_>,
         piece: Piece,
         lost: Lost,
     ) -> Result<(), Refused> {
+        let events = events.events;
         self.live()?;
         if self.is_full || self.dice.roll(10) == 0 {
             return Err(Refused::Full);

@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use millrun_event::{EventBuffer, EventTime};
+use millrun_core::BatchRing;
+use millrun_event::EventTime;
 
 use super::block::Block;
 use super::encode::Encoder;
@@ -56,7 +57,7 @@ fn follower(disk: &Disk, has_pattern: bool, open_on_every_update: bool) -> Follo
         clock: || EventTime::new(1, 1),
         lines_max: None,
         block: Block::new(BLOCK),
-        events: EventBuffer::default(),
+        ring: BatchRing::default(),
         repeats: Repeats::default(),
         refusals: refusals(),
         team: Team::new(Vec::new()),
