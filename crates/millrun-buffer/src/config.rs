@@ -19,6 +19,9 @@ pub struct BufferConfig {
     pub chunk_full_threshold: f64,
     /// When staged chunks are queued.
     pub flush_mode: FlushMode,
+    /// How many commits in a row are a chunk file each with [`FlushMode::Immediate`]. Beyond, chunks stay open for some
+    /// milliseconds, and files are used again.
+    pub burst: u32,
     /// The age at which [`FlushMode::Interval`] queues a chunk.
     pub flush_interval: Duration,
     /// The length of a time slice in seconds, when `time` is a chunk key.
@@ -116,6 +119,7 @@ impl BufferConfig {
             total_limit_size: 512 << 20,
             chunk_full_threshold: 0.95,
             flush_mode: FlushMode::Interval,
+            burst: 64,
             flush_interval: Duration::from_secs(60),
             timekey: None,
             timekey_wait: Duration::from_secs(600),

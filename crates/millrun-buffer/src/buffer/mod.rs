@@ -115,6 +115,7 @@ impl Buffer {
                 Some(ChunkPaths::single(path, key, *worker, disk.as_ref()))
             }
         };
+        let pace = Pace::new(config.burst);
         let buffer = Self {
             name: name.into(),
             config,
@@ -128,7 +129,7 @@ impl Buffer {
             ids: Mutex::new(ChunkIds::new(random)),
             taken: Mutex::default(),
             space: (Mutex::new(0), Condvar::new()),
-            pace: Mutex::default(),
+            pace: Mutex::new(pace),
             spares: Spares::default(),
             fresh: Allowance::new(FRESH_ROOM_MAX),
             watcher: OnceLock::new(),

@@ -22,41 +22,46 @@ pub(super) const PACED_CHUNKS_MAX: usize = 16;
 pub(super) const PACED_LARGE_MAX: usize = 2;
 pub(super) const PACED_WAITING_BYTES: u64 = 256 << 10;
 
-/// How many commits in a row are a chunk each before the pace is looked at.
-const BURST: u32 = 64;
-
 /// Files that are made more often than this for a while are used again ([`super::spares`]).
 const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A while: how many more files were made than one in each such interval.
-const BUSY_FILES: u32 = 32;
-
 /// How often chunks are flushed, and chunk files made.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pace {
+    burst: u32,
     flushed: Bucket,
     made: Bucket,
 }
 
 impl Pace {
+    /// `burst` commits in a row are a chunk each before the pace is looked at; half as many files more than one in each
+    /// [`BUSY_INTERVAL`] are many.
+    pub(super) fn new(burst: u32) -> Self {
+        Self {
+            burst,
+            flushed: Bucket::default(),
+            made: Bucket::default(),
+        }
+    }
+
     /// Whether one more chunk may be flushed at `now`.
     pub(super) fn passes(&mut self, now: Timestamp) -> bool {
-        self.flushed.add(now, PACE)
+        self.flushed.add(now, PACE, self.burst)
     }
 
     /// Takes note of a chunk file that is made.
     pub(super) fn made(&mut self, now: Timestamp) {
         // Whether it fits means nothing: a full bucket is full.
-        self.made.add(now, BUSY_INTERVAL);
+        self.made.add(now, BUSY_INTERVAL, self.burst);
     }
 
     /// Whether files came so fast, when one came last, that it pays to use them again.
     pub(super) fn is_busy(&self) -> bool {
-        self.made.level > self.made.asked + BUSY_INTERVAL * BUSY_FILES
+        self.made.level > self.made.asked + BUSY_INTERVAL * (self.burst / 2)
     }
 }
 
-/// A bucket that [`BURST`] things fit into, of which one goes in each interval.
+/// A bucket that so many things fit into, of which one goes in each interval.
 #[derive(Debug)]
 struct Bucket {
     /// When the bucket would be empty.
@@ -76,9 +81,9 @@ impl Default for Bucket {
 
 impl Bucket {
     /// Puts one thing in at `now`, where it fits.
-    fn add(&mut self, now: Timestamp, interval: Duration) -> bool {
+    fn add(&mut self, now: Timestamp, interval: Duration, burst: u32) -> bool {
         let level = self.level.max(now);
-        let full = now + interval * BURST;
+        let full = now + interval * burst;
         // A clock that was set back would keep the bucket full for as long.
         let level = level.min(full + interval);
         let fits = level < full;
@@ -102,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_burst_passes_whole_and_then_one_in_each_interval() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(64);
         assert_eq!(passed(&mut pace, (0..64).map(|_| 0)), 64);
         // A commit each 100 µs for a second: 250 of 10 000.
         assert_eq!(passed(&mut pace, (0..10_000).map(|n| n * 100)), 250);
@@ -110,7 +115,7 @@ mod tests {
 
     #[test]
     fn slow_commits_always_pass() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(64);
         assert_eq!(passed(&mut pace, (0..1000).map(|n| n * 4000)), 1000);
     }
 
@@ -120,7 +125,7 @@ mod tests {
 
     #[test]
     fn it_is_busy_while_more_files_are_made_than_a_slow_stream_needs() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(64);
         assert!(!pace.is_busy());
         made(&mut pace, (0..30).map(|_| 0));
         assert!(!pace.is_busy());
@@ -133,17 +138,17 @@ mod tests {
     /// As where the machine is slow: a file each 4 ms passes the pace, and costs as much.
     #[test]
     fn it_is_busy_with_a_file_each_four_milliseconds_and_not_with_one_each_thirty() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(64);
         made(&mut pace, (0..100).map(|n| n * 4000));
         assert!(pace.is_busy());
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(64);
         made(&mut pace, (0..1000).map(|n| n * 30_000));
         assert!(!pace.is_busy());
     }
 
     #[test]
     fn a_clock_set_back_holds_nothing_up() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(64);
         assert!(pace.passes(at(3_600_000_000)));
         assert!(!pace.passes(at(0)));
         assert!(pace.passes(at(8_000)));

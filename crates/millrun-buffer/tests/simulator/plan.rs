@@ -66,6 +66,8 @@ pub(crate) struct Plan {
     pub(crate) changes_workers: bool,
     pub(crate) chunk_limit_size: u64,
     pub(crate) flush_mode: FlushMode,
+    /// Of [`BufferConfig`]; 1 and 2 where files of delivered chunks are used again all the time.
+    pub(crate) burst: u32,
     pub(crate) in_doubt_timeout: Duration,
 }
 
@@ -103,9 +105,18 @@ impl Plan {
                 1 => FlushMode::Lazy,
                 _ => FlushMode::Interval,
             },
+            burst: BufferConfig::memory().burst,
             changes_workers: false,
             in_doubt_timeout: Duration::from_secs(60),
         }
+    }
+
+    /// Everything in a hurry, as where thousands of commits come in a second: each `burst`-th one at the latest finds chunks open
+    /// and files to use again.
+    pub(crate) fn hurry(&mut self, burst: u32) {
+        self.burst = burst;
+        self.flush_mode = FlushMode::Immediate;
+        self.durability = Durability::Process;
     }
 
     /// The buffers of the agent, or of a receiver's worker; `left_behind` tells of a buffer's directory which ones below it are
@@ -149,6 +160,7 @@ impl Plan {
             let config = BufferConfig {
                 chunk_limit_size: self.chunk_limit_size,
                 flush_mode: self.flush_mode,
+                burst: self.burst,
                 flush_interval: Duration::from_secs(5),
                 ..base
             };
