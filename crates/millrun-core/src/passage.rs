@@ -1,6 +1,7 @@
 //! One batch on its way through the graph: filters, labels and copies, to every buffer it reaches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrun_buffer::{AppendError, ChunkId, OverflowAction, Timestamp, Transaction};
 use millrun_event::{Cursor, Entries, Entry, EventBuffer, EventTime, Events, Malformed};
@@ -31,6 +32,8 @@ pub(crate) struct Workspace {
     pub(crate) late_errors: ErrorEvents,
     /// Writes that found a buffer full since the last transaction that found none.
     pub(crate) overflows: u64,
+    /// When it was told last that a source is blocked by one.
+    pub(crate) blocked_told: Option<Timestamp>,
     /// What stages hold back.
     pub(crate) held: Held,
     /// What large batches are taken apart with.
@@ -371,6 +374,7 @@ impl Passage<'_> {
             losses,
             errors,
             overflows,
+            blocked_told,
             ..
         } = &mut *self.work;
         let (transaction, now) = (&mut self.transaction, self.now);
@@ -410,10 +414,13 @@ impl Passage<'_> {
                 }
                 Err(error @ AppendError::Overflow { .. }) => {
                     *overflows += 1;
-                    // Who waits looks again by and by: that is one overflow.
-                    let action = node.plan.config.overflow_action;
-                    if action != OverflowAction::Block || *overflows == 1 {
+                    let blocks = node.plan.config.overflow_action == OverflowAction::Block;
+                    // Who waits looks again by and by: that is one overflow. Fluentd looks once a second, so that it finds no more.
+                    let was_told = blocked_told
+                        .is_some_and(|told| told <= now && now.since(told) < BLOCKED_TOLD_EACH);
+                    if !blocks || (*overflows == 1 && !was_told) {
                         warn_overflow(node, *overflows);
+                        *blocked_told = Some(now);
                     }
                     Err(Failure::Overflow(Arc::clone(node), error.to_string()))
                 }
@@ -489,6 +496,9 @@ fn first_entry(rest: &[u8]) -> Option<usize> {
         .ok()
         .map(|entry| entry.bytes.len())
 }
+
+/// How often it is told at the most that a full buffer blocks a source.
+const BLOCKED_TOLD_EACH: Duration = Duration::from_secs(1);
 
 /// Says that a buffer is full: at first at once, then ever more rarely, for its source tries again
 /// and again.
