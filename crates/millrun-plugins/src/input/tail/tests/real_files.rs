@@ -95,7 +95,7 @@ fn fluentds_position_file_is_taken_over_with_the_rest_of_a_rotated_file() {
 
 #[test]
 fn a_file_that_is_renamed_and_not_replaced_leaves_a_tombstone() {
-    let source = "path $D/a.log\ntag t\nread_from_head true\npos_file $D/pos\nrotate_wait 0s";
+    let source = "path $D/a.log\ntag t\nread_from_head true\npos_file $D/pos\nrotate_wait 2s";
     let mut scene = Scene::new("tombstone", source, NONE);
     scene.append("a.log", "1\n");
     scene.start();
