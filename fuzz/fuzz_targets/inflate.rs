@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use millrun_buffer::Compression;
+use millrun_buffer::{Compression, Packer};
 use millrun_event::{EventTime, write};
 use millrun_forward::{Received, Receiver, ReceiverSettings};
 
@@ -18,8 +18,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
         assert!(out.capacity() as u64 <= 4 * LIMIT, "a bomb takes no memory");
 
-        let mut scratch = Vec::new();
-        let packed = compression.pack(bytes, &mut scratch).expect("memory suffices");
+        let mut packer = Packer::default();
+        let packed = packer.pack(compression, bytes).expect("memory suffices");
         let mut again = Vec::new();
         let limit = bytes.len() as u64;
         compression.unpack(packed, limit, &mut again).expect("it was packed here");
