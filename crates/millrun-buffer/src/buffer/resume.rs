@@ -456,6 +456,12 @@ impl Buffer {
                 .map_err(|source| failed("clear", directory, source))?;
             let is_theirs = |path: &&PathBuf| theirs.parse(path).is_some();
             let moved: Vec<&PathBuf> = files.iter().filter(is_theirs).collect();
+            if !moved.is_empty() {
+                // First, or a name that one of them had before could come back after a loss of power.
+                self.disk
+                    .sync_dir(directory)
+                    .map_err(|source| failed("sync", directory, source))?;
+            }
             for path in &moved {
                 self.take_name_from(path, paths.directory())
                     .map_err(|source| failed("take over", path, source))?;

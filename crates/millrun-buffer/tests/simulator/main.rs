@@ -156,6 +156,13 @@ fn what_is_taken_over_has_a_name_in_one_directory_after_a_loss_of_power() {
     play(2_023_648, Sabotage::None);
 }
 
+/// A chunk file had been renamed shortly before it was taken over, and after a loss of power its old name was there again: it was taken
+/// over a second time.
+#[test]
+fn a_name_that_comes_back_is_not_taken_over_again() {
+    play(2_385_759, Sabotage::None);
+}
+
 /// Prints what happens in a run of one seed.
 fn trace(text: impl FnOnce() -> String) {
     static IS_TRACED: OnceLock<bool> = OnceLock::new();
