@@ -224,7 +224,7 @@ impl<S: FileSystem> Follower<S> {
                 }
                 watch.retire(now);
                 watch.is_new = true;
-                watch.is_vacant = stat.is_none() && watch.is_listed;
+                watch.vacant_since = (stat.is_none() && watch.is_listed).then_some(now);
                 if stat.is_some() && watch.is_listed {
                     self.open(path, now, sink);
                 }

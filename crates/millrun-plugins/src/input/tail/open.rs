@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millrun_buffer::{Fingerprint, Identity};
 use tracing::{info, warn};
@@ -13,6 +13,10 @@ use super::follow::{Follower, Over};
 use super::life::{Life, Reader};
 use super::sink::{Refused, Sink};
 use super::watch::Retiring;
+
+/// How long a path is vacant when that is told. Between the renaming of a file and the making of the next one pass
+/// milliseconds at the most.
+const VACANT_MIN: Duration = Duration::from_millis(200);
 
 /// Most closed lives remembered. What is beyond, oldest first, is forgotten; under a pattern that
 /// matches rotated names it would be read again.
@@ -56,7 +60,10 @@ impl<S: FileSystem> Follower<S> {
         let was_put_down = watch.is_some_and(|watch| watch.put_down == Some(stat.id));
         // Fluentd has two watches on a path that was vacant for a while, and each says so: who counts the lines of a
         // rotation knows two there.
-        let times = 1 + usize::from(watch.is_some_and(|watch| watch.is_vacant));
+        let vacant_since = watch.and_then(|watch| watch.vacant_since);
+        let was_vacant =
+            vacant_since.is_some_and(|since| now.saturating_duration_since(since) >= VACANT_MIN);
+        let times = 1 + usize::from(was_vacant);
         for _ in 0..if was_put_down { 0 } else { times } {
             info!(
                 plugin_id = self.settings.plugin_id,
@@ -69,7 +76,7 @@ impl<S: FileSystem> Follower<S> {
         if let Some(watch) = self.watches.get_mut(path) {
             watch.current = Some(Reader::new(life, file));
             watch.put_down = None;
-            watch.is_vacant = false;
+            watch.vacant_since = None;
             watch.is_new = true;
         }
         self.queue(path);

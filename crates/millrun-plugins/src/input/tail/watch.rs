@@ -25,8 +25,8 @@ pub(crate) struct Watch<F> {
     pub(crate) retiring: VecDeque<Retiring<F>>,
     /// A file that is seen here for the first time is read from its head.
     pub(crate) is_new: bool,
-    /// Nothing stood here when its file was missed, until a file is opened here again.
-    pub(crate) is_vacant: bool,
+    /// When its file was missed and nothing stood here, until a file is opened here again.
+    pub(crate) vacant_since: Option<Instant>,
     /// The configuration names it. If not, it goes when its last file is read.
     pub(crate) is_listed: bool,
     /// A look failed and a warning said so.
@@ -78,7 +78,7 @@ impl<F> Watch<F> {
             put_down: None,
             retiring: VecDeque::new(),
             is_new,
-            is_vacant: false,
+            vacant_since: None,
             is_listed: true,
             is_unreadable: false,
             is_queued: false,

@@ -306,6 +306,7 @@ fn a_path_that_was_vacant_for_a_while_is_told_twice_when_it_is_taken_up() {
         assert!(Instant::now() < deadline, "{:?}", logged::lines(name));
         std::thread::sleep(Duration::from_millis(5));
     }
+    std::thread::sleep(Duration::from_millis(400));
     scene.append("a.log", "2\n");
     scene.wait_for(2);
     scene.stop();
