@@ -11,8 +11,8 @@
 //! at most one batch more for each source.
 //!
 //! The helpers belong to the worker, not to a source, so that a single busy source has all cores. They compress pieces
-//! of what goes to a buffer that compresses, too (`millrun_buffer::PackHelpers`). What an output compresses, its
-//! flush threads compress.
+//! of what goes to a buffer that compresses, too (`millrun_buffer::PackHelpers`). That is so for `forward`;
+//! what `file` and `http` compress as they send it, their flush threads compress.
 
 mod round;
 
